@@ -1,0 +1,1 @@
+"""The real world behind the ports: one file per outside thing."""

@@ -1,0 +1,1 @@
+"""How Python code talks to the cluster service: the control socket's client."""

@@ -1,0 +1,1 @@
+"""The resource host outlast-rhs: the process in which plugins run."""

@@ -1,0 +1,1 @@
+"""The simulated world: the real service code on a clock that jumps."""
