@@ -34,6 +34,7 @@ __all__ = [
 
 API_VERSION = 1
 
+
 class CannotStart(Exception):
     """`online` did not succeed, and nothing runs. The text is for people and says why."""
 

@@ -10,18 +10,7 @@ from typing import Protocol
 import msgspec
 
 from outlast.model.health import Found, Health, Json, Spec
-
-
-class Offer(msgspec.Struct, frozen=True):
-    """A resource type as one node can or cannot offer it."""
-
-    type: str
-    version: str = ""
-    digest: str = ""
-    """sha256 over the plugin's files, hex; empty when they cannot be read."""
-    functions: tuple[str, ...] = ()
-    problem: str = ""
-    """Empty when the plugin loaded; else what is wrong, for people."""
+from outlast.model.node import Offer
 
 
 class HealthReport(msgspec.Struct, frozen=True, tag="health"):

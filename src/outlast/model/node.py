@@ -1,0 +1,85 @@
+"""Nodes, their sessions, their silence, and the proof of their death."""
+
+import enum
+from collections.abc import Mapping
+
+import msgspec
+
+
+class FenceDevice(msgspec.Struct, frozen=True):
+    """A fence agent and its parameters, as it would be given them on standard input."""
+
+    agent: str
+    parameters: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+class Node(msgspec.Struct, frozen=True):
+    """What the cluster knows of a node whether it runs or not. Key `nodes/NAME`."""
+
+    name: str
+    address: str = ""
+    fence: tuple[FenceDevice, ...] = ()
+    """Tried in order. Empty: this node's death cannot be proven by fencing."""
+    paused: bool = False
+    """A paused node keeps what it owns and gets nothing new."""
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """A resource type as one node can or cannot offer it."""
+
+    type: str
+    version: str = ""
+    digest: str = ""
+    """sha256 over the plugin's files, hex; empty when they cannot be read."""
+    functions: tuple[str, ...] = ()
+    problem: str = ""
+    """Empty when the plugin loaded; else what is wrong, for people."""
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A node's heartbeat record. Only its node writes it. Key `sessions/NODE`."""
+
+    node: str
+    incarnation: str
+    """The node's life between two starts: another one has lost, or has proven to have stopped, what ran before."""
+    beat: int
+    """Up by one with each record of this incarnation."""
+    offers: tuple[Offer, ...] = ()
+    watchdog_s: float = 0.0
+    """The countdown of an armed watchdog; 0 when none is armed."""
+
+
+class ProofKind(enum.Enum):
+    FENCE = "fence"
+    WATCHDOG = "watchdog"
+    OPERATOR = "operator"
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """Why a node of one incarnation certainly runs nothing any more (rule 4)."""
+
+    kind: ProofKind
+    words: str
+
+
+class Silence(msgspec.Struct, frozen=True):
+    """The coordinator's word that a node is silent. Key `silences/NODE`.
+
+    While it stands, the node of that incarnation cannot renew its session: every renewal compares that this key
+    does not exist. Without proof it is a suspicion and gives nothing away.
+    """
+
+    node: str
+    incarnation: str
+    words: str
+    watchdog_s: float = 0.0
+    """As the node's last session declared it."""
+    proof: Proof | None = None
+
+
+class Coordinator(msgspec.Struct, frozen=True):
+    """Who decides for the cluster. Each of its writes compares this record. Key `coordinator`."""
+
+    node: str
+    incarnation: str
+    term: int

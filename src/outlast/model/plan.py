@@ -1,0 +1,75 @@
+"""What a decision asks for: actions, and what it waits for."""
+
+import msgspec
+
+from outlast.model.group import Failure
+from outlast.model.node import Proof
+
+
+class DeclareSilent(msgspec.Struct, frozen=True, tag=True):
+    """Write the node's silence to the database, unless it has renewed its session meanwhile."""
+
+    node: str
+    incarnation: str
+    watchdog_s: float
+    why: str
+
+
+class Fence(msgspec.Struct, frozen=True, tag=True):
+    """Ask the node's fence devices to switch it off and to confirm it."""
+
+    node: str
+    incarnation: str
+
+
+class RecordProof(msgspec.Struct, frozen=True, tag=True):
+    """Write to the node's silence that its death is proven."""
+
+    node: str
+    incarnation: str
+    proof: Proof
+
+
+class Assign(msgspec.Struct, frozen=True, tag=True):
+    """Give the group to `owner` at `epoch`. Compared against the group as the decision saw it."""
+
+    group: str
+    owner: str
+    epoch: int
+    why: str
+    reasons: tuple[str, ...] = ()
+    failure: Failure | None = None
+    """The failure that made it move, to be counted; its id and time are filled in when it is written."""
+
+
+class ForgetFailures(msgspec.Struct, frozen=True, tag=True):
+    """These failures are older than the failover period and count no more."""
+
+    group: str
+    failures: tuple[str, ...]
+
+
+class ClearMove(msgspec.Struct, frozen=True, tag=True):
+    """The wished move cannot or need not be done."""
+
+    group: str
+    why: str
+
+
+Action = DeclareSilent | Fence | RecordProof | Assign | ForgetFailures | ClearMove
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A group that should run and does not, and what it waits for, for people."""
+
+    group: str
+    why: str
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The next steps only; everything is looked at again after each. The empty plan is a good answer."""
+
+    actions: tuple[Action, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    wake_in_s: float | None = None
+    """When to decide again although nothing has changed; None: no time matters."""

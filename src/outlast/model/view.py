@@ -1,0 +1,48 @@
+"""All that a decision may depend on, in one value."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from outlast.model.group import Group, Resource
+from outlast.model.node import Coordinator, Node, Session, Silence
+from outlast.model.settings import Settings
+from outlast.model.status import GroupStatus
+
+
+class FenceReport(msgspec.Struct, frozen=True):
+    """How this coordinator's attempts to fence a node's incarnation stand."""
+
+    incarnation: str
+    attempts: int = 0
+    confirmed: str = ""
+    """The agent's word that the node is off; empty until then."""
+    last_error: str = ""
+
+
+class Observed(msgspec.Struct, frozen=True):
+    """What only the deciding node knows, by its own monotonic clock. Ages in seconds."""
+
+    silent_s: Mapping[str, float] = msgspec.field(default_factory=dict)
+    """Nodes judged silent, and for how long no new session record of theirs was seen."""
+    silence_age_s: Mapping[str, float] = msgspec.field(default_factory=dict)
+    """Since when each silence record has been in the database, as seen by this node."""
+    failure_age_s: Mapping[str, float] = msgspec.field(default_factory=dict)
+    """By failure id: since when this node has known it."""
+    fence_reports: Mapping[str, FenceReport] = msgspec.field(default_factory=dict)
+
+
+class ClusterView(msgspec.Struct, frozen=True):
+    """A snapshot of the cluster at one revision of the database, and what the deciding node observed."""
+
+    me: str
+    revision: int
+    settings: Settings
+    coordinator: Coordinator | None
+    nodes: Mapping[str, Node]
+    sessions: Mapping[str, Session]
+    silences: Mapping[str, Silence]
+    groups: Mapping[str, Group]
+    resources: Mapping[str, Resource]
+    statuses: Mapping[str, GroupStatus]
+    observed: Observed

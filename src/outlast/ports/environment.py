@@ -1,0 +1,43 @@
+"""The world, as one object: everything that the cluster service may touch. The simulator passes in its own."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from outlast.ports.database import Database
+from outlast.ports.fence import Fence
+from outlast.ports.hosts import Hosts
+from outlast.ports.watchdog import Watchdog
+
+
+class Clock(Protocol):
+    """Time. Sleeping is `asyncio.sleep`, which the simulator's loop makes jump."""
+
+    def now(self) -> float:
+        """Seconds of this node's own monotonic clock, suspended time included (CLOCK_BOOTTIME)."""
+        ...
+
+    def wall(self) -> float:
+        """Seconds since 1970. For people only; no decision may depend on it (rule 12)."""
+        ...
+
+
+class Incarnations(Protocol):
+    """Remembers this node's incarnation until the node loses power (a file under /run)."""
+
+    def load(self) -> str:
+        """The present incarnation, or "" when the node has started since."""
+        ...
+
+    def store(self, incarnation: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    clock: Clock
+    random: Random
+    database: Database
+    hosts: Hosts
+    fence: Fence
+    watchdog: Watchdog | None
+    incarnations: Incarnations
