@@ -1,0 +1,348 @@
+"""How does the real service code run for simulated hours within seconds, and the same way each time?
+
+`SimLoop` is an asyncio event loop without sockets, threads, child processes or real time. When nothing is ready, its
+clock jumps to the next timer. Ready callbacks run first in, first out; timers that are due together run in the
+order in which they were set; so a run depends on nothing but what was asked of it.
+
+What a reader must know:
+
+- `asyncio.sleep`, `timeout`, `wait_for`, `TaskGroup`, `Queue`, `Event`, ... work on it; what needs the operating
+  system raises `NotImplementedError`: it belongs behind a port.
+- Each callback belongs to a simulated process, or to the world (`outlast.sim.process`).
+- A callback that raises, or a task that dies unheard, is a bug: it is collected in `problems`, and the run that
+  meets it fails. Likewise `Stuck` and `Spinning`.
+"""
+
+import asyncio
+import contextvars
+import gc
+import heapq
+import itertools
+import sys
+from asyncio import events
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import contextmanager
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
+
+from outlast.sim.process import PROCESS, Process
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_ROUNDS_WITHOUT_TIME = 1_000_000
+_CANCELLED_TIMERS_KEPT = 200
+
+
+class Stuck(Exception):
+    """Everything waits for something that can no longer happen: no callback is ready and no timer is set."""
+
+
+class Spinning(Exception):
+    """Callbacks make each other ready for ever, and time does not advance."""
+
+
+class SimHandle(asyncio.Handle):
+    """A callback that is to run. Leaner than asyncio's own, which also serves debugging."""
+
+    __slots__ = ()
+
+    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], context: Context) -> None:
+        self._callback = callback
+        self._args = args
+        self._context = context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback = _nothing
+        self._args = ()
+
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+    def __repr__(self) -> str:
+        return f"<SimHandle {getattr(self, '_callback', None)!r}>"
+
+
+class SimTimer(asyncio.TimerHandle):
+    __slots__ = ("_timers_of",)
+
+    def __init__(
+        self, when_s: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context, loop: "SimLoop"
+    ) -> None:
+        self._callback = callback
+        self._args = args
+        self._context = context
+        self._cancelled = False
+        self._when = when_s
+        self._timers_of = loop
+
+    def cancel(self) -> None:
+        if self._cancelled:
+            return
+        self._cancelled = True
+        self._callback = _nothing
+        self._args = ()
+        if self._when >= 0.0:
+            self._timers_of.forget_timer()
+
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+    def __repr__(self) -> str:
+        return f"<SimTimer {getattr(self, '_callback', None)!r}>"
+
+
+if TYPE_CHECKING:  # to the type checker, what AbstractEventLoop answers with NotImplementedError is abstract
+    _Loop = asyncio.SelectorEventLoop
+else:
+    _Loop = asyncio.AbstractEventLoop
+
+
+class SimLoop(_Loop):
+    def __init__(self) -> None:
+        self._now_s = 0.0
+        self._ready: deque[SimHandle | SimTimer] = deque()
+        self._timers: list[tuple[float, int, SimTimer]] = []
+        self._order = itertools.count()
+        self._cancelled_timers = 0
+        self._running = False
+        self._stopping = False
+        self._closed = False
+        self._closers: set[asyncio.Task[None]] = set()
+        self._graves: list[set[asyncio.Task[Any]]] = []
+        self.problems: list[str] = []
+        """What went wrong in callbacks and unheard tasks, for people."""
+        self.steps = 0
+        """How many rounds of ready callbacks have run, for those who measure."""
+
+    # --- what asyncio asks of a loop ------------------------------------------------------------------------------
+
+    def time(self) -> float:
+        return self._now_s
+
+    def call_soon(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        handle = SimHandle(callback, args, context if context is not None else contextvars.copy_context())
+        self._ready.append(handle)
+        return handle
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        timer = SimTimer(when, callback, args, context if context is not None else contextvars.copy_context(), self)
+        heapq.heappush(self._timers, (when, next(self._order), timer))
+        return timer
+
+    def call_later(
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        when = self._now_s + delay
+        timer = SimTimer(when, callback, args, context if context is not None else contextvars.copy_context(), self)
+        heapq.heappush(self._timers, (when, next(self._order), timer))
+        return timer
+
+    def create_future(self) -> "asyncio.Future[Any]":
+        return asyncio.Future(loop=self)
+
+    def create_task(
+        self, coro: Generator[Any, None, T] | Coroutine[Any, Any, T], *, name: object = None, context: Any = None
+    ) -> asyncio.Task[T]:
+        return asyncio.Task(coro, loop=self, name=cast("str | None", name), context=context)
+
+    def get_debug(self) -> bool:
+        return False
+
+    def set_debug(self, enabled: bool) -> None:
+        """There is no debug mode: asyncio's serves to find what takes real time."""
+
+    def is_running(self) -> bool:
+        return self._running
+
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        words = str(context.get("message", "a callback failed"))
+        self.problems.append(f"{words}: {error!r}" if error is not None else words)
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        self.call_exception_handler(context)
+
+    async def shutdown_asyncgens(self) -> None:
+        """Nothing to do: generators are closed as soon as nobody holds them."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Nothing to do: there are no threads."""
+
+    # --- running --------------------------------------------------------------------------------------------------
+
+    def run_until_complete(self, future: Any) -> Any:
+        """Raises `Stuck` when the future can no longer be done."""
+        task = asyncio.ensure_future(future, loop=self)
+        if not task.done():
+            task.add_done_callback(lambda _: self.stop())
+            self.run_forever()
+        if not task.done():
+            task.cancel()
+            raise Stuck("the simulation stands still: nothing is ready and no timer is set")
+        return task.result()
+
+    def run_forever(self) -> None:
+        """Until `stop`, or until nothing can happen any more."""
+        with self._as_running():
+            while not self._stopping:
+                self._run_ready()
+                if self._stopping or not self._jump(float("inf")):
+                    break
+
+    def run_until(self, when_s: float) -> None:
+        """Play until simulated time `when_s`, that moment included."""
+        with self._as_running():
+            while not self._stopping:
+                self._run_ready()
+                if self._stopping or not self._jump(when_s):
+                    break
+            if not self._stopping:
+                self._now_s = max(self._now_s, when_s)
+
+    def _run_ready(self) -> None:
+        """Run callbacks until none is ready. The innermost loop of the simulator: every microsecond counts here."""
+        ready = self._ready
+        take = ready.popleft
+        tag = PROCESS
+        rounds = 0
+        while ready and not self._stopping:
+            rounds += 1
+            if rounds > _ROUNDS_WITHOUT_TIME:
+                raise Spinning(f"time stands still at {self._now_s:.3f} s; next: {ready[0]!r}")
+            for _ in range(len(ready)):
+                handle = take()
+                if handle._cancelled:
+                    continue
+                context = handle._context
+                process = context.get(tag)
+                if process is not None and not process.runs:
+                    if process.alive:
+                        process.parked.append(handle)
+                    continue
+                try:
+                    context.run(handle._callback, *handle._args)
+                except Exception as error:  # noqa: BLE001  one callback's bug; reported, and the run fails by it
+                    self.call_exception_handler({"message": f"{handle!r} failed", "exception": error})
+        self.steps += rounds
+
+    def _jump(self, until_s: float) -> bool:
+        """Advance to the next timer that is due by `until_s` and make ready all that are due then."""
+        timers = self._timers
+        while timers and timers[0][2]._cancelled:
+            heapq.heappop(timers)
+            self._cancelled_timers -= 1
+        if not timers or timers[0][0] > until_s:
+            return False
+        if timers[0][0] > self._now_s:
+            self._now_s = timers[0][0]
+        now_s = self._now_s
+        ready = self._ready
+        while timers and timers[0][0] <= now_s:
+            timer = heapq.heappop(timers)[2]
+            if timer._cancelled:
+                self._cancelled_timers -= 1
+            else:
+                ready.append(timer)
+                timer._when = -1.0  # no longer among the timers: to cancel it leaves nothing behind there
+        return True
+
+    def forget_timer(self) -> None:
+        """A timer was cancelled. Long ones would pile up among the timers, so now and then they are swept out."""
+        self._cancelled_timers += 1
+        if self._cancelled_timers > _CANCELLED_TIMERS_KEPT and self._cancelled_timers * 2 > len(self._timers):
+            self._timers = [entry for entry in self._timers if not entry[2]._cancelled]
+            heapq.heapify(self._timers)
+            self._cancelled_timers = 0
+
+    @contextmanager
+    def _as_running(self) -> Generator[None, None, None]:
+        if self._running:
+            raise RuntimeError("the simulated loop runs already")
+        hooks = sys.get_asyncgen_hooks()
+        collecting = gc.isenabled()
+        # The collector would close abandoned generators at moments that depend on the memory of the day.
+        gc.disable()
+        self._running = True
+        self._stopping = False
+        events._set_running_loop(self)
+        sys.set_asyncgen_hooks(firstiter=None, finalizer=self._close_generator)
+        try:
+            yield
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+            events._set_running_loop(None)
+            self._running = False
+            self._stopping = False
+            if collecting:
+                gc.enable()
+
+    def _close_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
+        if self._closed:
+            return
+        task = self.create_task(_close(generator))
+        self._closers.add(task)
+        task.add_done_callback(self._closers.discard)
+
+    # --- simulated processes --------------------------------------------------------------------------------------
+
+    def kill(self, process: Process) -> None:
+        """Drop all that belongs to the process. Its tasks are kept, unrun, so that no `finally` of theirs runs."""
+        self._graves.append(asyncio.all_tasks(self))
+        process.kill()
+
+    def thaw(self, process: Process) -> None:
+        if process.thaw():
+            self._ready.extend(process.parked)
+            process.parked.clear()
+
+    def close(self) -> None:
+        """End of the simulation: free every task that is left, whatever its coroutine still wants to do."""
+        if self._closed:
+            return
+        self._closed = True
+        problems = list(self.problems)
+        pending = asyncio.all_tasks(self).union(*self._graves)
+        self._ready.clear()
+        self._timers.clear()
+        for task in pending:
+            if not task.done():
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                _end(task.get_coro())
+        self._graves.clear()
+        self._ready.clear()
+        self._timers.clear()
+        self.problems = problems
+
+
+def _nothing() -> None:
+    """What a cancelled handle holds instead of its callback, so that it keeps nothing alive."""
+
+
+async def _close(generator: AsyncGenerator[Any, Any]) -> None:
+    await generator.aclose()
+
+
+def _end(coroutine: Any) -> None:
+    """Close a coroutine that may await in its `finally`: the loop that it waits for is gone."""
+    for _ in range(100):
+        try:
+            coroutine.close()
+        except RuntimeError:  # it awaited something instead of ending: again
+            continue
+        except Exception:  # noqa: BLE001  nobody is left to hear it
+            return
+        return
