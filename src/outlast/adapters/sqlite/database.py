@@ -1,0 +1,126 @@
+"""The cluster database port on SQLite, as the event loop sees it.
+
+A call becomes jobs of the worker thread. A job that finds another process at its turn does nothing and is given
+again a moment later, until the caller's time is over, so the worker is always free for reads and watches.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from outlast.adapters.sqlite.faults import Busy
+from outlast.adapters.sqlite.store import Store
+from outlast.adapters.sqlite.watches import Watches
+from outlast.adapters.sqlite.worker import Call, NotStarted, StillRunning, Worker
+from outlast.ports.database import (
+    Batch,
+    Committed,
+    Compare,
+    Put,
+    Refused,
+    Snapshot,
+    Unavailable,
+    Uncertain,
+    Write,
+)
+
+KEEP_REVISIONS = 20_000
+
+MOST_COMPARES = 128
+MOST_WRITES = 128
+
+# What etcd takes in one request by default is 1.5 MiB, with its own words around keys and values.
+MOST_BYTES = 1024 * 1024
+
+_TIDY_EVERY = 64
+
+_FIRST_RETRY_S = 0.001
+_LAST_RETRY_S = 0.016
+
+_CLOSE_WITHIN_S = 5.0
+
+
+class SqliteDatabase:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._worker = Worker("sqlite")
+        self._watches = Watches(store, self._run)
+        self._closed = False
+
+    @classmethod
+    def open(cls, path: str, *, keep_revisions: int = KEEP_REVISIONS) -> "SqliteDatabase":
+        """Open the database, creating it if need be. Blocks; needs no event loop. Raises `Unavailable`."""
+        return cls(Store(path, keep_revisions))
+
+    async def read(self, prefix: str, *, timeout_s: float) -> Snapshot:
+        snapshot: Snapshot = await self._run(lambda: self._store.read(prefix), timeout_s, writes=False)
+        return snapshot
+
+    async def transact(
+        self, compares: Sequence[Compare], writes: Sequence[Write], *, timeout_s: float
+    ) -> Committed | Refused:
+        compares, writes = tuple(compares), tuple(writes)
+        _check(compares, writes)
+        outcome: Committed | Refused = await self._run(
+            lambda: self._store.transact(compares, writes), timeout_s, writes=True
+        )
+        if isinstance(outcome, Committed) and outcome.revision % _TIDY_EVERY == 0:
+            self._worker.post(self._store.tidy)  # the caller need not wait for it
+        return outcome
+
+    def watch(self, prefix: str, after_revision: int) -> AsyncGenerator[Batch, None]:
+        return self._watches.watch(prefix, after_revision)
+
+    async def compact(self, revision: int, *, timeout_s: float) -> None:
+        await self._run(lambda: self._store.compact(revision), timeout_s, writes=True)
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._watches.end()
+        try:
+            await self._worker.run(self._store.close, timeout_s=_CLOSE_WITHIN_S)
+        except (NotStarted, StillRunning):
+            pass  # the disk hangs; the kernel closes the file when the process ends
+        finally:
+            self._worker.end()
+
+    async def _run(self, call: Call, timeout_s: float, *, writes: bool) -> Any:
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + timeout_s
+        pause_s = _FIRST_RETRY_S
+        while True:
+            if self._closed:
+                raise Unavailable(f"cannot use the cluster database {self._store.path}: this connection is closed")
+            try:
+                return await self._worker.run(call, timeout_s=deadline_s - loop.time())
+            except Busy:
+                if loop.time() + pause_s > deadline_s:
+                    raise Unavailable(self._late(timeout_s, "another process holds its lock")) from None
+            except NotStarted:
+                raise Unavailable(self._late(timeout_s, "calls before this one are not done")) from None
+            except StillRunning:
+                kind = Uncertain if writes else Unavailable
+                raise kind(self._late(timeout_s, "the disk has not answered")) from None
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _LAST_RETRY_S)
+
+    def _late(self, timeout_s: float, why: str) -> str:
+        return f"cannot get an answer of the cluster database {self._store.path} within {timeout_s:g} s: {why}"
+
+
+def _check(compares: Sequence[Compare], writes: Sequence[Write]) -> None:
+    if len(compares) > MOST_COMPARES or len(writes) > MOST_WRITES:
+        raise ValueError(
+            f"cannot commit {len(compares)} compares and {len(writes)} writes at once: "
+            f"at most {MOST_COMPARES} and {MOST_WRITES}; cut the transaction in two"
+        )
+    size = sum(len(write.key) + len(write.value) for write in writes if isinstance(write, Put))
+    if size > MOST_BYTES:
+        raise ValueError(f"cannot commit {size} bytes at once: at most {MOST_BYTES}")
+    keys = [write.key for write in writes]
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"cannot commit: a key is written twice in {sorted(keys)}")
+    if "" in keys or any(not compare.key or compare.revision < 0 for compare in compares):
+        raise ValueError("cannot commit: keys must not be empty and revisions not negative")
