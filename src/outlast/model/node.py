@@ -44,6 +44,8 @@ class Session(msgspec.Struct, frozen=True):
     """The node's life between two starts: another one has lost, or has proven to have stopped, what ran before."""
     beat: int
     """Up by one with each record of this incarnation."""
+    machine: str = ""
+    """Which machine bears the node's name, so that two of one name are told apart."""
     offers: tuple[Offer, ...] = ()
     watchdog_s: float = 0.0
     """The countdown of an armed watchdog; 0 when none is armed."""

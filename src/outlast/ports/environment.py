@@ -23,7 +23,11 @@ class Clock(Protocol):
 
 
 class Incarnations(Protocol):
-    """Remembers this node's incarnation until the node loses power (a file under /run)."""
+    """Remembers this node's incarnation until the node loses power (a file under /run), and which machine it is."""
+
+    def machine(self) -> str:
+        """The same for ever on this machine, and on no other."""
+        ...
 
     def load(self) -> str:
         """The present incarnation, or "" when the node has started since."""

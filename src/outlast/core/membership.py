@@ -1,0 +1,73 @@
+"""Who is silent, and may this node run what it owns?
+
+Two small machines, both fed with events and the time of this node's own monotonic clock (rule 12):
+
+`Observer` judges the other nodes. *Silent* means: no new session record for `node_timeout`, while the observer's
+own writes were acknowledged all the while. After every outage of its own the observer starts all timers again, since
+what it did not see may well have been written. Silence is a suspicion; `core/proof.py` says what proves a death.
+
+`Session` judges this node itself: until when may it run what it owns (rules 2 and 3)?
+"""
+
+from collections.abc import Iterable
+
+from outlast.core.timing import Timing
+
+
+class Observer:
+    """Judges every node's session records by the time at which this node saw them."""
+
+    def __init__(self, timing: Timing, now: float) -> None:
+        self.timing = timing
+        self._seen_at: dict[str, float] = {}
+        self._steady_since = now
+        self._acknowledged_at = now
+
+    def saw_record(self, node: str, now: float) -> None:
+        self._seen_at[node] = now
+
+    def forget(self, node: str) -> None:
+        self._seen_at.pop(node, None)
+
+    def own_write_acknowledged(self, now: float) -> None:
+        if now - self._acknowledged_at > self.timing.steady_gap_s:
+            self._steady_since = now
+        self._acknowledged_at = now
+
+    def silent_s(self, nodes: Iterable[str], now: float) -> dict[str, float]:
+        """The nodes judged silent, and for how long nothing of theirs was seen."""
+        if now - self._acknowledged_at > self.timing.steady_gap_s:
+            return {}  # the observer is cut off itself, and can judge nobody
+        silent = {}
+        for node in nodes:
+            silence = now - self._baseline(node)
+            if silence >= self.timing.node_timeout_s:
+                silent[node] = silence
+        return silent
+
+    def deadline(self, nodes: Iterable[str]) -> float | None:
+        """When the next of these nodes will be silent, if nothing comes from it."""
+        baselines = [self._baseline(node) for node in nodes]
+        return min(baselines) + self.timing.node_timeout_s if baselines else None
+
+    def _baseline(self, node: str) -> float:
+        return max(self._steady_since, self._seen_at.get(node, self._steady_since))
+
+
+class Session:
+    """This node's own session: open, with a permit that ends; or closed."""
+
+    def __init__(self, timing: Timing) -> None:
+        self.timing = timing
+        self.permit_until_s: float | None = None
+        """None: no session. Else until when this node may run what it owns."""
+
+    def renewed(self, sent_at: float) -> None:
+        """A renewal was acknowledged. The permit counts from before it was sent, never from the answer (rule 2)."""
+        self.permit_until_s = sent_at + self.timing.permit_s
+
+    def closed(self) -> None:
+        self.permit_until_s = None
+
+    def valid(self, now: float) -> bool:
+        return self.permit_until_s is not None and now < self.permit_until_s

@@ -1,0 +1,47 @@
+"""Is a group protected: would it run again by itself if its node died now? If not, why not?"""
+
+import msgspec
+
+from outlast.core import placement, restarts
+from outlast.model.group import Group
+from outlast.model.view import ClusterView
+
+
+class Protection(msgspec.Struct, frozen=True):
+    protected: bool
+    reasons: tuple[str, ...] = ()
+    """Why not, for people. Empty when protected."""
+
+
+def protection(group: Group, view: ClusterView) -> Protection:
+    reasons = []
+    owner = group.owner
+    alive = placement.members(view)
+    if owner in alive:
+        for type_name in _types(group, view):
+            problem = placement.type_problem(alive[owner], type_name)
+            if problem:
+                reasons.append(f"{owner} cannot watch over it: {problem}")
+    spent = restarts.exhausted(group, view)
+    if spent:
+        reasons.append(spent)
+    elsewhere = {name: placement.why_not(group, name, view, alive) for name in view.nodes if name != owner}
+    if not elsewhere:
+        reasons.append("there is no other node")
+    elif all(elsewhere.values()):
+        reasons.append(
+            "no other node could take it: " + "; ".join(f"{name}: {why}" for name, why in sorted(elsewhere.items()))
+        )
+    if owner and owner in view.nodes and not provable(owner, view):
+        reasons.append(f"the death of {owner} could not be proven: it has neither a fence device nor an armed watchdog")
+    return Protection(protected=not reasons, reasons=tuple(reasons))
+
+
+def provable(node: str, view: ClusterView) -> bool:
+    """Could this node's death be proven without an administrator?"""
+    session = view.sessions.get(node)
+    return bool(view.nodes[node].fence) or (session is not None and session.watchdog_s > 0)
+
+
+def _types(group: Group, view: ClusterView) -> list[str]:
+    return sorted({view.resources[name].type for name in group.resources if name in view.resources})

@@ -1,0 +1,138 @@
+"""The life of one resource on one node, as a table.
+
+Rule 1: every change of state is a row of TRANSITIONS. Nothing else sets a state.
+Rule 2: a pair that is not in the table changes nothing: the same question is asked again when it can be answered.
+Rule 3: OFFLINE and FAILED mean that nothing runs, on positive evidence: a stop that returned, or a report that says
+so. A host that died proves nothing: what it had started may still run.
+
+The shell (`service/resources.py`) carries out the calls, keeps their deadlines, and feeds the results back in.
+"""
+
+import enum
+
+from outlast.model.status import State
+
+
+class S(enum.Enum):
+    """A resource's state on this node. The words appear in docs and logs."""
+
+    DETACHED = "detached"
+    """No host has it open: what runs is not known."""
+    OPENING = "opening"
+    OFFLINE = "offline"
+    ONLINE_PENDING = "online pending"
+    ONLINE = "online"
+    UNCERTAIN = "uncertain"
+    """It was online, and now its plugin cannot tell."""
+    OFFLINE_PENDING = "offline pending"
+    TERMINATING = "terminating"
+    FAILING = "failing"
+    """It failed, and what may be left of it is being terminated."""
+    FAILED = "failed"
+    STUCK = "stuck"
+    """It could not be terminated: it may still run."""
+
+
+class E(enum.Enum):
+    WANT_ONLINE = "wanted online"
+    WANT_OFFLINE = "wanted offline"
+    WANT_TERMINATED = "wanted gone at once"
+    ATTACH = "host ready"
+    FOUND_ONLINE = "found online"
+    FOUND_OFFLINE = "found offline"
+    FOUND_FAILED = "found failed"
+    FOUND_UNCERTAIN = "cannot tell"
+    CALL_DONE = "call done"
+    CALL_FAILED = "call failed"
+    CALL_TIMED_OUT = "call timed out"
+    FAILS = "fails, may still run"
+    HOST_DIED = "host died"
+    RETRY = "retry"
+
+
+class Call(enum.Enum):
+    NONE = ""
+    OPEN = "open"
+    ONLINE = "online"
+    OFFLINE = "offline"
+    TERMINATE = "terminate"
+
+
+TRANSITIONS: dict[tuple[S, E], tuple[S, Call]] = {
+    # A host opens it and finds out what is there; nothing is started by that (rule 7 of the design).
+    (S.DETACHED, E.ATTACH): (S.OPENING, Call.OPEN),
+    (S.OPENING, E.FOUND_ONLINE): (S.ONLINE, Call.NONE),
+    (S.OPENING, E.FOUND_OFFLINE): (S.OFFLINE, Call.NONE),
+    (S.OPENING, E.FOUND_FAILED): (S.FAILED, Call.NONE),
+    (S.OPENING, E.FAILS): (S.FAILING, Call.TERMINATE),
+    (S.OPENING, E.FOUND_UNCERTAIN): (S.UNCERTAIN, Call.NONE),
+    (S.OPENING, E.CALL_FAILED): (S.DETACHED, Call.NONE),
+    (S.OPENING, E.CALL_TIMED_OUT): (S.DETACHED, Call.NONE),
+    # Online.
+    (S.OFFLINE, E.WANT_ONLINE): (S.ONLINE_PENDING, Call.ONLINE),
+    (S.FAILED, E.WANT_ONLINE): (S.ONLINE_PENDING, Call.ONLINE),
+    (S.ONLINE_PENDING, E.CALL_DONE): (S.ONLINE, Call.NONE),
+    (S.ONLINE_PENDING, E.CALL_FAILED): (S.FAILING, Call.TERMINATE),
+    (S.ONLINE_PENDING, E.CALL_TIMED_OUT): (S.FAILING, Call.TERMINATE),
+    (S.ONLINE_PENDING, E.FOUND_FAILED): (S.FAILING, Call.TERMINATE),
+    (S.ONLINE_PENDING, E.FAILS): (S.FAILING, Call.TERMINATE),
+    (S.ONLINE_PENDING, E.WANT_TERMINATED): (S.TERMINATING, Call.TERMINATE),
+    # While it is online, polls and reports say how it is.
+    (S.ONLINE, E.FOUND_FAILED): (S.FAILED, Call.NONE),
+    (S.ONLINE, E.FAILS): (S.FAILING, Call.TERMINATE),
+    (S.ONLINE, E.FOUND_OFFLINE): (S.OFFLINE, Call.NONE),
+    (S.ONLINE, E.FOUND_UNCERTAIN): (S.UNCERTAIN, Call.NONE),
+    (S.UNCERTAIN, E.FOUND_ONLINE): (S.ONLINE, Call.NONE),
+    (S.UNCERTAIN, E.FOUND_FAILED): (S.FAILED, Call.NONE),
+    (S.UNCERTAIN, E.FAILS): (S.FAILING, Call.TERMINATE),
+    (S.UNCERTAIN, E.FOUND_OFFLINE): (S.OFFLINE, Call.NONE),
+    # Somebody started it at the host's console.
+    (S.OFFLINE, E.FOUND_ONLINE): (S.ONLINE, Call.NONE),
+    (S.FAILED, E.FOUND_ONLINE): (S.ONLINE, Call.NONE),
+    # Offline, in order or at once.
+    (S.ONLINE, E.WANT_OFFLINE): (S.OFFLINE_PENDING, Call.OFFLINE),
+    (S.UNCERTAIN, E.WANT_OFFLINE): (S.OFFLINE_PENDING, Call.OFFLINE),
+    (S.OFFLINE_PENDING, E.CALL_DONE): (S.OFFLINE, Call.NONE),
+    (S.OFFLINE_PENDING, E.CALL_FAILED): (S.TERMINATING, Call.TERMINATE),
+    (S.OFFLINE_PENDING, E.CALL_TIMED_OUT): (S.TERMINATING, Call.TERMINATE),
+    (S.ONLINE, E.WANT_TERMINATED): (S.TERMINATING, Call.TERMINATE),
+    (S.UNCERTAIN, E.WANT_TERMINATED): (S.TERMINATING, Call.TERMINATE),
+    (S.OFFLINE_PENDING, E.WANT_TERMINATED): (S.TERMINATING, Call.TERMINATE),
+    (S.TERMINATING, E.CALL_DONE): (S.OFFLINE, Call.NONE),
+    (S.TERMINATING, E.CALL_FAILED): (S.STUCK, Call.NONE),
+    (S.TERMINATING, E.CALL_TIMED_OUT): (S.STUCK, Call.NONE),
+    (S.FAILING, E.CALL_DONE): (S.FAILED, Call.NONE),
+    (S.FAILING, E.CALL_FAILED): (S.STUCK, Call.NONE),
+    (S.FAILING, E.CALL_TIMED_OUT): (S.STUCK, Call.NONE),
+    (S.STUCK, E.RETRY): (S.FAILING, Call.TERMINATE),
+    (S.STUCK, E.FOUND_FAILED): (S.FAILED, Call.NONE),
+    (S.STUCK, E.FOUND_OFFLINE): (S.FAILED, Call.NONE),
+    # A host that died proves nothing. What was certainly not running before is certainly not running now.
+    (S.OPENING, E.HOST_DIED): (S.DETACHED, Call.NONE),
+    (S.ONLINE_PENDING, E.HOST_DIED): (S.DETACHED, Call.NONE),
+    (S.ONLINE, E.HOST_DIED): (S.DETACHED, Call.NONE),
+    (S.UNCERTAIN, E.HOST_DIED): (S.DETACHED, Call.NONE),
+    (S.OFFLINE_PENDING, E.HOST_DIED): (S.DETACHED, Call.NONE),
+    (S.TERMINATING, E.HOST_DIED): (S.DETACHED, Call.NONE),
+    (S.FAILING, E.HOST_DIED): (S.STUCK, Call.NONE),
+}
+
+PUBLISHED = {
+    S.DETACHED: State.UNKNOWN,
+    S.OPENING: State.UNKNOWN,
+    S.OFFLINE: State.OFFLINE,
+    S.ONLINE_PENDING: State.ONLINE_PENDING,
+    S.ONLINE: State.ONLINE,
+    S.UNCERTAIN: State.UNKNOWN,
+    S.OFFLINE_PENDING: State.OFFLINE_PENDING,
+    S.TERMINATING: State.OFFLINE_PENDING,
+    S.FAILING: State.OFFLINE_PENDING,
+    S.FAILED: State.FAILED,
+    S.STUCK: State.UNKNOWN,
+}
+"""What the cluster is told. FAILED only when nothing runs any more; until then it is on its way offline."""
+
+
+def step(state: S, event: E) -> tuple[S, Call]:
+    """The next state and the call to make. A pair that is not in the table changes nothing."""
+    return TRANSITIONS.get((state, event), (state, Call.NONE))

@@ -1,0 +1,212 @@
+"""The coordinator's loop: look, decide, carry out. Runs on every node; acts on the one that the database names.
+
+Everything it writes compares the coordinator's record, so a coordinator of the past can write nothing (rule 1), and
+the records that the decision was made from, so an outdated decision is refused and made again.
+"""
+
+import asyncio
+import base64
+import zlib
+from collections.abc import Sequence
+
+import msgspec
+
+from outlast.core.election import claim, coordinates
+from outlast.core.failover import decide
+from outlast.core.membership import Session as OwnSession
+from outlast.model import keys
+from outlast.model.node import Silence
+from outlast.model.plan import Assign, ClearMove, DeclareSilent, Fence, ForgetFailures, Plan, RecordProof, Waiting
+from outlast.model.view import ClusterView
+from outlast.ports.database import Compare, Refused, Unavailable, Write
+from outlast.ports.environment import Clock
+from outlast.service.fencing import Fencing
+from outlast.service.journal import Journal
+from outlast.service.observation import Observation
+from outlast.service.store import RETRY_S, Store, Subscription, put
+
+GROUPS_PER_TRANSACTION = 60
+"""Each costs a compare and two writes; a transaction holds 128 of either."""
+DATABASE_TIMEOUT_S = 5.0
+
+
+class Coordinating:
+    def __init__(
+        self,
+        store: Store,
+        observation: Observation,
+        fencing: Fencing,
+        session: OwnSession,
+        journal: Journal,
+        clock: Clock,
+        fence_wake: asyncio.Event,
+    ) -> None:
+        self.incarnation = ""
+        """Of this node's open session."""
+        self._store = store
+        self._observation = observation
+        self._fencing = fencing
+        self._session = session
+        self._journal = journal
+        self._clock = clock
+        self._fence_wake = fence_wake
+        self._inputs = ""
+
+    async def run(self) -> None:
+        changes = self._store.subscribe(
+            keys.CLUSTER, keys.COORDINATOR, keys.NODES, keys.SESSIONS, keys.SILENCES, keys.GROUPS, keys.RESOURCES,
+            keys.STATUS,
+        )  # fmt: skip
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._forward_fence_reports(changes))
+            wake_in_s: float | None = 0.0
+            while True:
+                await changes.wait(wake_in_s)
+                try:
+                    wake_in_s = await self._round()
+                except Unavailable:
+                    wake_in_s = RETRY_S
+
+    def plan(self) -> tuple[Plan, ClusterView]:
+        """What would be decided now, from what this node sees: anyone may ask, on any node."""
+        view = self._observation.view()
+        return decide(view), view
+
+    def waiting(self) -> dict[str, Waiting]:
+        plan, _ = self.plan()
+        return {waiting.group: waiting for waiting in plan.waiting}
+
+    async def _round(self) -> float | None:
+        """One look, decision and execution. Returns in how many seconds to look again if nothing changes."""
+        if not self._session.valid(self._clock.now()):
+            return self._store.observer.timing.renew_interval_s  # a node without a session has no say
+        plan, view = self.plan()
+        if not coordinates(view, self.incarnation):
+            self._fencing.stop_all()
+            claimed = claim(view, self.incarnation)
+            if claimed is not None:
+                record, why = claimed
+                words = f"{record.node} coordinates (term {record.term}): {why}"
+                await self._store.transact(
+                    self._store.unchanged(keys.COORDINATOR),
+                    [put(keys.COORDINATOR, record), self._journal.event("coordinator", words, about=record.node)],
+                )
+                return 0.0
+            return self._observation.silence_in_s()
+        wanted = {action.node for action in plan.actions if isinstance(action, Fence)}
+        for node in self._fencing.under_way():
+            if node not in view.silences:
+                self._fencing.stop(node)
+        await self._carry_out(plan, view)
+        for node in wanted:
+            await self._start_fencing(node, view)
+        waits = [seconds for seconds in (plan.wake_in_s, self._observation.silence_in_s()) if seconds is not None]
+        return min(waits, default=None)
+
+    async def _carry_out(self, plan: Plan, view: ClusterView) -> None:
+        assigns = [action for action in plan.actions if isinstance(action, Assign)]
+        inputs: list[Write] = []
+        self._inputs = ""
+        if assigns:
+            self._inputs = self._journal.new_id()
+            inputs = [self._journal.inputs(self._inputs, _pack(view))]
+        # The picture may change at each `await`: what is compared is what the decision saw.
+        parts: list[tuple[list[Compare], list[Write]]] = []
+        for action in plan.actions:
+            match action:
+                case DeclareSilent():
+                    parts.append(self._declare_silent(action))
+                case RecordProof():
+                    parts.append(self._record_proof(action))
+                case ForgetFailures():
+                    parts.append(self._forget_failures(action))
+                case ClearMove():
+                    parts.append(self._clear_move(action))
+        for start in range(0, len(assigns), GROUPS_PER_TRANSACTION):
+            compares: list[Compare] = []
+            writes: list[Write] = list(inputs) if start == 0 else []
+            for assign in assigns[start : start + GROUPS_PER_TRANSACTION]:
+                more_compares, more_writes = self._assign(assign)
+                compares += more_compares
+                writes += more_writes
+            parts.append((compares, writes))
+        me = self._store.unchanged(keys.COORDINATOR)
+        for compares, writes in parts:
+            outcome = await self._store.transact([*me, *compares], writes, timeout_s=DATABASE_TIMEOUT_S)
+            if isinstance(outcome, Refused):
+                return  # something changed meanwhile; that change wakes the loop, which decides anew
+
+    def _declare_silent(self, action: DeclareSilent) -> tuple[list[Compare], list[Write]]:
+        record = Silence(action.node, action.incarnation, action.why, action.watchdog_s)
+        # The session's revision: a node that has renewed meanwhile is not silent.
+        compares = self._store.unchanged(keys.SESSIONS + action.node, keys.SILENCES + action.node)
+        event = self._journal.event("node-silent", f"{action.why}; it is declared silent", about=action.node)
+        return compares, [put(keys.SILENCES + action.node, record), event]
+
+    def _record_proof(self, action: RecordProof) -> tuple[list[Compare], list[Write]]:
+        silence = self._store.silences[action.node]
+        record = msgspec.structs.replace(silence, proof=action.proof)
+        words = f"{action.node} is dead: {action.proof.words}"
+        writes = [put(keys.SILENCES + action.node, record), self._journal.event("node-dead", words, about=action.node)]
+        return self._store.unchanged(keys.SILENCES + action.node), [*writes]
+
+    def _assign(self, action: Assign) -> tuple[list[Compare], list[Write]]:
+        group = self._store.groups[action.group]
+        failures = group.failures
+        if action.failure is not None:
+            failures = (*failures, msgspec.structs.replace(action.failure, at_s=self._clock.wall()))
+        move_to = "" if action.owner == group.move_to else group.move_to
+        record = msgspec.structs.replace(
+            group, owner=action.owner, epoch=action.epoch, failures=failures, move_to=move_to
+        )
+        event = self._journal.event(
+            "decided",
+            f"{group.name} goes to {action.owner} (epoch {action.epoch}): {action.why}",
+            group=group.name,
+            about=action.owner,
+            reasons=action.reasons,
+            inputs=self._inputs,
+        )
+        compares = self._store.unchanged(keys.GROUPS + group.name)
+        if group.owner in self._store.silences:
+            # Rule 4: the proof this decision rests on must still stand when it is written.
+            compares += self._store.unchanged(keys.SILENCES + group.owner)
+        return compares, [put(keys.GROUPS + group.name, record), event]
+
+    def _forget_failures(self, action: ForgetFailures) -> tuple[list[Compare], list[Write]]:
+        group = self._store.groups[action.group]
+        kept = tuple(failure for failure in group.failures if failure.id not in action.failures)
+        record = msgspec.structs.replace(group, failures=kept)
+        return self._store.unchanged(keys.GROUPS + group.name), [put(keys.GROUPS + group.name, record)]
+
+    def _clear_move(self, action: ClearMove) -> tuple[list[Compare], list[Write]]:
+        group = self._store.groups[action.group]
+        record = msgspec.structs.replace(group, move_to="")
+        event = self._journal.event("intent", f"{group.name} is not moved: {action.why}", group=group.name)
+        return self._store.unchanged(keys.GROUPS + group.name), [put(keys.GROUPS + group.name, record), event]
+
+    async def _start_fencing(self, node: str, view: ClusterView) -> None:
+        silence = self._store.silences.get(node)
+        configured = self._store.nodes.get(node)
+        if silence is not None and silence.proof is None and configured is not None:
+            self._fencing.start(configured, silence.incarnation)
+
+    async def _forward_fence_reports(self, changes: Subscription) -> None:
+        while True:
+            await self._fence_wake.wait()
+            self._fence_wake.clear()
+            changes.wake()
+
+
+def _pack(view: ClusterView) -> str:
+    return base64.b64encode(zlib.compress(msgspec.json.encode(view), 3)).decode("ascii")
+
+
+def unpack(text: str) -> ClusterView:
+    """The view that a stored decision was made from."""
+    return msgspec.json.decode(zlib.decompress(base64.b64decode(text)), type=ClusterView)
+
+
+def replay(text: str) -> Sequence[object]:
+    """What this version of the code would decide from stored inputs."""
+    return decide(unpack(text)).actions

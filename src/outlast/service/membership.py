@@ -1,0 +1,215 @@
+"""Keeps this node a member: opens its session, renews it, and closes it.
+
+A session is opened only when nothing runs here that the node does not own (rule 6; the caller sees to it), and it
+is continued, not opened anew, when only the service was started again (rule 7). While it is open, each acknowledged
+renewal extends the run permit that the resource hosts enforce, and feeds the watchdog (rules 2 and 3).
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+import msgspec
+import structlog
+
+from outlast.core.membership import Session as OwnSession
+from outlast.core.timing import Timing
+from outlast.model import keys
+from outlast.model.node import Offer, Session
+from outlast.ports.database import Committed, Compare, Delete, Uncertain, Unavailable, Write
+from outlast.ports.environment import Environment
+from outlast.service.journal import Journal
+from outlast.service.store import RETRY_S, Store, put
+
+log = structlog.get_logger()
+
+
+class Membership:
+    """This node's session, from opening to end."""
+
+    def __init__(self, store: Store, env: Environment, journal: Journal, session: OwnSession) -> None:
+        self.incarnation = ""
+        self.opened = asyncio.Event()
+        """Set while the session is open."""
+        self.why_not = "it has just started"
+        """Why there is no session, for people."""
+        self._store = store
+        self._env = env
+        self._journal = journal
+        self._session = session
+        self._record = Session(store.me, "", 0, env.incarnations.machine())
+        self._revision = 0
+        self._hurry = asyncio.Event()
+
+    @property
+    def _timing(self) -> Timing:
+        return self._session.timing
+
+    def offer(self, offers: Iterable[Offer]) -> None:
+        """What this node can run from now on. The cluster is told at once."""
+        sorted_offers = tuple(sorted(offers, key=lambda offer: offer.type))
+        if sorted_offers != self._record.offers:
+            self._record = msgspec.structs.replace(self._record, offers=sorted_offers)
+            self._hurry.set()
+
+    def continues(self) -> bool:
+        """Is the session in the database still this life's own, and nobody doubts it? Then VMs just go on."""
+        present = self._store.sessions.get(self._store.me)
+        mine = self._env.incarnations.load()
+        return bool(mine) and present is not None and present.incarnation == mine and not self.silenced()
+
+    def silenced(self) -> bool:
+        return self._store.me in self._store.silences
+
+    async def open(self) -> None:
+        """Returns when the session is open."""
+        while not await self._try_to_open():
+            log.warning("no session yet", why=self.why_not)
+
+    async def renew(self) -> str:
+        """Renew until the session is lost; returns why, for people. Nothing may run here any more then."""
+        while True:
+            await self._pause()
+            sent_at = self._env.clock.now()
+            record = msgspec.structs.replace(self._record, beat=self._record.beat + 1)
+            compares = [Compare(self._session_key, self._revision), Compare(self._silence_key, 0)]
+            try:
+                outcome = await self._env.database.transact(
+                    compares, [put(self._session_key, record)], timeout_s=self._timing.renew_timeout_s
+                )
+            except Unavailable as error:
+                if isinstance(error, Uncertain):
+                    await self._find_out(record)
+                if not self._session.valid(self._env.clock.now()):
+                    return self._lost(f"the cluster database does not answer: {error}")
+                await asyncio.sleep(min(RETRY_S, self._timing.renew_interval_s / 2))
+                self._hurry.set()
+                continue
+            if not isinstance(outcome, Committed):
+                return self._lost("it was declared silent, or another node bears its name")
+            self._took(record, outcome.revision)
+            if not self._acknowledged(sent_at):
+                return self._lost("its renewal was acknowledged too late")
+
+    async def leave(self) -> None:
+        """Close the session in order. Only for a node that runs nothing any more."""
+        self._lost("it left the cluster in order")
+        if self._env.watchdog is not None:
+            self._env.watchdog.disarm()
+        words = f"{self._store.me} left the cluster in order and runs nothing"
+        writes = [Delete(self._session_key), self._journal.event("node-left", words, about=self._store.me)]
+        await self._env.database.transact(
+            [Compare(self._session_key, self._revision)], writes, timeout_s=self._timing.renew_timeout_s
+        )
+
+    @property
+    def _session_key(self) -> str:
+        return keys.SESSIONS + self._store.me
+
+    @property
+    def _silence_key(self) -> str:
+        return keys.SILENCES + self._store.me
+
+    async def _try_to_open(self) -> bool:
+        fresh = not self.continues()
+        if fresh and await self._rival():
+            return False
+        present = self._store.sessions.get(self._store.me)
+        record = msgspec.structs.replace(
+            self._record,
+            incarnation=self._journal.new_id() if fresh else self._env.incarnations.load(),
+            beat=0 if fresh or present is None else present.beat + 1,
+            watchdog_s=self._arm_watchdog(),
+        )
+        writes: list[Write] = [put(self._session_key, record)]
+        if fresh:
+            words = f"{record.node} opened its session"
+            writes.append(self._journal.event("node-joined", words, about=record.node))
+        if self.silenced():
+            # This node has just made sure that nothing runs here: whatever was doubted about its last life is over.
+            writes.append(Delete(self._silence_key))
+        compares = self._store.unchanged(self._session_key, self._silence_key)
+        # Remembered before it is written: a life that may have a session must never be taken for a fresh one.
+        self._env.incarnations.store(record.incarnation)
+        sent_at = self._env.clock.now()
+        try:
+            outcome = await self._store.transact(compares, writes, timeout_s=self._timing.renew_timeout_s)
+        except Unavailable as error:
+            self.why_not = f"the cluster database does not answer: {error}"
+            await asyncio.sleep(RETRY_S)
+            return False
+        if not isinstance(outcome, Committed):
+            self.why_not = "its session record changed while it opened its session"
+            return False
+        self._took(record, outcome.revision)
+        if not self._acknowledged(sent_at):
+            self.why_not = "the cluster database answered too late"
+            return False
+        self.incarnation = record.incarnation
+        self.why_not = ""
+        self.opened.set()
+        return True
+
+    async def _rival(self) -> bool:
+        """Is another machine alive under this node's name? Waits to find out, if there may be one."""
+        me = self._store.me
+        present = self._store.sessions.get(me)
+        if present is None or present.machine == self._record.machine or self.silenced():
+            return False
+        before = self._store.revision_of(self._session_key)
+        await asyncio.sleep(self._timing.node_timeout_s)
+        if self._store.revision_of(self._session_key) == before:
+            return False
+        self.why_not = f"another machine is a member under the name {me}; give one of the two another name (`node` in outlast.toml)"
+        return True
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(self._timing.renew_interval_s):
+                await self._hurry.wait()
+        except TimeoutError:
+            pass
+        self._hurry.clear()
+
+    async def _find_out(self, record: Session) -> None:
+        """An uncertain renewal may be in the database: then go on from it. It extends no permit."""
+        try:
+            snapshot = await self._env.database.read(self._session_key, timeout_s=self._timing.renew_timeout_s)
+        except Unavailable:
+            return
+        for entry in snapshot.entries:
+            if entry.key == self._session_key and msgspec.json.decode(entry.value, type=Session) == record:
+                self._took(record, entry.revision)
+
+    def _took(self, record: Session, revision: int) -> None:
+        # Offers may have changed while the record was on its way; the newest are told next time.
+        self._record = msgspec.structs.replace(record, offers=self._record.offers)
+        self._revision = revision
+
+    def _acknowledged(self, sent_at: float) -> bool:
+        """A renewal sent at that time was acknowledged. False when that came too late to be worth anything."""
+        now = self._env.clock.now()
+        self._store.observer.own_write_acknowledged(now)
+        self._session.renewed(sent_at)
+        if not self._session.valid(now):
+            return False
+        assert self._session.permit_until_s is not None
+        self._env.hosts.permit.extend(self._session.permit_until_s)
+        if self._env.watchdog is not None:
+            self._env.watchdog.feed()
+        return True
+
+    def _lost(self, why: str) -> str:
+        self._session.closed()
+        self.opened.clear()
+        self.why_not = why
+        return why
+
+    def _arm_watchdog(self) -> float:
+        if self._env.watchdog is None:
+            return 0.0
+        try:
+            self._env.watchdog.arm(self._timing.watchdog_s)
+        except OSError as error:
+            log.warning("the watchdog cannot be armed", why=str(error))
+            return 0.0
+        return self._timing.watchdog_s

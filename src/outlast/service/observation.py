@@ -1,0 +1,53 @@
+"""What this node saw by its own clock, for the decisions: ages of what stands in the database, and who is silent.
+
+Ages count from when this node first saw a thing, so they are never longer than the truth.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+
+from outlast.core.membership import Observer
+from outlast.model.view import ClusterView, FenceReport, Observed
+from outlast.ports.environment import Clock
+from outlast.service.store import Store
+
+
+class Observation:
+    def __init__(
+        self, store: Store, clock: Clock, observer: Observer, fence_reports: Callable[[], Mapping[str, FenceReport]]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._observer = observer
+        self._fence_reports = fence_reports
+        self._silences: dict[str, float] = {}
+        self._failures: dict[str, float] = {}
+
+    def view(self) -> ClusterView:
+        """The cluster as this node sees it now. Use it before the next `await`."""
+        store, now = self._store, self._clock.now()
+        silences = {f"{name} {silence.incarnation}" for name, silence in store.silences.items()}
+        failures = {failure.id for group in store.groups.values() for failure in group.failures}
+        _keep_first_seen(self._silences, silences, now)
+        _keep_first_seen(self._failures, failures, now)
+        observed = Observed(
+            silent_s=self._observer.silent_s(store.sessions, now),
+            silence_age_s={
+                name: now - self._silences[f"{name} {silence.incarnation}"] for name, silence in store.silences.items()
+            },
+            failure_age_s={id: now - at for id, at in self._failures.items()},
+            fence_reports=dict(self._fence_reports()),
+        )
+        return store.view(observed)
+
+    def silence_in_s(self) -> float | None:
+        """In how many seconds the next node will be silent, if nothing comes from it."""
+        doubtful = [name for name in self._store.sessions if name not in self._store.silences]
+        deadline = self._observer.deadline(name for name in doubtful if name != self._store.me)
+        return None if deadline is None else max(0.0, deadline - self._clock.now())
+
+
+def _keep_first_seen(seen: dict[str, float], present: Collection[str], now: float) -> None:
+    for id in [id for id in seen if id not in present]:
+        del seen[id]
+    for id in present:
+        seen.setdefault(id, now)

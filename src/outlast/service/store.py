@@ -1,0 +1,238 @@
+"""The node's picture of the cluster database: all of `control/`, decoded, kept current by one watch.
+
+Everybody reads from here; nobody decides here. Writers compare the revisions that this picture had when they decided
+(`revision_of`), so acting on an old picture is refused by the database and never does harm.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from outlast.core.membership import Observer
+from outlast.model import keys
+from outlast.model.group import Group, Resource
+from outlast.model.node import Coordinator, Node, Session, Silence
+from outlast.model.settings import Settings
+from outlast.model.status import GroupStatus
+from outlast.model.survey import Answer, Survey
+from outlast.model.view import ClusterView, Observed
+from outlast.ports.database import Change, Committed, Compacted, Compare, Database, Put, Refused, Unavailable, Write
+from outlast.ports.environment import Clock
+
+READ_TIMEOUT_S = 5.0
+RETRY_S = 0.2
+REFUSED_WAIT_S = 0.1
+
+_KINDS: tuple[tuple[str, type], ...] = (
+    (keys.SESSIONS, Session),
+    (keys.STATUS, GroupStatus),
+    (keys.GROUPS, Group),
+    (keys.RESOURCES, Resource),
+    (keys.SILENCES, Silence),
+    (keys.NODES, Node),
+    (keys.SURVEYS, Survey),
+    (keys.ANSWERS, Answer),
+    (keys.CLUSTER, Settings),
+    (keys.COORDINATOR, Coordinator),
+)
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {prefix: msgspec.json.Decoder(kind) for prefix, kind in _KINDS}
+
+
+def put(key: str, value: msgspec.Struct) -> Put:
+    return Put(key, msgspec.json.encode(value))
+
+
+class Subscription:
+    """The keys that changed since they were last taken. Session records count only when more than the beat changed."""
+
+    def __init__(self, prefixes: Sequence[str]) -> None:
+        self._prefixes = tuple(prefixes)
+        self._changed: set[str] = set()
+        self._event = asyncio.Event()
+
+    def offer(self, key: str) -> None:
+        if key.startswith(self._prefixes):
+            self._changed.add(key)
+            self._event.set()
+
+    def wake(self) -> None:
+        self._event.set()
+
+    async def wait(self, timeout_s: float | None = None) -> set[str]:
+        """The changed keys; the empty set after `timeout_s`, or when somebody called `wake`."""
+        if timeout_s is None:
+            await self._event.wait()
+        else:
+            try:
+                async with asyncio.timeout(max(0.0, timeout_s)):
+                    await self._event.wait()
+            except TimeoutError:
+                return set()
+        self._event.clear()
+        changed, self._changed = self._changed, set()
+        return changed
+
+
+class Store:
+    def __init__(self, me: str, database: Database, clock: Clock, observer: Observer) -> None:
+        self.me = me
+        self.observer = observer
+        self.ready = asyncio.Event()
+        """Set while the picture is complete."""
+        self.revision = 0
+        self.settings = Settings()
+        self.coordinator: Coordinator | None = None
+        self._tables: dict[str, dict[str, Any]] = {prefix: {} for prefix, _ in _KINDS}
+        self.nodes: dict[str, Node] = self._tables[keys.NODES]
+        self.sessions: dict[str, Session] = self._tables[keys.SESSIONS]
+        self.silences: dict[str, Silence] = self._tables[keys.SILENCES]
+        self.groups: dict[str, Group] = self._tables[keys.GROUPS]
+        self.resources: dict[str, Resource] = self._tables[keys.RESOURCES]
+        self.statuses: dict[str, GroupStatus] = self._tables[keys.STATUS]
+        self.surveys: dict[str, Survey] = self._tables[keys.SURVEYS]
+        self.answers: dict[str, Answer] = self._tables[keys.ANSWERS]
+        self._database = database
+        self._clock = clock
+        self._revisions: dict[str, int] = {}
+        self._subscriptions: list[Subscription] = []
+        self._caught_up: list[tuple[int, asyncio.Future[None]]] = []
+
+    async def run(self) -> None:
+        """Keep the picture current, for ever."""
+        while True:
+            try:
+                await self._read_all()
+                self.ready.set()
+                async for batch in self._database.watch(keys.CONTROL, self.revision):
+                    self._apply(batch.changes)
+                    self._advance(batch.revision)
+            except Compacted:
+                continue
+            except Unavailable:
+                await asyncio.sleep(RETRY_S)
+
+    def subscribe(self, *prefixes: str) -> Subscription:
+        subscription = Subscription(prefixes or (keys.CONTROL,))
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        self._subscriptions.remove(subscription)
+
+    def revision_of(self, key: str) -> int:
+        """0 when the key does not exist."""
+        return self._revisions.get(key, 0)
+
+    def unchanged(self, *these: str) -> list[Compare]:
+        """Compares that hold as long as these keys are as this picture has them."""
+        return [Compare(key, self.revision_of(key)) for key in these]
+
+    def view(self, observed: Observed) -> ClusterView:
+        """A snapshot for a decision. It shares this picture's tables: use it before the next `await`."""
+        return ClusterView(
+            me=self.me,
+            revision=self.revision,
+            settings=self.settings,
+            coordinator=self.coordinator,
+            nodes=self.nodes,
+            sessions=self.sessions,
+            silences=self.silences,
+            groups=self.groups,
+            resources=self.resources,
+            statuses=self.statuses,
+            observed=observed,
+        )
+
+    async def transact(
+        self, compares: Sequence[Compare], writes: Sequence[Write], *, timeout_s: float = READ_TIMEOUT_S
+    ) -> Committed | Refused:
+        """As the database does it; returns when this picture has seen the outcome.
+
+        At least one of the writes must lie under `control/`: other commits are not in this picture.
+        """
+        outcome = await self._database.transact(compares, writes, timeout_s=timeout_s)
+        # What refused us is at most this new, but newer commits elsewhere in the database never arrive here.
+        await self.reached(outcome.revision, READ_TIMEOUT_S if isinstance(outcome, Committed) else REFUSED_WAIT_S)
+        return outcome
+
+    async def reached(self, revision: int, timeout_s: float) -> None:
+        """Returns when the picture is at least that new, or after `timeout_s`."""
+        if self.revision >= revision:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._caught_up.append((revision, future))
+        try:
+            async with asyncio.timeout(timeout_s):
+                await future
+        except TimeoutError:
+            return
+
+    async def _read_all(self) -> None:
+        snapshot = await self._database.read(keys.CONTROL, timeout_s=READ_TIMEOUT_S)
+        present = {entry.key: entry for entry in snapshot.entries}
+        gone = [Change(key, None, snapshot.revision) for key in self._revisions if key not in present]
+        changed = [
+            Change(entry.key, entry.value, entry.revision)
+            for entry in snapshot.entries
+            if self._revisions.get(entry.key) != entry.revision
+        ]
+        self._apply([*gone, *changed])
+        self._advance(snapshot.revision)
+
+    def _apply(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            key = change.key
+            if change.value is None:
+                self._revisions.pop(key, None)
+            else:
+                self._revisions[key] = change.revision
+            if self._set(key, change.value):
+                for subscription in self._subscriptions:
+                    subscription.offer(key)
+
+    def _set(self, key: str, value: bytes | None) -> bool:
+        """Is it worth telling the subscribers?"""
+        prefix, name = _split(key)
+        decoder = _DECODERS.get(prefix)
+        if decoder is None:
+            return False
+        decoded = None if value is None else decoder.decode(value)
+        if prefix == keys.CLUSTER:
+            self.settings = decoded or Settings()
+        elif prefix == keys.COORDINATOR:
+            self.coordinator = decoded
+        elif decoded is None:
+            self._tables[prefix].pop(name, None)
+            if prefix == keys.SESSIONS:
+                self.observer.forget(name)
+        elif prefix == keys.SESSIONS:
+            self.observer.saw_record(name, self._clock.now())
+            before = self.sessions.get(name)
+            self.sessions[name] = decoded
+            return before is None or _without_beat(before) != _without_beat(decoded)
+        else:
+            self._tables[prefix][name] = decoded
+        return True
+
+    def _advance(self, revision: int) -> None:
+        self.revision = max(self.revision, revision)
+        if self._caught_up:
+            waiting = []
+            for wanted, future in self._caught_up:
+                if wanted > self.revision:
+                    waiting.append((wanted, future))
+                elif not future.done():
+                    future.set_result(None)
+            self._caught_up = waiting
+
+
+def _split(key: str) -> tuple[str, str]:
+    """Prefix and name: control/groups/web1 is (control/groups/, web1); control/answers/S/n1 is (.., S/n1)."""
+    end = key.find("/", len(keys.CONTROL)) + 1
+    return (key[:end], key[end:]) if end else (key, "")
+
+
+def _without_beat(session: Session) -> tuple[object, ...]:
+    return session.incarnation, session.offers, session.watchdog_s
