@@ -99,7 +99,11 @@ class Resource(Protocol):
 class ResourceType(Protocol):
     """One object per type and host process, made by calling the entry point with a `TypeHost`."""
 
+    api_version: int
+    """The version of this API that the plugin is written for, as a number in its source (not `API_VERSION`, which is
+    always the installed one). Must stand on the class: a host does not make an object of another version."""
     version: str
+    """The plugin's own."""
     functions: Sequence[str]
     """What `control` understands, of the type and of its resources."""
 

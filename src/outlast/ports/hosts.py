@@ -13,17 +13,17 @@ from outlast.model.health import Found, Health, Json, Spec
 from outlast.model.node import Offer
 
 
-class HealthReport(msgspec.Struct, frozen=True, tag="health"):
+class HealthReport(msgspec.Struct, frozen=True):
     resource: str
     health: Health
 
 
-class AppearedReport(msgspec.Struct, frozen=True, tag="appeared"):
+class AppearedReport(msgspec.Struct, frozen=True):
     type: str
     found: Found
 
 
-class OfferReport(msgspec.Struct, frozen=True, tag="offer"):
+class OfferReport(msgspec.Struct, frozen=True):
     """A type's offer changed while the host ran (its files no longer match what was loaded)."""
 
     offer: Offer

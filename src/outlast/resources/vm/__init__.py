@@ -1,0 +1,1 @@
+"""The resource type `vm`: virtual machines of libvirt and QEMU."""
