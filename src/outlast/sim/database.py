@@ -8,6 +8,9 @@ a number or draws one. Faults:
   nothing. With `Outage.REFUSED` calls fail at once, as `Unavailable`. `mend(node)`: watches go on where they were.
 - `next_write(node, fate)`, or `fate_of` for every write: `Uncertain`, committed or not.
 
+The store belongs to no node: its callbacks run outside all processes, so that a request that is on its way arrives
+though its sender has been frozen or killed meanwhile. When a process dies, `detach` its connection.
+
 Nothing here is random by itself and nothing iterates over a set: a run repeats exactly. It is made to be cheap,
 because a thousand seeds pass through it: a time-out has no timer until it is certain to pass, and there is no
 queue per watch: a watch is a position in the one log.
@@ -34,6 +37,7 @@ from outlast.ports.database import (
     Uncertain,
     Write,
 )
+from outlast.sim.process import OUTSIDE
 
 KEEP_REVISIONS = 20_000
 MOST_COMPARES = 128
@@ -62,6 +66,7 @@ class SimDatabase:
     def __init__(self, *, latency_s: float | Callable[[], float] = 0.001, keep_revisions: int = KEEP_REVISIONS) -> None:
         self.way_s: Callable[[], float] = _half(latency_s)
         self.fate_of: Callable[[str], Fate] | None = None
+        self.on_commit: Callable[[Batch], None] | None = None  # told of each commit in the moment of it
         self.revision = 0
         self.outages: dict[str, Outage] = {}
         self._keep_revisions = keep_revisions
@@ -111,7 +116,10 @@ class SimDatabase:
         if not changes:
             return Committed(self.revision)
         self.revision += 1
-        self._log.append(Batch(self.revision, changes))
+        batch = Batch(self.revision, changes)
+        self._log.append(batch)
+        if self.on_commit:
+            self.on_commit(batch)
         if len(self._log) > self._keep_revisions + _FORGET_EVERY:
             self.forget(self.revision - self._keep_revisions)
         for connection in self._watched:
@@ -153,7 +161,9 @@ class SimDatabase:
             self._watched.append(connection)
 
     def detach(self, connection: "SimConnection") -> None:
-        self._watched.remove(connection)
+        """Nobody reads its news any more: also for one whose process died. Safe to repeat."""
+        if connection in self._watched:
+            self._watched.remove(connection)
 
     def _apply(self, writes: Sequence[Write], revision: int) -> tuple[Change, ...]:
         entries = self._entries
@@ -260,7 +270,7 @@ class SimConnection:
     def _deliver(self, delay_s: float, revision: int, changes: Sequence[Change] | None) -> None:
         loop = asyncio.get_running_loop()
         self._latest_s = max(loop.time() + delay_s, self._latest_s)
-        loop.call_at(self._latest_s, self._hear, revision, changes)
+        loop.call_at(self._latest_s, self._hear, revision, changes, context=OUTSIDE)
 
     def _hear(self, revision: int, changes: Sequence[Change] | None) -> None:
         if not self.reachable:
@@ -304,11 +314,11 @@ class _Call:
         self.answer: asyncio.Future[Any] = self._loop.create_future()
         outage, way_s = connection.outage, connection.way_s()
         if outage is Outage.REFUSED:
-            self._loop.call_later(min(way_s, timeout_s), self._refuse)
+            self._loop.call_later(min(way_s, timeout_s), self._refuse, context=OUTSIDE)
         elif outage is Outage.SILENT or fate is Fate.LOST:
             self._end_late()
         else:
-            self._loop.call_later(way_s, self._arrive)
+            self._loop.call_later(way_s, self._arrive, context=OUTSIDE)
             if way_s > timeout_s:
                 self._end_late()
 
@@ -325,7 +335,7 @@ class _Call:
         if self._fate is Fate.UNHEARD or answered_s > self._deadline_s:
             self._end_late()
         else:
-            self._loop.call_at(answered_s, self._answer, result)
+            self._loop.call_at(answered_s, self._answer, result, context=OUTSIDE)
 
     def _answer(self, result: object) -> None:
         if not self._connection.reachable:
@@ -334,7 +344,7 @@ class _Call:
             self.answer.set_result(result)
 
     def _end_late(self) -> None:
-        self._loop.call_at(self._deadline_s, self._give_up)
+        self._loop.call_at(self._deadline_s, self._give_up, context=OUTSIDE)
 
     def _give_up(self) -> None:
         if not self.answer.done():

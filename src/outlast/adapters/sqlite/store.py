@@ -48,7 +48,7 @@ _PUT = (
     " ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision"
 )
 _RANGE = "SELECT key, value, revision FROM entries WHERE key >= ? AND key < ? ORDER BY key"
-_ALL = "SELECT key, value, revision FROM entries ORDER BY key"
+_REST = "SELECT key, value, revision FROM entries WHERE key >= ? ORDER BY key"
 
 
 class History(msgspec.Struct, frozen=True):
@@ -96,7 +96,8 @@ class Store:
         with self._reading():
             present = self._present()
             end = _end_of(prefix)
-            rows = self._connection.execute(_RANGE, (prefix, end)) if end else self._connection.execute(_ALL)
+            between = (_RANGE, (prefix, end)) if end else (_REST, (prefix,))
+            rows = self._connection.execute(*between)
             entries = tuple(Entry(key, value, revision) for key, value, revision in rows)
         return Snapshot(present, entries)
 
