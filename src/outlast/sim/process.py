@@ -17,6 +17,10 @@ from typing import Any
 PROCESS: ContextVar["Process"] = ContextVar("PROCESS")
 
 
+OUTSIDE = Context()
+"""For callbacks of the world outside: what they do must neither freeze nor die with whoever set it off."""
+
+
 class Process:
     """One life of one simulated process. It never comes back: a restart is another one."""
 

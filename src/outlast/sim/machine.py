@@ -1,0 +1,167 @@
+"""What is one simulated node, below everything that Outlast does: power, processes, VMs, and what is broken there?
+
+Killing its power ends all of it at once. Its processes may freeze or die alone; VMs outlive them all and end only by
+power, by a kill, from inside, from the console, or by a resource host. What is broken on the node (a libvirt that
+does not answer, a damaged plugin, ...) stands in `Troubles` and is looked at by the fakes of the ports.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+
+from outlast.model.health import Health
+from outlast.sim.clock import SimClock
+from outlast.sim.loop import SimLoop
+from outlast.sim.process import Process
+from outlast.sim.vms import Copy, Ended, SimVm, health_after
+
+__all__ = ["Listener", "Machine", "Troubles", "Witness"]
+
+
+class Witness(Protocol):
+    """Who is told at once of everything that happens to nodes and VMs (the log, the checks)."""
+
+    def power_changed(self, node: str, *, on: bool, why: str) -> None: ...
+
+    def vm_started(self, node: str, vm: str, by: str) -> None: ...
+
+    def vm_ended(self, node: str, vm: str, ended: Ended) -> None: ...
+
+
+@dataclass(slots=True)
+class Troubles:
+    """What is broken on a node. All of it is switched on and off by commands."""
+
+    libvirt_silent: bool = False
+    """Nothing can be told, started or stopped by the plugin."""
+    damaged_types: dict[str, str] = field(default_factory=dict)
+    """Types whose plugin is missing or damaged there, and what is wrong."""
+    hung_calls: set[str] = field(default_factory=set)
+    """Calls of the plugin that do not return on this node: "is_alive", "online", "open", ..."""
+    said_alive: set[str] = field(default_factory=set)
+    """VMs that the plugin calls online, whatever is true."""
+    reports_lost: bool = False
+    """What plugins see by themselves is not heard: only polls find out."""
+    host_start: str = ""
+    """What new resource hosts do instead of starting: "dies", "hangs", or nothing of that."""
+
+
+Listener = Callable[[str, Health], None]
+"""Told that a VM of the node changed by itself, and how it is now."""
+
+
+class Machine:
+    def __init__(
+        self, name: str, loop: SimLoop, clock: SimClock, random: Random, vms: dict[str, SimVm], witness: Witness
+    ) -> None:
+        self.name = name
+        self.loop = loop
+        self.clock = clock
+        self.random = random
+        self.vms = vms
+        self.troubles = Troubles()
+        self.on = False
+        self.frozen = False
+        self.copies: dict[str, Copy] = {}
+        """What runs here now, by name."""
+        self.known: dict[str, Health] = {}
+        """What libvirt remembers here of VMs that no longer run."""
+        self.defined: set[str] = set()
+        self.incarnation = ""
+        self.permit_until_s = 0.0
+        self.permit_of = 0
+        """Which service wrote the permit last."""
+        self.processes: list[Process] = []
+        self.listeners: list[Listener] = []
+        self.when_power_goes: list[Callable[[], None]] = []
+        self._witness = witness
+        self._pids = 100
+
+    # --- power and processes --------------------------------------------------------------------------------------
+
+    def power_on(self, why: str) -> None:
+        if not self.on:
+            self.on = True
+            self._witness.power_changed(self.name, on=True, why=why)
+
+    def power_off(self, why: str) -> None:
+        """Everything on the node ends at once, and nothing is remembered."""
+        if not self.on:
+            return
+        self.on = False
+        self.frozen = False
+        for process in self.processes:
+            self.loop.kill(process)
+        self.processes.clear()
+        self.listeners.clear()
+        self.known.clear()
+        self.incarnation = ""
+        self.permit_until_s = 0.0
+        self.permit_of = 0
+        lost = list(self.copies)
+        self.copies.clear()
+        self._witness.power_changed(self.name, on=False, why=why)
+        for name in lost:
+            self._witness.vm_ended(self.name, name, Ended.POWER)
+        hooks, self.when_power_goes = self.when_power_goes, []
+        for hook in hooks:
+            hook()
+
+    def spawn(self, what: str) -> tuple[int, Process]:
+        self._pids += 1
+        process = Process(f"{self.name}/{what}-{self._pids}")
+        if self.frozen:
+            process.freeze()
+        self.processes.append(process)
+        return self._pids, process
+
+    def end(self, process: Process) -> None:
+        if process in self.processes:
+            self.processes.remove(process)
+            self.loop.kill(process)
+
+    def freeze(self) -> None:
+        """Every process of the node stands still; its VMs count as running, for they go on with it."""
+        if self.on and not self.frozen:
+            self.frozen = True
+            for process in self.processes:
+                process.freeze()
+
+    def thaw(self) -> None:
+        if self.frozen:
+            self.frozen = False
+            for process in list(self.processes):
+                self.loop.thaw(process)
+
+    # --- VMs ------------------------------------------------------------------------------------------------------
+
+    def start_vm(self, name: str, by: str) -> None:
+        """QEMU runs from now on; the guest serves after its boot time. Already running is fine."""
+        if name in self.copies:
+            return
+        copy = Copy(self.vms[name], self.loop.time())
+        self.copies[name] = copy
+        self.known.pop(name, None)
+        self.defined.add(name)
+        self.loop.call_later(copy.vm.boot_s, self._serve, name, copy)
+        self._witness.vm_started(self.name, name, by)
+
+    def _serve(self, name: str, copy: Copy) -> None:
+        if self.copies.get(name) is copy:
+            copy.serves = True
+
+    def end_vm(self, name: str, ended: Ended) -> None:
+        if self.copies.pop(name, None) is None:
+            return
+        health = health_after(ended)
+        self.known[name] = health
+        self._witness.vm_ended(self.name, name, ended)
+        if ended is not Ended.CALLED:
+            self.tell(name, health)
+
+    def tell(self, name: str, health: Health) -> None:
+        """libvirt's event: a VM changed, and no call of ours did it."""
+        if not self.troubles.reports_lost:
+            for listener in list(self.listeners):
+                listener(name, health)
