@@ -1,0 +1,273 @@
+"""outlast lab: several hosts on one machine, to try things out and to test.
+
+What is imported at the top is paid for by every `outlast` command, so it is next to nothing.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from outlast.lab.lab import Lab
+
+app = typer.Typer(
+    name="lab",
+    help="Several hosts on this machine, as Linux namespaces: to try Outlast, to break things on purpose, to test.",
+    no_args_is_help=True,
+)
+guest = typer.Typer(help="Guests for the lab.", no_args_is_help=True)
+app.add_typer(guest, name="guest")
+power = typer.Typer(help="Power of a node: on, off, reset.", no_args_is_help=True)
+app.add_typer(power, name="power")
+
+Name = Annotated[str, typer.Option("--name", help="Which lab, if there are several.", metavar="LAB")]
+Node = Annotated[str, typer.Argument(metavar="NODE", help="A node, such as n1.")]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Process = Annotated[
+    str,
+    typer.Option(
+        "--process", help="One process only: outlastd, outlast-rhs[:WORD], libvirtd or qemu:VM.", metavar="PROCESS"
+    ),
+]
+
+
+@app.command()
+def up(
+    nodes: Annotated[int, typer.Option(help="How many nodes.")] = 3,
+    name: Name = "lab",
+    node_timeout_s: Annotated[
+        float, typer.Option("--node-timeout-s", help="For how long a node may be silent (new cluster only).")
+    ] = 5.0,
+    service: Annotated[
+        bool, typer.Option("--service/--no-service", help="Run the cluster service in the nodes.")
+    ] = True,
+    watchdog: Annotated[bool, typer.Option("--watchdog/--no-watchdog", help="Give the nodes a watchdog.")] = True,
+    kvm: Annotated[bool, typer.Option("--kvm/--no-kvm", help="Let the nodes see /dev/kvm.")] = False,
+) -> None:
+    """Build a lab and power its nodes on."""
+    import time
+
+    began = time.monotonic()
+    with _lab(name) as lab, _progress(f"lab {name}") as tell:
+        lab.up(nodes, node_timeout_s=node_timeout_s, service=service, watchdog=watchdog, kvm=kvm, tell=tell)
+    typer.echo(f"{nodes} nodes are up after {time.monotonic() - began:.1f} s: n1{f' to n{nodes}' if nodes > 1 else ''}")
+    option = "" if name == "lab" else f" --name {name}"
+    example = "outlast status" if service else "virsh list --all"
+    typer.echo(
+        f"Look: outlast lab show{option}   Go in: outlast lab exec{option} n1 {example}   End: outlast lab down{option}"
+    )
+
+
+@app.command()
+def down(name: Name = "lab") -> None:
+    """End a lab and leave nothing behind: its nodes, their disks and guests are gone."""
+    with _lab(name) as lab:
+        there = lab.down()
+    typer.echo(f'lab "{name}" is down' if there else f'there is no lab "{name}": nothing to do')
+
+
+@app.command()
+def show(context: typer.Context, name: Name = "lab", as_json: Json = False) -> None:
+    """The nodes, what runs on them, and how they are cut."""
+    import dataclasses
+
+    with _lab(name) as lab:
+        reports = lab.show()
+        state = lab.state()
+    if _wants_json(context, as_json):
+        nodes = [dataclasses.asdict(report) for report in reports]
+        _print_json({"name": name, "directory": str(lab.paths.root), "watchdog": state.watchdog, "nodes": nodes})
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("node", "address", "power", "services", "guests", "cut from", "why", box=None, header_style="bold")
+    colours = {"on": "green", "off": "red", "frozen": "blue"}
+    for report in reports:
+        table.add_row(
+            report.name,
+            report.address,
+            f"[{colours[report.power]}]{report.power}[/]",
+            ", ".join(report.services),
+            ", ".join(report.guests),
+            ", ".join(report.cut_from),
+            report.why,
+        )
+    Console().print(table)
+
+
+@power.command("on")
+def power_on(node: Node, name: Name = "lab") -> None:
+    """Power a node on."""
+    with _lab(name) as lab:
+        lab.power_on(node)
+    typer.echo(f"{node} is on")
+
+
+@power.command("off")
+def power_off(node: Node, name: Name = "lab") -> None:
+    """Cut a node's power: everything on it dies at once."""
+    with _lab(name) as lab:
+        lab.power_off(node)
+    typer.echo(f"{node} is off")
+
+
+@power.command("reset")
+def power_reset(node: Node, name: Name = "lab") -> None:
+    """Cut a node's power and power it on again."""
+    with _lab(name) as lab:
+        lab.reset(node)
+    typer.echo(f"{node} was off and is on again")
+
+
+@app.command()
+def cut(
+    a: Annotated[str, typer.Argument(metavar="A", help="A node.")],
+    b: Annotated[str, typer.Argument(metavar="[B]", help="Another one; without it, A is cut from all.")] = "",
+    one_way: Annotated[bool, typer.Option("--one-way", help="Only what A says is lost; A still hears.")] = False,
+    name: Name = "lab",
+) -> None:
+    """Cut the network of a node, or between two nodes."""
+    with _lab(name) as lab:
+        lab.cut(a, b, one_way=one_way)
+    other = b or "the others"
+    typer.echo(f"nothing from {a} reaches {other}" if one_way else f"{a} and {other} do not reach each other")
+    typer.echo(
+        "Note: this lab's cluster database is a file (SQLite), which a network cut does not touch: "
+        "the cluster service still reaches it.",
+        err=True,
+    )
+
+
+@app.command()
+def heal(
+    a: Annotated[str, typer.Argument(metavar="[A]", help="A node; without it, everything is healed.")] = "",
+    b: Annotated[str, typer.Argument(metavar="[B]", help="Only between A and this one.")] = "",
+    name: Name = "lab",
+) -> None:
+    """Undo cuts."""
+    with _lab(name) as lab:
+        lab.heal(a, b)
+    typer.echo("healed")
+
+
+@app.command()
+def freeze(node: Node, process: Process = "", name: Name = "lab") -> None:
+    """Stop a node, or one process of it, without ending it."""
+    with _lab(name) as lab:
+        lab.freeze(node, process)
+    typer.echo(f"{process + ' on ' if process else ''}{node} is frozen")
+
+
+@app.command()
+def thaw(node: Node, process: Process = "", name: Name = "lab") -> None:
+    """Let a frozen node, or one process of it, go on."""
+    with _lab(name) as lab:
+        lab.thaw(node, process)
+    typer.echo(f"{process + ' on ' if process else ''}{node} goes on")
+
+
+@app.command()
+def kill(
+    node: Node,
+    process: Annotated[
+        str, typer.Option("--process", help="outlastd, outlast-rhs[:WORD], libvirtd or qemu:VM.", metavar="PROCESS")
+    ],
+    name: Name = "lab",
+) -> None:
+    """Kill a process of a node (SIGKILL)."""
+    with _lab(name) as lab:
+        lab.kill(node, process)
+    typer.echo(f"{process} on {node} was killed")
+
+
+@app.command("exec", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def execute(context: typer.Context, node: Node, name: Name = "lab") -> None:
+    """Run a command in a node: outlast lab exec n1 virsh list."""
+    if not context.args:
+        _fail(2, f"no command was given; for example: outlast lab exec {node} virsh list")
+    with _lab(name) as lab:
+        lab.become(node, context.args)
+
+
+@app.command()
+def shell(node: Node, name: Name = "lab") -> None:
+    """A shell in a node."""
+    with _lab(name) as lab:
+        lab.become(node, ["/bin/bash", "-i"])
+
+
+@app.command()
+def logs(
+    node: Node,
+    service: Annotated[str, typer.Argument(metavar="[SERVICE]", help="outlastd, libvirtd or boot.")] = "outlastd",
+    name: Name = "lab",
+) -> None:
+    """Print a service's log."""
+    with _lab(name) as lab:
+        sys.stdout.write(lab.log(node, service))
+
+
+@guest.command()
+def beacon(
+    guest_name: Annotated[str, typer.Argument(metavar="NAME", help="The VM's name.")],
+    image_lock: Annotated[
+        bool, typer.Option("--image-lock/--no-image-lock", help="QEMU's lock on the disk image.")
+    ] = True,
+    name: Name = "lab",
+) -> None:
+    """A beacon: its disk is written to the shared storage, its domain XML is printed."""
+    from outlast.lab import beacon as beacons
+
+    with _lab(name) as lab:
+        lab.state()
+        typer.echo(beacons.create(lab.paths, guest_name, image_lock=image_lock))
+
+
+@contextmanager
+def _lab(name: str) -> "Iterator[Lab]":
+    from outlast.lab.errors import LabError
+    from outlast.lab.lab import Lab
+
+    try:
+        yield Lab(name)
+    except LabError as error:
+        _fail(error.exit_code, str(error))
+    except PermissionError as error:
+        _fail(3, f"cannot do this: {error.strerror} ({error.filename}); a lab takes root, try: sudo outlast lab ...")
+
+
+def _fail(code: int, words: str) -> None:
+    typer.echo(f"outlast: {words}", err=True)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[str], None]]:
+    """On a terminal, who is ready so far; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda words: None
+        return
+    from rich.console import Console
+
+    ready: list[str] = []
+    with Console(stderr=True).status(f"{what} ...") as status:
+
+        def tell(words: str) -> None:
+            ready.append(words)
+            status.update(f"{what}: {', '.join(ready)}")
+
+        yield tell
+
+
+def _wants_json(context: typer.Context, asked: bool) -> bool:
+    settings = context.obj if isinstance(context.obj, dict) else {}
+    return asked or bool(settings.get("json"))
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2))

@@ -1,0 +1,239 @@
+"""How is one node powered on and off, frozen, and entered?
+
+Everything here needs only the lab's directory and cgroup: it works the same from the command line, from the
+lab's daemon (the BMC), and after the daemon has died.
+"""
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from outlast.lab import cgroup, disk, layout
+from outlast.lab.errors import LabError, NotPossibleNow, WrongInput
+from outlast.lab.layout import NodePaths
+
+
+class Power(msgspec.Struct, frozen=True):
+    """The last thing that was done to the node's power, and why."""
+
+    on: bool
+    why: str
+    at: float  # wall clock, for people
+
+
+@dataclass(frozen=True, slots=True)
+class NodeProcess:
+    pid: int  # as the host counts
+    arguments: tuple[str, ...]
+    program: str
+
+
+def is_on(node: NodePaths) -> bool:
+    return cgroup.is_populated(node.cgroup)
+
+
+def power_on(node: NodePaths, why: str) -> None:
+    """Returns when the node's first process runs its services; they may take a moment longer."""
+    with _switch_held(node):
+        if not is_on(node):
+            _start(node, why)
+
+
+def _start(node: NodePaths, why: str) -> None:
+    _forget_what_volatile_memory_held(node)
+    environment = {
+        "PATH": disk.search_path(),
+        "HOME": "/root",
+        "LANG": "C.UTF-8",
+        "LIBVIRT_DEFAULT_URI": "qemu:///system",
+        "LAB": str(node.lab.root),
+        "NODE": str(node.root),
+        "NAME": node.name,
+        "ADDRESS": layout.address_of(node.name),
+        "CGROUP": str(cgroup.create(node.cgroup)),
+        "NET": str(node.lab.network),
+        "DEVICES": node.devices.read_text() if node.devices.exists() else "",
+        "KEEP": "\n".join(_kept_directories()),
+    }
+    _remember(node, Power(on=True, why=why, at=time.time()))
+    with node.boot_log.open("ab") as log:
+        starter = subprocess.Popen(
+            ["/bin/sh", str(disk.files() / "boot.sh")],
+            env=environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    _wait_for_init(node, starter)
+
+
+def power_off(node: NodePaths, why: str) -> None:
+    """Returns when not one process of the node is left."""
+    was_on = is_on(node)
+    cgroup.kill(node.cgroup)  # at once, also while somebody is about to power it on
+    with _switch_held(node):
+        cgroup.kill(node.cgroup)
+        if was_on:
+            _remember(node, Power(on=False, why=why, at=time.time()))
+
+
+def last_power(node: NodePaths) -> Power:
+    try:
+        return msgspec.json.decode(node.power.read_bytes(), type=Power)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return Power(on=False, why="never powered on", at=0.0)
+
+
+def freeze(node: NodePaths) -> None:
+    _must_be_on(node, "freeze it")
+    cgroup.freeze(node.cgroup)
+
+
+def thaw(node: NodePaths) -> None:
+    _must_be_on(node, "thaw it")
+    cgroup.thaw(node.cgroup)
+
+
+def init_pid(node: NodePaths) -> int:
+    """The node's first process, as the host counts."""
+    try:
+        pid = int(node.init.read_text())
+    except (FileNotFoundError, ValueError):
+        pid = 0
+    # A process id means nothing by itself (the number may be somebody else's by now): the cgroup vouches for it.
+    if pid not in cgroup.members(node.cgroup):
+        raise NotPossibleNow(f"{node.name} is off; power it on with: {_hint(node, f'power on {node.name}')}")
+    return pid
+
+
+def processes(node: NodePaths) -> tuple[NodeProcess, ...]:
+    found = []
+    for pid in cgroup.members(node.cgroup):
+        try:
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+            program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        found.append(NodeProcess(pid, tuple(arguments), program))
+    return tuple(found)
+
+
+def find_processes(node: NodePaths, what: str) -> tuple[int, ...]:
+    """`what`: libvirtd, outlastd, outlast-rhs (or outlast-rhs:TEXT, a word of its command line), qemu:VM."""
+    _must_be_on(node, f"find {what}")
+    kind, _, which = what.partition(":")
+    if kind not in ("libvirtd", "outlastd", "outlast-rhs", "qemu") or (kind == "qemu" and not which):
+        raise WrongInput(f'cannot tell which process "{what}" is: use outlastd, outlast-rhs, libvirtd or qemu:VMNAME')
+    pids = tuple(
+        process.pid
+        for process in processes(node)
+        if (guest_of(process) == which if kind == "qemu" else is_service(process, kind, which))
+    )
+    if not pids:
+        raise NotPossibleNow(f"no process {what} runs on {node.name}")
+    return pids
+
+
+def guest_of(process: NodeProcess) -> str:
+    """The name of the guest that this process runs; "" if it is no QEMU."""
+    if process.program.startswith("qemu-system-"):
+        for argument in process.arguments:
+            if argument.startswith("guest="):
+                return argument.removeprefix("guest=").split(",")[0]
+    return ""
+
+
+def is_service(process: NodeProcess, kind: str, which: str = "") -> bool:
+    if kind == "libvirtd":
+        return process.program == "libvirtd"
+    module = {"outlastd": "outlast.service.main", "outlast-rhs": "outlast.rhs.main"}[kind]
+    named = any(os.path.basename(a) == kind or a == module for a in process.arguments[:5])
+    return process.program.startswith("python") and named and (not which or which in " ".join(process.arguments))
+
+
+def enter_command(node: NodePaths, command: Sequence[str]) -> list[str]:
+    """What to execute on the host so that `command` runs inside the node, as one of its processes."""
+    pid = init_pid(node)
+    enter = ["nsenter", f"--target={pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--"]
+    join = 'echo $$ >"$0/cgroup.procs"; exec "$@"'
+    go_there = 'cd "$0" 2>/dev/null || cd /; exec "$@"'
+    inside = ["/bin/sh", "-c", go_there, os.getcwd(), *command]
+    return ["/bin/sh", "-c", join, str(cgroup.path_of(node.cgroup)), *enter, *inside]
+
+
+def enter_environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("TERM", "COLORTERM", "COLUMNS", "LINES") if name in os.environ}
+    mine = {name: value for name, value in os.environ.items() if name.startswith(("OUTLAST_", "LIBVIRT_", "PYTHON"))}
+    return {
+        "HOME": "/root",
+        "USER": "root",
+        "LANG": os.environ.get("LANG", "C.UTF-8"),
+        "PATH": disk.search_path(),
+        "LIBVIRT_DEFAULT_URI": "qemu:///system",
+        **kept,
+        **mine,
+    }
+
+
+@contextmanager
+def _switch_held(node: NodePaths) -> Iterator[None]:
+    """One hand at a time on the power switch; the kernel lets go when its holder dies."""
+    directory = os.open(node.root, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)
+
+
+def _forget_what_volatile_memory_held(node: NodePaths) -> None:
+    node.init.unlink(missing_ok=True)
+
+
+def _remember(node: NodePaths, power: Power) -> None:
+    new = node.power.with_suffix(".new")
+    new.write_bytes(msgspec.json.encode(power))
+    new.rename(node.power)
+
+
+def _wait_for_init(node: NodePaths, starter: "subprocess.Popen[bytes]", *, within_s: float = 20.0) -> None:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            pid = int(node.init.read_text())
+            if Path(f"/proc/{pid}/comm").read_text() == "s6-svscan\n":
+                return
+        except (FileNotFoundError, ValueError, ProcessLookupError):
+            pass
+        if starter.poll() is not None:
+            break
+        time.sleep(0.005)
+    log = node.boot_log.read_text(errors="replace").strip().splitlines()
+    raise LabError(f"cannot power on {node.name}: {log[-1] if log else 'its first process ended'} ({node.boot_log})")
+
+
+def _kept_directories() -> list[str]:
+    """What of the host's /etc and /var a node must see as well: the Outlast that runs it, and what dpkg knows."""
+    package = Path(str(disk.files())).parents[2]
+    wanted = {"/var/lib/dpkg", "/etc/ssl", sys.prefix, sys.base_prefix, str(package)}
+    return sorted(path for path in wanted if path.startswith(("/var/", "/etc/")))
+
+
+def _must_be_on(node: NodePaths, purpose: str) -> None:
+    if not is_on(node):
+        raise NotPossibleNow(f"cannot {purpose}: {node.name} is off ({last_power(node).why})")
+
+
+def _hint(node: NodePaths, verb: str) -> str:
+    name = "" if node.lab.name == layout.DEFAULT_NAME else f" --name {node.lab.name}"
+    return f"outlast lab {verb}{name}"
