@@ -10,6 +10,7 @@ The shell (`service/resources.py`) carries out the calls, keeps their deadlines,
 
 import enum
 
+from outlast.model.health import Condition, Health
 from outlast.model.status import State
 
 
@@ -104,6 +105,8 @@ TRANSITIONS: dict[tuple[S, E], tuple[S, Call]] = {
     (S.FAILING, E.CALL_DONE): (S.FAILED, Call.NONE),
     (S.FAILING, E.CALL_FAILED): (S.STUCK, Call.NONE),
     (S.FAILING, E.CALL_TIMED_OUT): (S.STUCK, Call.NONE),
+    (S.FAILED, E.WANT_OFFLINE): (S.OFFLINE, Call.NONE),
+    (S.FAILED, E.WANT_TERMINATED): (S.OFFLINE, Call.NONE),
     (S.STUCK, E.RETRY): (S.FAILING, Call.TERMINATE),
     (S.STUCK, E.FOUND_FAILED): (S.FAILED, Call.NONE),
     (S.STUCK, E.FOUND_OFFLINE): (S.FAILED, Call.NONE),
@@ -136,3 +139,26 @@ PUBLISHED = {
 def step(state: S, event: E) -> tuple[S, Call]:
     """The next state and the call to make. A pair that is not in the table changes nothing."""
     return TRANSITIONS.get((state, event), (state, Call.NONE))
+
+
+def runs_nothing(state: S) -> bool:
+    """Positive evidence (rule 8 of the design)."""
+    return state in (S.OFFLINE, S.FAILED)
+
+
+def is_polled(state: S) -> bool:
+    """States in which only asking tells whether something changed."""
+    return state in (S.ONLINE, S.UNCERTAIN, S.STUCK)
+
+
+def found(health: Health) -> E:
+    """The event that a plugin's word about a resource amounts to."""
+    match health.condition:
+        case Condition.ONLINE:
+            return E.FOUND_ONLINE
+        case Condition.OFFLINE:
+            return E.FOUND_OFFLINE
+        case Condition.FAILED:
+            return E.FAILS if health.running else E.FOUND_FAILED
+        case Condition.UNKNOWN:
+            return E.FOUND_UNCERTAIN

@@ -34,8 +34,8 @@ def exhausted(group: Group, view: ClusterView) -> str | None:
         return None
     times = "once" if limit == 1 else f"{limit} times"
     return (
-        f"it failed over {times} within {_duration(period_s(group, view))} already, which is its limit; find out why it "
-        f"fails, then bring it online again with `outlast group online {group.name}`"
+        f"it failed over {times} within {_duration(period_s(group, view))} already, which is its limit; find out why "
+        f"it fails, then bring it online again with `outlast group online {group.name}`"
     )
 
 

@@ -34,7 +34,9 @@ class Timing(msgspec.Struct, frozen=True):
     steady_gap_s: float
     """An observer whose own writes went unacknowledged for longer starts its timers again."""
     watchdog_s: float
-    """The countdown of an armed watchdog, counted from its last feeding."""
+    """The countdown of an armed watchdog, counted from its last feeding. Longer than a node needs to stop all."""
+    feed_within_s: float
+    """A renewal feeds the watchdog only when its acknowledgement came that soon after it was sent."""
     watchdog_proof_s: float
     """Since a silence was written: when the watchdog of that node has certainly cut its power."""
 
@@ -50,7 +52,7 @@ def timing(node_timeout_s: float) -> Timing:
     renew = min(1.0, node_timeout_s / 6)
     guard = max(0.3, node_timeout_s * 0.15)
     permit = node_timeout_s - guard
-    watchdog = node_timeout_s
+    watchdog = 1.5 * node_timeout_s
     return Timing(
         node_timeout_s=node_timeout_s,
         renew_interval_s=renew,
@@ -59,7 +61,8 @@ def timing(node_timeout_s: float) -> Timing:
         permit_s=permit,
         steady_gap_s=2.5 * renew,
         watchdog_s=watchdog,
-        # The last feeding came before the last acknowledged renewal's permit ended, and the silence was written
-        # after that renewal: so at most one countdown is left, plus a second for a sluggish device.
-        watchdog_proof_s=watchdog + permit + 1.0,
+        feed_within_s=renew,
+        # The last renewal was committed before the silence, and fed the watchdog within `feed_within_s` or not at
+        # all: so one countdown is left at most, and half a second for a sluggish device.
+        watchdog_proof_s=watchdog + renew + 0.5,
     )

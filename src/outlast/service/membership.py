@@ -15,7 +15,7 @@ from outlast.core.membership import Session as OwnSession
 from outlast.core.timing import Timing
 from outlast.model import keys
 from outlast.model.node import Offer, Session
-from outlast.ports.database import Committed, Compare, Delete, Uncertain, Unavailable, Write
+from outlast.ports.database import Committed, Compare, Delete, Unavailable, Uncertain, Write
 from outlast.ports.environment import Environment
 from outlast.service.journal import Journal
 from outlast.service.store import RETRY_S, Store, put
@@ -63,6 +63,7 @@ class Membership:
     async def open(self) -> None:
         """Returns when the session is open."""
         while not await self._try_to_open():
+            self.stand_down()
             log.warning("no session yet", why=self.why_not)
 
     async def renew(self) -> str:
@@ -93,13 +94,17 @@ class Membership:
     async def leave(self) -> None:
         """Close the session in order. Only for a node that runs nothing any more."""
         self._lost("it left the cluster in order")
-        if self._env.watchdog is not None:
-            self._env.watchdog.disarm()
+        self.stand_down()
         words = f"{self._store.me} left the cluster in order and runs nothing"
-        writes = [Delete(self._session_key), self._journal.event("node-left", words, about=self._store.me)]
+        writes: list[Write] = [Delete(self._session_key), self._journal.event("node-left", words, about=self._store.me)]
         await self._env.database.transact(
             [Compare(self._session_key, self._revision)], writes, timeout_s=self._timing.renew_timeout_s
         )
+
+    def stand_down(self) -> None:
+        """Nothing runs here and there is no session: the watchdog need not cut this node's power."""
+        if self._env.watchdog is not None:
+            self._env.watchdog.disarm()
 
     @property
     def _session_key(self) -> str:
@@ -159,7 +164,7 @@ class Membership:
         await asyncio.sleep(self._timing.node_timeout_s)
         if self._store.revision_of(self._session_key) == before:
             return False
-        self.why_not = f"another machine is a member under the name {me}; give one of the two another name (`node` in outlast.toml)"
+        self.why_not = f"another machine is a member under the name {me}; change `node` in outlast.toml on one of them"
         return True
 
     async def _pause(self) -> None:
@@ -194,7 +199,7 @@ class Membership:
             return False
         assert self._session.permit_until_s is not None
         self._env.hosts.permit.extend(self._session.permit_until_s)
-        if self._env.watchdog is not None:
+        if self._env.watchdog is not None and now - sent_at <= self._timing.feed_within_s:
             self._env.watchdog.feed()
         return True
 

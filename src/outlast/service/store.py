@@ -148,13 +148,13 @@ class Store:
     async def transact(
         self, compares: Sequence[Compare], writes: Sequence[Write], *, timeout_s: float = READ_TIMEOUT_S
     ) -> Committed | Refused:
-        """As the database does it; returns when this picture has seen the outcome.
-
-        At least one of the writes must lie under `control/`: other commits are not in this picture.
-        """
+        """As the database does it; returns when this picture has seen the outcome."""
         outcome = await self._database.transact(compares, writes, timeout_s=timeout_s)
-        # What refused us is at most this new, but newer commits elsewhere in the database never arrive here.
-        await self.reached(outcome.revision, READ_TIMEOUT_S if isinstance(outcome, Committed) else REFUSED_WAIT_S)
+        if isinstance(outcome, Refused):
+            # What refused us is at most this new, but newer commits outside `control/` never arrive here.
+            await self.reached(outcome.revision, REFUSED_WAIT_S)
+        elif any(write.key.startswith(keys.CONTROL) for write in writes):
+            await self.reached(outcome.revision, READ_TIMEOUT_S)
         return outcome
 
     async def reached(self, revision: int, timeout_s: float) -> None:

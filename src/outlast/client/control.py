@@ -1,0 +1,71 @@
+"""Talks to the cluster service of this node over its control socket: one request per connection, JSON lines.
+
+-> {"verb": "vm.list", "arguments": {}}
+<- {"item": ...}            any number of times, from verbs that stream
+<- {"result": ...}          or  {"error": {"kind": "impossible", "message": "..."}}
+"""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+DEFAULT_SOCKET = "/run/outlast/control.sock"
+T = TypeVar("T")
+
+EXIT_CODES = {"failed": 1, "usage": 2, "impossible": 3, "no-contact": 4}
+
+
+class ControlError(Exception):
+    """The cluster refused or could not do it. `kind` is a key of EXIT_CODES; the text is for people."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Client:
+    """`path`: the control socket; default: the environment's OUTLAST_SOCKET, else the usual place."""
+
+    def __init__(self, path: str = "") -> None:
+        self.path = path or os.environ.get("OUTLAST_SOCKET", DEFAULT_SOCKET)
+
+    def call(self, verb: str, arguments: Mapping[str, Any] | None = None, *, type: type[T], timeout_s: float = 60) -> T:
+        """The verb's result, validated as `type`. Raises `ControlError`."""
+        for message in self._exchange(verb, arguments or {}, timeout_s):
+            if "result" in message:
+                return msgspec.convert(message["result"], type)
+        raise ControlError("no-contact", self._no_contact("it closed the connection without an answer"))
+
+    def stream(
+        self, verb: str, arguments: Mapping[str, Any] | None = None, *, type: type[T], timeout_s: float | None = None
+    ) -> Iterator[T]:
+        """The items of a verb that streams, until it ends. Raises `ControlError`."""
+        for message in self._exchange(verb, arguments or {}, timeout_s):
+            if "item" in message:
+                yield msgspec.convert(message["item"], type)
+
+    def _exchange(self, verb: str, arguments: Mapping[str, Any], timeout_s: float | None) -> Iterator[dict[str, Any]]:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(timeout_s)
+                connection.connect(self.path)
+                connection.sendall(msgspec.json.encode({"verb": verb, "arguments": arguments}) + b"\n")
+                with connection.makefile("rb") as lines:
+                    for line in lines:
+                        message: dict[str, Any] = msgspec.json.decode(line)
+                        if "error" in message:
+                            raise ControlError(message["error"]["kind"], message["error"]["message"])
+                        yield message
+        except TimeoutError:
+            raise ControlError("no-contact", self._no_contact(f"no answer within {timeout_s:g} s")) from None
+        except OSError as error:
+            raise ControlError("no-contact", self._no_contact(error.strerror or str(error))) from None
+
+    def _no_contact(self, why: str) -> str:
+        return (
+            f"cannot reach the cluster service of this node at {self.path}: {why}. Is outlastd running here? "
+            "(In the lab: `outlast lab exec n1 outlast status`)"
+        )

@@ -1,0 +1,148 @@
+"""What the cluster service answers on its control socket: rows for tables and scripts.
+
+The fields are a contract: `--json` prints them as they are.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from outlast.model.event import Event
+
+
+class TypeOffer(msgspec.Struct, frozen=True):
+    """One resource type on one node."""
+
+    type: str
+    node: str
+    version: str
+    digest: str
+    functions: tuple[str, ...]
+    problem: str
+    """Empty when the node can run it."""
+
+
+class NodeRow(msgspec.Struct, frozen=True):
+    name: str
+    state: str
+    """up | paused | silent | dead | out (no session: it has not joined, or left in order)."""
+    why: str
+    """Beside every state that is not fine."""
+    address: str
+    coordinator: bool
+    incarnation: str
+    groups: int
+    """Groups it owns that are wanted online."""
+    fence: tuple[str, ...]
+    """Its fence agents, in the order in which they are tried."""
+    watchdog_s: float
+    types: Mapping[str, str]
+    """Type to its problem on this node; "" when it can run it."""
+    last_record_s: float
+    """Seconds since the answering node saw its last session record; -1 when it has none."""
+
+
+class FailureRow(msgspec.Struct, frozen=True):
+    node: str
+    why: str
+    at_s: float
+
+
+class GroupRow(msgspec.Struct, frozen=True):
+    name: str
+    state: str
+    """online | offline | failed | online pending | offline pending | unknown."""
+    why: str
+    """What the group waits for, or why it is not fine; empty when all is well."""
+    owner: str
+    wanted: str
+    """online | offline."""
+    wanted_by: str
+    epoch: int
+    move_to: str
+    protected: bool
+    not_protected_because: tuple[str, ...]
+    preferred_owners: tuple[str, ...]
+    possible_owners: tuple[str, ...]
+    failures: tuple[FailureRow, ...]
+    failover_threshold: int
+    failover_period_s: float
+    resources: tuple[str, ...]
+    settled: bool
+    """Nothing is on its way: it is as wanted, or it waits for something that time alone does not bring."""
+
+
+class ResourceRow(msgspec.Struct, frozen=True):
+    name: str
+    type: str
+    group: str
+    state: str
+    why: str
+    owner: str
+    identity: str
+    is_alive_interval_s: float
+    online_timeout_s: float
+    offline_timeout_s: float
+
+
+class VmRow(msgspec.Struct, frozen=True):
+    """A VM: protected by the cluster, or (in `vm list --all`) one of a node's that is not."""
+
+    name: str
+    state: str
+    why: str
+    owner: str
+    wanted: str
+    protected: bool
+    not_protected_because: tuple[str, ...]
+    identity: str
+    memory_mib: int
+    vcpus: int
+    group: str
+    """Empty: the cluster does not manage it."""
+
+
+class VmDetail(msgspec.Struct, frozen=True):
+    vm: VmRow
+    group: GroupRow
+    resource: ResourceRow
+    placement: Mapping[str, str]
+    """Node to why it could not take the VM now; "" where it could."""
+
+
+class ClusterStatus(msgspec.Struct, frozen=True):
+    name: str
+    answered_by: str
+    coordinator: str
+    term: int
+    node_timeout_s: float
+    revision: int
+    session: str
+    """Why the answering node has no session; empty when it has one."""
+    nodes: tuple[NodeRow, ...]
+    groups: tuple[GroupRow, ...]
+    vms: tuple[VmRow, ...]
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """Why something is as it is."""
+
+    about: str
+    now: tuple[str, ...]
+    """Sentences about the present state, what it waits for, and what would happen next."""
+    story: tuple[Event, ...]
+    """What led to it, oldest first."""
+
+
+class ProtectReport(msgspec.Struct, frozen=True):
+    """What `vm protect` found out and did (or, with `what_if`, would do)."""
+
+    name: str
+    identity: str
+    owner: str
+    """Where it runs already; empty when the cluster will place it."""
+    wanted: str
+    done: bool
+    nodes: Mapping[str, tuple[str, ...]]
+    """Per asked node: what keeps it from running this VM; empty where it could."""
+    disks: tuple[str, ...]
