@@ -50,9 +50,10 @@ def test_no_increment_is_lost_or_done_twice_while_processes_are_killed(path: str
         # A process may be killed between its commit and its word.
         assert acknowledged <= count <= acknowledged + kills
         assert acknowledged > kills > 10
-        batches = await take(database.watch("", 0), count)
+        first = max(0, count - 10_000)  # a fast machine has forgotten the beginning
+        batches = await take(database.watch("", first), count - first)
         assert [(batch.revision, batch.changes[0].value) for batch in batches] == [
-            (number, b"%d" % number) for number in range(1, count + 1)
+            (number, b"%d" % number) for number in range(first + 1, count + 1)
         ]
         await database.close()
 
