@@ -1,6 +1,7 @@
 """The contract of the cluster database, kept by SQLite and by the simulated one."""
 
 import asyncio
+import random
 import tempfile
 from pathlib import Path
 
@@ -35,8 +36,11 @@ class TestSqlite(DatabaseContract):
 
 
 class TestSimulated(DatabaseContract):
+    def store(self) -> SimDatabase:
+        return SimDatabase(latency_s=0.002)
+
     def play(self, story: Story) -> None:
-        store = SimDatabase(latency_s=0.002)
+        store = self.store()
         nodes = iter(f"n{number}" for number in range(1, 100))
 
         async def connect() -> Database:
@@ -47,3 +51,9 @@ class TestSimulated(DatabaseContract):
         problems = loop.problems
         loop.close()
         assert problems == []
+
+
+class TestSimulatedWithDrawnLatency(TestSimulated):
+    def store(self) -> SimDatabase:
+        chance = random.Random(7)
+        return SimDatabase(latency_s=lambda: chance.expovariate(1 / 0.01))
