@@ -19,15 +19,16 @@ class Observer:
 
     def __init__(self, timing: Timing, now: float) -> None:
         self.timing = timing
-        self._seen_at: dict[str, float] = {}
+        self.seen_at: dict[str, float] = {}
+        """When the last record of each node was seen."""
         self._steady_since = now
         self._acknowledged_at = now
 
     def saw_record(self, node: str, now: float) -> None:
-        self._seen_at[node] = now
+        self.seen_at[node] = now
 
     def forget(self, node: str) -> None:
-        self._seen_at.pop(node, None)
+        self.seen_at.pop(node, None)
 
     def own_write_acknowledged(self, now: float) -> None:
         if now - self._acknowledged_at > self.timing.steady_gap_s:
@@ -51,7 +52,7 @@ class Observer:
         return min(baselines) + self.timing.node_timeout_s if baselines else None
 
     def _baseline(self, node: str) -> float:
-        return max(self._steady_since, self._seen_at.get(node, self._steady_since))
+        return max(self._steady_since, self.seen_at.get(node, self._steady_since))
 
 
 class Session:

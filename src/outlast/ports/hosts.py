@@ -81,6 +81,10 @@ class Permit(Protocol):
     Times are in the host's CLOCK_BOOTTIME.
     """
 
+    def until_s(self) -> float:
+        """The deadline that was written last in this life of the node, by whichever service; 0.0 when none was."""
+        ...
+
     def extend(self, until_s: float) -> None:
         """Never shortens by mistake: the latest call counts, also when it is earlier than before."""
         ...

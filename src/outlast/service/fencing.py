@@ -8,7 +8,6 @@ import asyncio
 
 from outlast.model.node import Node
 from outlast.model.view import FenceReport
-from outlast.ports.environment import Clock
 from outlast.ports.fence import Fence, FenceFailed
 
 ATTEMPT_TIMEOUT_S = 20.0
@@ -17,10 +16,9 @@ LONGEST_PAUSE_S = 15.0
 
 
 class Fencing:
-    def __init__(self, fence: Fence, clock: Clock, wake: asyncio.Event) -> None:
+    def __init__(self, fence: Fence, wake: asyncio.Event) -> None:
         self.reports: dict[str, FenceReport] = {}
         self._fence = fence
-        self._clock = clock
         self._wake = wake
         """Set whenever a report changes."""
         self._running: dict[str, tuple[str, asyncio.Task[None]]] = {}

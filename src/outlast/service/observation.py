@@ -45,6 +45,11 @@ class Observation:
         deadline = self._observer.deadline(name for name in doubtful if name != self._store.me)
         return None if deadline is None else max(0.0, deadline - self._clock.now())
 
+    def last_record_s(self) -> dict[str, float]:
+        """Seconds since each node's last session record was seen here."""
+        now = self._clock.now()
+        return {name: now - at for name, at in self._observer.seen_at.items()}
+
 
 def _keep_first_seen(seen: dict[str, float], present: Collection[str], now: float) -> None:
     for id in [id for id in seen if id not in present]:

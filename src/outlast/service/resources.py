@@ -149,13 +149,14 @@ class Resources:
         """What a plugin found out about a resource, by itself or when asked."""
         before = local.state
         event = found(health)
-        if before is S.OPENING and not self._was_online(local):
+        if before is S.OPENING and not (self._was_online(local) and self._permitted(local)):
             # What ended before this node was responsible for it is neither a failure nor anybody's intent.
             if event is E.FOUND_FAILED:
                 event = E.FOUND_OFFLINE
-        elif health.condition is Condition.OFFLINE and before in (S.ONLINE, S.UNCERTAIN, S.OPENING):
-            local.switched_off = health.why or "it was switched off"
-        if before in (S.OFFLINE, S.FAILED) and event is E.FOUND_ONLINE and not local.must_stop:
+        elif health.condition is Condition.OFFLINE and self._permitted(local):
+            if before in (S.ONLINE, S.UNCERTAIN, S.OPENING):
+                local.switched_off = health.why or "it was switched off"
+        if before in (S.OFFLINE, S.FAILED) and event is E.FOUND_ONLINE and self._permitted(local):
             local.switched_on = health.why or "it was started at the host's console"
         if local.state is S.ONLINE and event is E.FOUND_ONLINE and local.why != health.why:
             local.why = health.why
@@ -292,6 +293,13 @@ class Resources:
         if call is Call.TERMINATE and local.hung:
             local.hung = False
             await self._hosts.replace(local.resource.type, f"a call of {local.name} hung")
+
+    def _permitted(self, local: Local) -> bool:
+        """May it run here? When it may not, its end is the permit's doing and nobody's intent (rule 10)."""
+        now = self._env.clock.now()
+        if local.must_stop:
+            return False
+        return self._session.valid(now) or self._env.hosts.permit.until_s() > now
 
     def _was_online(self, local: Local) -> bool:
         """Did this life of the node report it online at the present epoch?"""

@@ -93,7 +93,7 @@ class Store:
         self.statuses: dict[str, GroupStatus] = self._tables[keys.STATUS]
         self.surveys: dict[str, Survey] = self._tables[keys.SURVEYS]
         self.answers: dict[str, Answer] = self._tables[keys.ANSWERS]
-        self._database = database
+        self.database = database
         self._clock = clock
         self._revisions: dict[str, int] = {}
         self._subscriptions: list[Subscription] = []
@@ -105,7 +105,7 @@ class Store:
             try:
                 await self._read_all()
                 self.ready.set()
-                async for batch in self._database.watch(keys.CONTROL, self.revision):
+                async for batch in self.database.watch(keys.CONTROL, self.revision):
                     self._apply(batch.changes)
                     self._advance(batch.revision)
             except Compacted:
@@ -149,7 +149,7 @@ class Store:
         self, compares: Sequence[Compare], writes: Sequence[Write], *, timeout_s: float = READ_TIMEOUT_S
     ) -> Committed | Refused:
         """As the database does it; returns when this picture has seen the outcome."""
-        outcome = await self._database.transact(compares, writes, timeout_s=timeout_s)
+        outcome = await self.database.transact(compares, writes, timeout_s=timeout_s)
         if isinstance(outcome, Refused):
             # What refused us is at most this new, but newer commits outside `control/` never arrive here.
             await self.reached(outcome.revision, REFUSED_WAIT_S)
@@ -170,7 +170,7 @@ class Store:
             return
 
     async def _read_all(self) -> None:
-        snapshot = await self._database.read(keys.CONTROL, timeout_s=READ_TIMEOUT_S)
+        snapshot = await self.database.read(keys.CONTROL, timeout_s=READ_TIMEOUT_S)
         present = {entry.key: entry for entry in snapshot.entries}
         gone = [Change(key, None, snapshot.revision) for key in self._revisions if key not in present]
         changed = [

@@ -1,0 +1,1 @@
+"""What administrators may ask of the cluster service, over the control socket. One file per noun."""

@@ -1,0 +1,96 @@
+"""Why is something as it is? The present state with its reasons, and the story that led to it."""
+
+import msgspec
+
+from outlast.core import placement
+from outlast.model import keys
+from outlast.model.answers import Explanation
+from outlast.model.event import Event, Inputs
+from outlast.model.group import Group
+from outlast.model.health import Json
+from outlast.service.commands.context import Command, CommandError, Context, Named
+from outlast.service.commands.queries import read_events
+from outlast.service.commands.rows import Rows
+from outlast.service.coordinator import replay, unpack
+from outlast.service.store import READ_TIMEOUT_S
+
+STORY_LENGTH = 200
+
+
+class WantReplay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    event: str
+
+
+async def explain_group(context: Context, want: Named) -> Explanation:
+    group = context.group(want.name)
+    now = _sentences(context, group)
+    story = await read_events(context, group=group.name)
+    # What happened to the nodes it was on is part of its story.
+    nodes = {event.about for event in story if event.about} | {group.owner}
+    others = [event for event in await read_events(context) if not event.group and event.about in nodes]
+    merged = sorted([*story, *(event for event in others if _tells(event))], key=lambda event: event.id)
+    return Explanation(group.name, tuple(now), tuple(merged[-STORY_LENGTH:]))
+
+
+async def explain_node(context: Context, want: Named) -> Explanation:
+    context.need_node(want.name)
+    view = context.view()
+    rows = Rows(view)
+    row = rows.node(want.name, context.observation.last_record_s().get(want.name, -1.0))
+    now = [f"{row.name} is {row.state}" + (f": {row.why}" if row.why else "")]
+    if row.coordinator:
+        now.append("it coordinates the cluster")
+    owned = sorted(group.name for group in view.groups.values() if group.owner == want.name)
+    now.append(f"it owns {', '.join(owned)}" if owned else "it owns no group")
+    if not row.fence and not row.watchdog_s:
+        now.append("its death could not be proven without an administrator: no fence device, no armed watchdog")
+    story = await read_events(context, node=want.name)
+    return Explanation(want.name, tuple(now), tuple(story[-STORY_LENGTH:]))
+
+
+async def explain_replay(context: Context, want: WantReplay) -> Json:
+    """Decide again, with this version of the code, from the inputs that were stored with a decision."""
+    event = next((event for event in await read_events(context) if event.id == want.event), None)
+    if event is None or not event.inputs:
+        raise CommandError("usage", f'there is no decision with the id "{want.event}" in the event log')
+    snapshot = await context.store.database.read(keys.INPUTS + event.inputs, timeout_s=READ_TIMEOUT_S)
+    if not snapshot.entries:
+        raise CommandError("impossible", "the inputs of that decision were pruned from the log")
+    packed = msgspec.json.decode(snapshot.entries[0].value, type=Inputs).view
+    again = [msgspec.to_builtins(action) for action in replay(packed)]
+    return {
+        "decided": event.words,
+        "again": [action for action in again if action.get("group") == event.group],
+        "inputs": msgspec.to_builtins(unpack(packed)),
+    }
+
+
+def _tells(event: Event) -> bool:
+    return event.kind in ("node-silent", "node-dead", "node-joined", "node-left", "type")
+
+
+def _sentences(context: Context, group: Group) -> list[str]:
+    view = context.view()
+    rows = Rows(view)
+    row = rows.group(group)
+    place = f" on {row.owner}" if row.owner else ""
+    now = [f"{group.name} is {row.state}{place}" + (f": {row.why}" if row.why else "")]
+    by = f" by {group.wanted_by}" if group.wanted_by else ""
+    now.append(f"it is wanted {row.wanted}{by}")
+    for failure in group.failures:
+        now.append(f"it failed on {failure.node}: {failure.why} (counts towards its limit of {row.failover_threshold})")
+    if row.protected:
+        possible = [name for name in view.nodes if name != group.owner and not placement.why_not(group, name, view)]
+        now.append(
+            f"it is protected: if {group.owner or 'its node'} died now, it could go to {', '.join(sorted(possible))}"
+        )
+    now.extend(f"not protected: {reason}" for reason in row.not_protected_because)
+    return now
+
+
+COMMANDS: dict[str, Command] = {
+    "explain.group": (Named, explain_group),
+    "explain.vm": (Named, explain_group),
+    "explain.node": (Named, explain_node),
+    "explain.replay": (WantReplay, explain_replay),
+}

@@ -1,0 +1,174 @@
+"""Groups: looking at them, what is wanted of them, where they go, and waiting until it is so."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import msgspec
+
+from outlast.core import placement
+from outlast.model.answers import GroupRow
+from outlast.model.group import Group, Stop, Wanted
+from outlast.model.health import Json
+from outlast.service.commands.context import Command, CommandError, Context, Named, Nothing, Stream, similar
+from outlast.service.commands.rows import Rows
+
+REFRESH_S = 1.0
+
+
+class Offline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    stop: Stop = Stop.SHUTDOWN
+
+
+class Move(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    to: str = ""
+    stop: Stop = Stop.SHUTDOWN
+
+
+class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    values: Mapping[str, Json]
+
+
+class GroupValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `group.set` may change."""
+
+    preferred_owners: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    possible_owners: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    failover_threshold: int | None | msgspec.UnsetType = msgspec.UNSET
+    failover_period_s: float | None | msgspec.UnsetType = msgspec.UNSET
+
+
+class Wait(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    timeout_s: float = 300.0
+
+
+async def list_groups(context: Context, _: Nothing) -> list[GroupRow]:
+    rows = Rows(context.view())
+    return [rows.group(group) for _, group in sorted(context.store.groups.items())]
+
+
+async def show(context: Context, want: Named) -> GroupRow:
+    return _row(context, want.name)
+
+
+async def online(context: Context, want: Named) -> GroupRow:
+    """An administrator wants it online; what failed before is forgotten."""
+
+    def change(group: Group) -> Group:
+        failed = Rows(context.view()).group_status(group).state.value == "failed"
+        return msgspec.structs.replace(
+            group,
+            wanted=Wanted.ONLINE,
+            wanted_by=_by(context),
+            failures=(),
+            # A new epoch on the same owner is a new attempt there.
+            epoch=group.epoch + 1 if failed else group.epoch,
+        )
+
+    group = context.group(want.name)
+    await context.change_group(group.name, change, f"{group.name} is wanted online: {_by(context)}")
+    return _row(context, group.name)
+
+
+async def offline(context: Context, want: Offline) -> GroupRow:
+    def change(group: Group) -> Group:
+        return msgspec.structs.replace(
+            group, wanted=Wanted.OFFLINE, wanted_by=_by(context), stop=want.stop, move_to="", failures=()
+        )
+
+    group = context.group(want.name)
+    how = "turned off" if want.stop is Stop.TURN_OFF else "shut down"
+    await context.change_group(group.name, change, f"{group.name} is wanted offline ({how}): {_by(context)}")
+    return _row(context, group.name)
+
+
+async def move(context: Context, want: Move) -> GroupRow:
+    group = context.group(want.name)
+    target = _target(context, group, want.to)
+
+    def change(group: Group) -> Group:
+        return msgspec.structs.replace(group, move_to=target, stop=want.stop)
+
+    words = f"{group.name} is to move from {group.owner or 'nowhere'} to {target}: {_by(context)}"
+    await context.change_group(group.name, change, words)
+    return _row(context, group.name)
+
+
+def _target(context: Context, group: Group, to: str) -> str:
+    """The node to move to; checked, so that nothing is stopped for a move that cannot be."""
+    view = context.view()
+    if to:
+        context.need_node(to)
+        if to == group.owner:
+            raise CommandError("usage", f"{group.name} is on {to} already")
+        problem = placement.why_not(group, to, view)
+        if problem:
+            raise CommandError("impossible", f"{group.name} cannot move to {to}: {problem}")
+        return to
+    found = placement.candidates(group, view, placement.loads(view))
+    nodes = [name for name in found.nodes if name != group.owner]
+    if not nodes:
+        reasons = "; ".join(f"{name}: {why}" for name, why in sorted(found.refused.items())) or "there is no other node"
+        raise CommandError("impossible", f"no other node can take {group.name}: {reasons}")
+    return nodes[0]
+
+
+async def set_values(context: Context, want: Set) -> GroupRow:
+    try:
+        values = msgspec.convert(want.values, GroupValues)
+    except msgspec.ValidationError as error:
+        known = ", ".join(GroupValues.__struct_fields__)
+        raise CommandError("usage", f"{error}; what can be set of a group: {known}") from error
+    changes = {name: value for name, value in msgspec.structs.asdict(values).items() if value is not msgspec.UNSET}
+    for name in (*changes.get("preferred_owners", ()), *changes.get("possible_owners", ())):
+        if name not in context.store.nodes:
+            raise CommandError("usage", f'there is no node "{name}"{similar(name, context.store.nodes)}')
+    group = context.group(want.name)
+    await context.change_group(
+        group.name,
+        lambda group: msgspec.structs.replace(group, **changes),
+        f"{group.name} was changed ({', '.join(f'{k}={v}' for k, v in changes.items())}): {_by(context)}",
+    )
+    return _row(context, group.name)
+
+
+async def wait(context: Context, want: Wait) -> AsyncIterator[GroupRow]:
+    """The group on each change, until it has settled or the time is up."""
+    changes = context.store.subscribe()
+    deadline = context.clock.now() + want.timeout_s
+    before: GroupRow | None = None
+    try:
+        while True:
+            row = _row(context, want.name)
+            if row != before:
+                yield row
+            before = row
+            left_s = deadline - context.clock.now()
+            if row.settled or left_s <= 0:
+                return
+            await changes.wait(min(REFRESH_S, left_s))
+            await asyncio.sleep(0)
+    finally:
+        context.store.unsubscribe(changes)
+
+
+def _row(context: Context, name: str) -> GroupRow:
+    return Rows(context.view()).group(context.group(name))
+
+
+def _by(context: Context) -> str:
+    return f"an administrator on {context.store.me}"
+
+
+COMMANDS: dict[str, Command] = {
+    "group.list": (Nothing, list_groups),
+    "group.show": (Named, show),
+    "group.online": (Named, online),
+    "group.offline": (Offline, offline),
+    "group.move": (Move, move),
+    "group.set": (Set, set_values),
+}
+STREAMS: dict[str, Stream] = {"group.wait": (Wait, wait)}

@@ -1,0 +1,79 @@
+"""Nodes: looking at them, pausing them, and an administrator's word that one is dead."""
+
+import msgspec
+
+from outlast.model import keys
+from outlast.model.answers import NodeRow
+from outlast.model.node import Proof, ProofKind, Silence
+from outlast.ports.database import Compare, Write
+from outlast.service.commands.context import Command, CommandError, Context, Named, Nothing
+from outlast.service.commands.rows import Rows
+from outlast.service.store import put
+
+
+async def list_nodes(context: Context, _: Nothing) -> list[NodeRow]:
+    rows, last = Rows(context.view()), context.observation.last_record_s()
+    return [rows.node(name, last.get(name, -1.0)) for name in sorted(context.store.nodes)]
+
+
+async def show(context: Context, want: Named) -> NodeRow:
+    context.need_node(want.name)
+    return Rows(context.view()).node(want.name, context.observation.last_record_s().get(want.name, -1.0))
+
+
+async def confirm_down(context: Context, want: Named) -> str:
+    """An administrator's word is proof of death (rule 4). Refused for a node that still writes session records."""
+    context.need_node(want.name)
+    name, view = want.name, context.view()
+    session = view.sessions.get(name)
+    if session is None:
+        raise CommandError("impossible", f"{name} has no session: there is nothing to confirm")
+    silence = view.silences.get(name)
+    if silence is not None and silence.proof is not None:
+        return f"the death of {name} is proven already: {silence.proof.words}"
+    if silence is None and name not in view.observed.silent_s:
+        raise CommandError(
+            "impossible", f"{name} is alive: it wrote a session record just now. Switch it off first; its VMs run there"
+        )
+    proof = Proof(ProofKind.OPERATOR, f"an administrator on {context.store.me} confirmed that it is off")
+    words = silence.words if silence else f"{name} wrote no session record for {view.observed.silent_s[name]:.1f} s"
+    record = Silence(name, session.incarnation, words, session.watchdog_s, proof)
+
+    def make() -> tuple[list[Compare], list[Write]]:
+        event = context.journal.event("node-dead", f"{name} is dead: {proof.words}", about=name)
+        compares = context.store.unchanged(keys.SILENCES + name, keys.SESSIONS + name)
+        return compares, [put(keys.SILENCES + name, record), event]
+
+    await context.write(make)
+    return f"{name} is taken for dead; its groups are brought online elsewhere"
+
+
+async def pause(context: Context, want: Named) -> str:
+    await _set_paused(context, want.name, paused=True)
+    return f"{want.name} is paused: it keeps what it has and gets nothing new"
+
+
+async def resume(context: Context, want: Named) -> str:
+    await _set_paused(context, want.name, paused=False)
+    return f"{want.name} takes groups again"
+
+
+async def _set_paused(context: Context, name: str, *, paused: bool) -> None:
+    context.need_node(name)
+
+    def make() -> tuple[list[Compare], list[Write]]:
+        record = msgspec.structs.replace(context.store.nodes[name], paused=paused)
+        words = f"{name} was {'paused' if paused else 'resumed'} by an administrator on {context.store.me}"
+        event = context.journal.event("node-changed", words, about=name)
+        return context.store.unchanged(keys.NODES + name), [put(keys.NODES + name, record), event]
+
+    await context.write(make)
+
+
+COMMANDS: dict[str, Command] = {
+    "node.list": (Nothing, list_nodes),
+    "node.show": (Named, show),
+    "node.confirm_down": (Named, confirm_down),
+    "node.pause": (Named, pause),
+    "node.resume": (Named, resume),
+}

@@ -1,0 +1,72 @@
+"""Finds the command for a verb, checks its arguments, and runs it."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import msgspec
+
+from outlast.core.timing import Impossible
+from outlast.model.health import Json
+from outlast.ports.database import Unavailable
+from outlast.ports.environment import Clock
+from outlast.service.commands import explain, groups, nodes, queries, resources, vms
+from outlast.service.commands.context import Command, CommandError, Context, Stream
+from outlast.service.coordinator import Coordinating
+from outlast.service.hosts import HostKeeper
+from outlast.service.journal import Journal
+from outlast.service.membership import Membership
+from outlast.service.observation import Observation
+from outlast.service.store import Store
+from outlast.service.surveys import Surveys
+
+COMMANDS: dict[str, Command] = {
+    **queries.COMMANDS,
+    **nodes.COMMANDS,
+    **groups.COMMANDS,
+    **resources.COMMANDS,
+    **vms.COMMANDS,
+    **explain.COMMANDS,
+}
+STREAMS: dict[str, Stream] = {**queries.STREAMS, **groups.STREAMS}
+
+
+class Commands:
+    def __init__(
+        self,
+        store: Store,
+        observation: Observation,
+        coordinating: Coordinating,
+        membership: Membership,
+        hosts: HostKeeper,
+        surveys: Surveys,
+        journal: Journal,
+        clock: Clock,
+    ) -> None:
+        self._context = Context(store, observation, coordinating, membership, hosts, surveys, journal, clock)
+
+    async def run(self, verb: str, arguments: Mapping[str, Json]) -> AsyncIterator[tuple[str, Json]]:
+        """("item", ...) any number of times from verbs that stream, then ("result", ...). Raises `CommandError`."""
+        try:
+            if not self._context.store.ready.is_set():
+                raise CommandError("impossible", "the cluster service has not read the cluster database yet; try again")
+            if verb in STREAMS:
+                kind, stream = STREAMS[verb]
+                async for item in stream(self._context, _arguments(verb, arguments, kind)):
+                    yield "item", msgspec.to_builtins(item)
+                yield "result", None
+            elif verb in COMMANDS:
+                kind, command = COMMANDS[verb]
+                result = await command(self._context, _arguments(verb, arguments, kind))
+                yield "result", msgspec.to_builtins(result)
+            else:
+                raise CommandError("usage", f'there is no verb "{verb}"; outlastd may be older than this command')
+        except Unavailable as error:
+            raise CommandError("impossible", f"the cluster database does not answer: {error}; try again") from error
+        except Impossible as error:
+            raise CommandError("usage", str(error)) from error
+
+
+def _arguments(verb: str, arguments: Mapping[str, Json], kind: type) -> object:
+    try:
+        return msgspec.convert(arguments, kind)
+    except msgspec.ValidationError as error:
+        raise CommandError("usage", f"{verb} cannot be done like that: {error}") from error

@@ -1,0 +1,269 @@
+"""VMs: looking at them, and taking them under the cluster's protection or letting them go.
+
+A VM is one resource of type `vm` in a group of its own of the same name. Everything that could make protection an empty
+word is checked on every node before anything changes.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from outlast.core import placement
+from outlast.model import keys
+from outlast.model.answers import ProtectReport, VmDetail, VmRow
+from outlast.model.group import Definition, Group, Resource, Wanted
+from outlast.model.health import Json
+from outlast.ports.database import Compare, Delete, Write
+from outlast.ports.hosts import CallFailed, HostDied
+from outlast.service.commands.context import Command, CommandError, Context, similar
+from outlast.service.commands.context import Named as VmName
+from outlast.service.commands.resources import check_times
+from outlast.service.commands.rows import VM, Rows
+from outlast.service.hosts import CallTimedOut
+from outlast.service.store import put
+
+
+class WantList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    all: bool = False
+
+
+class Protect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str = ""
+    """An existing VM of this node's libvirt."""
+    definition: str = ""
+    """Or a domain XML."""
+    preferred_owners: tuple[str, ...] = ()
+    possible_owners: tuple[str, ...] = ()
+    is_alive_interval_s: float = 5.0
+    offline_timeout_s: float = 120.0
+    failover_threshold: int | None = None
+    start: bool | None = None
+    """None: as it is now; a definition is started."""
+    what_if: bool = False
+
+
+class Unprotect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    what_if: bool = False
+
+
+class Parsed(msgspec.Struct, frozen=True):
+    """What the plugin says of a VM (verbs `inspect` and `parse`)."""
+
+    definition: str
+    identity: str
+    name: str
+    running: bool = False
+    disks: tuple[Mapping[str, Json], ...] = ()
+    memory_mib: int = 0
+    vcpus: int = 0
+
+
+async def list_vms(context: Context, want: WantList) -> list[VmRow]:
+    rows = list(Rows(context.view()).vms())
+    if want.all:
+        rows += await _unmanaged(context)
+    return rows
+
+
+async def _unmanaged(context: Context) -> list[VmRow]:
+    """VMs of every node that the cluster does not know."""
+    known = {resource.identity for resource in context.store.resources.values()}
+    members = sorted(placement.members(context.view()))
+    found = []
+    for node, answer in (await context.surveys.ask(members, VM, "list", {})).items():
+        for vm in answer.result or []:
+            if vm["identity"] not in known:
+                reason = f"the cluster does not manage it: `outlast vm protect {vm['name']}` on {node}"
+                state = "online" if vm.get("running") else "offline"
+                found.append(VmRow(vm["name"], state, "", node, "", False, (reason,), vm["identity"], 0, 0, ""))
+    return found
+
+
+async def show(context: Context, want: VmName) -> VmDetail:
+    resource = _need(context, want.name)
+    view = context.view()
+    rows, group = Rows(view), context.group(resource.group)
+    fits = {name: placement.why_not(group, name, view, here=group.owner) for name in sorted(view.nodes)}
+    return VmDetail(rows.vm(resource), rows.group(group), rows.resource(resource), fits)
+
+
+async def group_of(context: Context, want: VmName) -> str:
+    return _need(context, want.name).group
+
+
+async def protect(context: Context, want: Protect) -> ProtectReport:
+    if bool(want.name) == bool(want.definition):
+        raise CommandError("usage", "say either the name of a VM of this node, or a definition (--xml FILE)")
+    check_times({"is_alive_interval_s": want.is_alive_interval_s, "offline_timeout_s": want.offline_timeout_s})
+    for node in (*want.preferred_owners, *want.possible_owners):
+        context.need_node(node)
+    vm = await _parse(context, want)
+    _refuse_duplicates(context, vm)
+    nodes = await _check_everywhere(context, vm)
+    disks = tuple(str(disk.get("path", "")) for disk in vm.disks)
+    running = vm.running
+    wanted = _wanted(want, running)
+    owner = context.store.me if want.name else ""
+    report = ProtectReport(vm.name, vm.identity, owner if running else "", wanted.value, False, nodes, disks)
+    possible = {node: problems for node, problems in nodes.items() if node in (want.possible_owners or nodes)}
+    if not any(not problems for problems in possible.values()) or _hidden_disk(possible):
+        raise CommandError("impossible", _refusal(vm.name, possible))
+    if want.what_if:
+        return report
+    await _create(context, vm, want, owner, wanted)
+    return msgspec.structs.replace(report, done=True)
+
+
+async def unprotect(context: Context, want: Unprotect) -> str:
+    resource = _need(context, want.name)
+    group = context.group(resource.group)
+    if len(group.resources) > 1:
+        raise CommandError("impossible", f"the group {group.name} holds more than this VM")
+    where = f"it goes on on {group.owner}" if group.wanted is Wanted.ONLINE else "it stays off"
+    if want.what_if:
+        return f"{want.name} would no longer be protected; {where}"
+
+    def make() -> tuple[list[Compare], list[Write]]:
+        present = context.group(want.name)
+        event = context.journal.event(
+            "group-changed", f"{present.name} is no longer protected, {where}", group=present.name
+        )
+        names = [keys.GROUPS + present.name, keys.RESOURCES + resource.name, keys.STATUS + present.name]
+        deletes: list[Write] = [Delete(key) for key in [*names, keys.DEFINITIONS + resource.name]]
+        return context.store.unchanged(keys.GROUPS + present.name), [*deletes, event]
+
+    await context.write(make)
+    return f"{want.name} is no longer protected; {where}"
+
+
+def _need(context: Context, name: str) -> Resource:
+    found = context.store.resources.get(name)
+    if found is None or found.type != VM:
+        vms = [resource.name for resource in context.store.resources.values() if resource.type == VM]
+        raise CommandError("usage", f'there is no protected VM "{name}"{similar(name, vms)}')
+    return found
+
+
+async def _parse(context: Context, want: Protect) -> Parsed:
+    verb, arguments = ("inspect", {"name": want.name}) if want.name else ("parse", {"definition": want.definition})
+    try:
+        return msgspec.convert(await context.surveys.ask_here(VM, verb, arguments), Parsed)
+    except CallFailed as error:
+        raise CommandError("usage" if error.refusal else "failed", error.why) from error
+    except (CallTimedOut, HostDied) as error:
+        raise CommandError("impossible", f"the VM plugin of {context.store.me} does not answer: {error}") from error
+
+
+def _refuse_duplicates(context: Context, vm: Parsed) -> None:
+    for resource in context.store.resources.values():
+        if resource.name == vm.name:
+            raise CommandError("usage", f'"{vm.name}" is protected already; see `outlast vm show {vm.name}`')
+        if resource.identity == vm.identity:
+            raise CommandError(
+                "usage", f'the UUID {vm.identity} is that of "{resource.name}", which is protected already'
+            )
+    if vm.name in context.store.groups:
+        raise CommandError("usage", f'there is a group "{vm.name}" already; rename the VM')
+
+
+async def _check_everywhere(context: Context, vm: Parsed) -> dict[str, tuple[str, ...]]:
+    """Per member: what keeps it from running this VM. A token beside each disk proves that all see the same one."""
+    members = sorted(placement.members(context.view()))
+    if not members:
+        raise CommandError("impossible", f"{context.store.me} has no session: {context.membership.why_not}")
+    token = context.journal.new_id()
+    paths = [str(disk["path"]) for disk in vm.disks if disk.get("kind") == "file"]
+    try:
+        for path in paths:
+            await context.surveys.ask_here(VM, "probe_write", {"path": path, "token": token})
+        arguments = {"definition": vm.definition, "token": token, "paths": paths}
+        answers = await context.surveys.ask(members, VM, "check", arguments)
+    except CallFailed as error:
+        raise CommandError("usage" if error.refusal else "failed", error.why) from error
+    except (CallTimedOut, HostDied) as error:
+        raise CommandError("impossible", f"the VM plugin of {context.store.me} does not answer: {error}") from error
+    finally:
+        await _clear_probes(context, paths, token)
+    return {
+        node: (answer.problem,) if answer.problem else tuple(str(problem) for problem in answer.result or ())
+        for node, answer in answers.items()
+    }
+
+
+async def _clear_probes(context: Context, paths: list[str], token: str) -> None:
+    for path in paths:
+        try:
+            await context.surveys.ask_here(VM, "probe_clear", {"path": path, "token": token})
+        except (CallFailed, CallTimedOut, HostDied):
+            continue  # a left token is a small hidden file; the next protection is not hindered by it
+
+
+def _hidden_disk(nodes: Mapping[str, tuple[str, ...]]) -> bool:
+    """Some node cannot run it: then say so now, and not when that node is needed."""
+    return any(nodes.values())
+
+
+def _refusal(name: str, nodes: Mapping[str, tuple[str, ...]]) -> str:
+    problems = "; ".join(f"{node}: {', '.join(found)}" for node, found in sorted(nodes.items()) if found)
+    able = [node for node, found in sorted(nodes.items()) if not found]
+    hint = (
+        f"Mend that, or name the nodes that can run it: --possible-owners {','.join(able)}"
+        if able
+        else "No node can run it; nothing was changed"
+    )
+    return f'cannot protect "{name}": {problems}. {hint}'
+
+
+def _wanted(want: Protect, running: bool) -> Wanted:
+    start = (running if want.name else True) if want.start is None else want.start
+    return Wanted.ONLINE if start or running else Wanted.OFFLINE
+
+
+async def _create(context: Context, vm: Parsed, want: Protect, owner: str, wanted: Wanted) -> None:
+    by = f"an administrator on {context.store.me}"
+    group = Group(
+        name=vm.name,
+        resources=(vm.name,),
+        wanted=wanted,
+        wanted_by=by,
+        owner=owner,
+        epoch=1 if owner else 0,
+        preferred_owners=want.preferred_owners,
+        possible_owners=want.possible_owners,
+        failover_threshold=want.failover_threshold,
+    )
+    resource = Resource(
+        name=vm.name,
+        type=VM,
+        group=vm.name,
+        identity=vm.identity,
+        is_alive_interval_s=want.is_alive_interval_s,
+        offline_timeout_s=want.offline_timeout_s,
+        memory_mib=vm.memory_mib,
+        vcpus=vm.vcpus,
+    )
+    where = f"it is on {owner}" if owner else "the coordinator places it"
+    event = context.journal.event("group-changed", f"{vm.name} is protected by {by}; {where}", group=vm.name)
+    writes: list[Write] = [
+        put(keys.DEFINITIONS + vm.name, Definition(vm.name, vm.definition)),
+        put(keys.RESOURCES + vm.name, resource),
+        put(keys.GROUPS + vm.name, group),
+        event,
+    ]
+    absent = [Compare(keys.GROUPS + vm.name, 0), Compare(keys.RESOURCES + vm.name, 0)]
+
+    def make() -> tuple[list[Compare], list[Write]]:
+        _refuse_duplicates(context, vm)
+        return absent, writes
+
+    await context.write(make)
+
+
+COMMANDS: dict[str, Command] = {
+    "vm.list": (WantList, list_vms),
+    "vm.show": (VmName, show),
+    "vm.group": (VmName, group_of),
+    "vm.protect": (Protect, protect),
+    "vm.unprotect": (Unprotect, unprotect),
+}

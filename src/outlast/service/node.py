@@ -1,0 +1,208 @@
+"""One node's cluster service: its loops, and how they hang together.
+
+Store ──── the picture of the cluster database
+HostKeeper ── Resources ── Poller, Reporting      what runs here, and what is told about it
+Membership                                         may anything run here?
+Coordinating ── Fencing, Observation               decides for the cluster, where it is this node's turn
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import msgspec
+import structlog
+
+from outlast.core.election import coordinates
+from outlast.core.membership import Observer
+from outlast.core.membership import Session as OwnSession
+from outlast.core.resource import runs_nothing
+from outlast.core.timing import timing
+from outlast.model import keys
+from outlast.model.health import Json
+from outlast.model.node import Node as NodeRecord
+from outlast.model.node import Offer
+from outlast.model.settings import Settings
+from outlast.ports.database import Compare, Unavailable
+from outlast.ports.environment import Environment
+from outlast.service.commands.registry import Commands
+from outlast.service.config import NodeConfig
+from outlast.service.coordinator import Coordinating
+from outlast.service.fencing import Fencing
+from outlast.service.hosts import HostKeeper
+from outlast.service.journal import Journal
+from outlast.service.membership import Membership
+from outlast.service.observation import Observation
+from outlast.service.polling import Poller
+from outlast.service.pruning import prune
+from outlast.service.reporting import Reporting
+from outlast.service.resources import Resources
+from outlast.service.store import READ_TIMEOUT_S, RETRY_S, Store, put
+from outlast.service.surveys import Surveys
+
+__all__ = ["Node", "NodeConfig"]
+
+log = structlog.get_logger()
+
+FIRST_HOST_S = 10.0
+CLEAN_RETRY_S = 1.0
+
+
+class Node:
+    def __init__(self, config: NodeConfig, env: Environment) -> None:
+        times = timing(config.node_timeout_s)
+        self._config = config
+        self._env = env
+        self._observer = Observer(times, env.clock.now())
+        self._session = OwnSession(times)
+        self._journal = Journal(config.node, env.clock)
+        self.store = Store(config.node, env.database, env.clock, self._observer)
+        self.hosts = HostKeeper(env)
+        self.resources = Resources(self.store, env, self.hosts, self._session)
+        self.membership = Membership(self.store, env, self._journal, self._session)
+        self._fence_wake = asyncio.Event()
+        self._fencing = Fencing(env.fence, self._fence_wake)
+        self.observation = Observation(self.store, env.clock, self._observer, lambda: self._fencing.reports)
+        self.coordinating = Coordinating(
+            self.store, self.observation, self._fencing, self._session, self._journal, env.clock, self._fence_wake
+        )
+        self._reporting = Reporting(
+            self.store, self.resources, self.membership, self._session, self._journal, env.clock
+        )
+        self._poller = Poller(self.resources, self.hosts, env.clock)
+        self.surveys = Surveys(self.store, self.hosts, self._journal)
+        self._commands = Commands(
+            self.store,
+            self.observation,
+            self.coordinating,
+            self.membership,
+            self.hosts,
+            self.surveys,
+            self._journal,
+            env.clock,
+        )
+
+    async def run(self) -> None:
+        """Until cancelled. What runs here is not touched by the end of it."""
+        await self._create_cluster()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.hosts.run())
+            tasks.create_task(self.store.run())
+            await self.store.ready.wait()
+            self._derive_times()
+            tasks.create_task(self.resources.run())
+            tasks.create_task(self._reporting.run())
+            tasks.create_task(self._poller.run())
+            tasks.create_task(self.surveys.run())
+            tasks.create_task(self._offers())
+            tasks.create_task(self.coordinating.run())
+            tasks.create_task(prune(self.store, self._coordinates))
+            tasks.create_task(self._stay_member())
+
+    def command(self, verb: str, arguments: Mapping[str, Json]) -> AsyncIterator[tuple[str, Json]]:
+        """What the control socket offers: ("item", ...) any number of times, then ("result", ...).
+
+        Raises `CommandError`.
+        """
+        return self._commands.run(verb, arguments)
+
+    async def leave(self) -> bool:
+        """Close the session in order, if nothing runs here. True when it was closed."""
+        if not self.membership.opened.is_set() or not self._runs_nothing():
+            return False
+        await self.membership.leave()
+        return True
+
+    def _runs_nothing(self) -> bool:
+        return all(runs_nothing(local.state) for local in self.resources.locals.values())
+
+    def _coordinates(self) -> bool:
+        return coordinates(self.observation.view(), self.membership.incarnation)
+
+    async def _create_cluster(self) -> None:
+        """Write the cluster's and this node's records, where they are missing or outdated."""
+        config = self._config
+        while True:
+            try:
+                await self._write_records(config)
+                return
+            except Unavailable as error:
+                log.warning("the cluster database does not answer", why=str(error))
+                await asyncio.sleep(RETRY_S)
+
+    async def _write_records(self, config: NodeConfig) -> None:
+        database = self._env.database
+        settings = Settings(name=config.cluster, node_timeout_s=config.node_timeout_s)
+        await database.transact([Compare(keys.CLUSTER, 0)], [put(keys.CLUSTER, settings)], timeout_s=READ_TIMEOUT_S)
+        key = keys.NODES + config.node
+        snapshot = await database.read(key, timeout_s=READ_TIMEOUT_S)
+        present = next((entry for entry in snapshot.entries if entry.key == key), None)
+        before = msgspec.json.decode(present.value, type=NodeRecord) if present else NodeRecord(config.node)
+        record = msgspec.structs.replace(before, address=config.address, fence=config.fence)
+        if present is None or record != before:
+            revision = present.revision if present else 0
+            await database.transact(
+                [Compare(key, revision)],
+                [put(key, record), self._journal.event("node-changed", f"{config.node} was added or changed")],
+                timeout_s=READ_TIMEOUT_S,
+            )
+
+    def _derive_times(self) -> None:
+        """The cluster's own time-out counts, not what this node was configured with."""
+        times = timing(self.store.settings.node_timeout_s)
+        self._observer.timing = times
+        self._session.timing = times
+
+    async def _stay_member(self) -> None:
+        """Open the session when nothing runs here that must not; renew it; stop everything when it is lost."""
+        await self._first_host()
+        continuing = self.membership.continues()
+        while True:
+            in_the_way = await self.resources.clean(continuing=continuing and self.membership.continues())
+            if in_the_way:
+                self.membership.why_not = in_the_way
+                log.warning("cannot open the session", why=in_the_way)
+                await asyncio.sleep(CLEAN_RETRY_S)
+                continue
+            if not continuing:
+                self.membership.stand_down()
+            await self.membership.open()
+            self.coordinating.incarnation = self.membership.incarnation
+            self.resources.session_opened()
+            log.info("session open", incarnation=self.membership.incarnation)
+            why = await self.membership.renew()
+            continuing = False
+            log.warning("the session is over; everything here is stopped", why=why)
+            self.resources.stop_all(f"the session of {self.store.me} is over: {why}")
+
+    async def _first_host(self) -> None:
+        """What this node can run should be known before it joins; but a node without plugins joins too."""
+        try:
+            async with asyncio.timeout(FIRST_HOST_S):
+                while not self.hosts.offers():
+                    await self.resources.offers_changed.wait()
+        except TimeoutError:
+            log.warning("no resource host has started", waited_s=FIRST_HOST_S)
+
+    async def _offers(self) -> None:
+        """Tell the cluster which resource types this node can run, whenever that changes."""
+        told: dict[str, Offer] = {}
+        while True:
+            await self.resources.offers_changed.wait()
+            self.resources.offers_changed.clear()
+            offers = self.hosts.offers()
+            self.membership.offer(offers.values())
+            for name, offer in offers.items():
+                before = told.get(name)
+                if (before.problem if before else "") != offer.problem:
+                    await self._tell_about_type(offer)
+            told = offers
+
+    async def _tell_about_type(self, offer: Offer) -> None:
+        me = self.store.me
+        words = (
+            f"{me} cannot run {offer.type}: {offer.problem}" if offer.problem else f"{me} can run {offer.type} again"
+        )
+        try:
+            await self.store.transact([], [self._journal.event("type", words, about=me)])
+        except Unavailable as error:
+            log.warning(words, event_not_written=str(error))
