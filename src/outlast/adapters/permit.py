@@ -7,7 +7,7 @@ by a single write; readers check its sum. No fsync: it need not survive anything
 import os
 from pathlib import Path
 
-from outlast.core.permit import PermitRecord, to_bytes
+from outlast.core.permit import RECORD_BYTES, PermitRecord, from_bytes, to_bytes
 
 FILE_NAME = "permit"
 
@@ -21,6 +21,10 @@ class FilePermit:
         self._generation = 0
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def until_s(self) -> float:
+        record = from_bytes(os.pread(self._fd, RECORD_BYTES, 0))
+        return record.until_s if record is not None else 0.0
 
     def extend(self, until_s: float) -> None:
         self._generation += 1

@@ -14,7 +14,7 @@ from outlast.core.membership import Session as OwnSession
 from outlast.core.resource import Call, E, S, found, runs_nothing, step
 from outlast.model import keys
 from outlast.model.group import Group, Resource, Wanted
-from outlast.model.health import Condition, Found, Health
+from outlast.model.health import Found, Health
 from outlast.model.status import State
 from outlast.ports.database import Unavailable
 from outlast.ports.environment import Environment
@@ -153,9 +153,8 @@ class Resources:
             # What ended before this node was responsible for it is neither a failure nor anybody's intent.
             if event is E.FOUND_FAILED:
                 event = E.FOUND_OFFLINE
-        elif health.condition is Condition.OFFLINE and self._permitted(local):
-            if before in (S.ONLINE, S.UNCERTAIN, S.OPENING):
-                local.switched_off = health.why or "it was switched off"
+        elif event is E.FOUND_OFFLINE and before in (S.ONLINE, S.UNCERTAIN, S.OPENING) and self._permitted(local):
+            local.switched_off = health.why or "it was switched off"
         if before in (S.OFFLINE, S.FAILED) and event is E.FOUND_ONLINE and self._permitted(local):
             local.switched_on = health.why or "it was started at the host's console"
         if local.state is S.ONLINE and event is E.FOUND_ONLINE and local.why != health.why:

@@ -36,8 +36,8 @@ class GroupValues(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     preferred_owners: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     possible_owners: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
-    failover_threshold: int | None | msgspec.UnsetType = msgspec.UNSET
-    failover_period_s: float | None | msgspec.UnsetType = msgspec.UNSET
+    failover_threshold: int | msgspec.UnsetType | None = msgspec.UNSET
+    failover_period_s: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Wait(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
