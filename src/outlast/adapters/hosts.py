@@ -65,8 +65,8 @@ class ProcessHosts:
 
     def _spawn(self, theirs: socket.socket, types: Sequence[str]) -> "subprocess.Popen[bytes]":
         fd = theirs.fileno()
-        arguments = ("--fd", str(fd), "--permit", str(self.permit.path), "--service", self.service)
-        arguments += ("--types", ",".join(types))
+        arguments = ["--fd", str(fd), "--permit", str(self.permit.path)]
+        arguments += ["--service", self.service, "--types", ",".join(types)]
         return subprocess.Popen(
             [*self._command, *arguments],
             stdin=subprocess.DEVNULL,

@@ -1,0 +1,147 @@
+"""How does the plugin talk to libvirt without ever hanging on it?
+
+One connection per host process, made and remade by a thread of its own; a second thread delivers libvirt's events.
+libvirtd may be gone, restart, or hang at any time: whoever asks gives a deadline and gets `NoAnswer` instead of an
+answer. A keepalive drops a connection to a daemon that hangs, which frees the threads that wait in it.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import libvirt
+
+URI = "qemu:///system"
+_T = TypeVar("_T")
+
+_KEEPALIVE_INTERVAL_S = 3
+_KEEPALIVE_COUNT = 3
+_FIRST_RETRY_S = 0.05
+_LAST_RETRY_S = 1.0
+
+EventHandler = Callable[[str, str, int, int], None]
+"""UUID, name, event, detail of a libvirt lifecycle event."""
+
+
+class NoAnswer(Exception):
+    """libvirt did not answer in time, or is not there. Says nothing about any VM."""
+
+
+class Connection:
+    """`on_event` runs in the event thread and must not call libvirt; `on_connected` may."""
+
+    def __init__(self, on_event: EventHandler, on_connected: Callable[[], None]) -> None:
+        self._on_event = on_event
+        self._on_connected = on_connected
+        self._changed = threading.Condition()
+        self._conn: Any = None
+        self._closed = False
+        self._why_not = "not connected yet"
+        # Errors come as exceptions; libvirt's habit of printing each one as well would flood the log.
+        libvirt.registerErrorHandler(lambda *_: None, None)
+        libvirt.virEventRegisterDefaultImpl()
+        threading.Thread(target=_run_events, name="libvirt events", daemon=True).start()
+        threading.Thread(target=self._keep_connected, name="libvirt connection", daemon=True).start()
+
+    def get(self, timeout_s: float) -> Any:
+        """The libvirt connection, for calls that may take long. Raises `NoAnswer`."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._conn is not None, timeout_s):
+                raise NoAnswer(f"libvirt cannot be reached: {self._why_not}")
+            return self._conn
+
+    def ask(self, work: Callable[[Any], _T], timeout_s: float) -> _T:
+        """The result of `work(connection)`. Raises `NoAnswer` after `timeout_s`; else what `work` raises."""
+        ends_s = time.monotonic() + timeout_s
+        conn = self.get(timeout_s)
+        done = threading.Event()
+        result: list[_T] = []
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                result.append(work(conn))
+            except BaseException as error:  # noqa: BLE001  # handed to the thread that asked
+                errors.append(error)
+            done.set()
+
+        threading.Thread(target=run, name="libvirt call", daemon=True).start()
+        if not done.wait(max(0.0, ends_s - time.monotonic())):
+            raise NoAnswer(f"libvirt does not answer (waited {timeout_s:g} s)")
+        if errors:
+            if is_loss(errors[0]):
+                raise NoAnswer(f"the connection to libvirt broke: {errors[0]}") from errors[0]
+            raise errors[0]
+        return result[0]
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    # -- the connection's own thread --------------------------------------------------------------------------
+
+    def _keep_connected(self) -> None:
+        retry_s = _FIRST_RETRY_S
+        while not self._closed:
+            try:
+                conn = self._connect()
+            except libvirt.libvirtError as error:
+                self._why_not = str(error)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closed, retry_s)
+                retry_s = min(2 * retry_s, _LAST_RETRY_S)
+                continue
+            retry_s = _FIRST_RETRY_S
+            with self._changed:
+                self._conn = conn
+                self._changed.notify_all()
+            self._on_connected()
+            with self._changed:
+                self._changed.wait_for(lambda: self._conn is None or self._closed)
+            _drop(conn)
+
+    def _connect(self) -> Any:
+        conn = libvirt.open(URI)
+        try:
+            conn.registerCloseCallback(self._lost, None)
+            conn.setKeepAlive(_KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT)
+            conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._event, None)
+        except libvirt.libvirtError:
+            _drop(conn)
+            raise
+        return conn
+
+    def _lost(self, _conn: Any, reason: int, _opaque: Any) -> None:
+        hung = reason == libvirt.VIR_CONNECT_CLOSE_REASON_KEEPALIVE
+        self._why_not = "it hangs" if hung else "its daemon ended or is restarting"
+        with self._changed:
+            self._conn = None
+            self._changed.notify_all()
+
+    def _event(self, _conn: Any, domain: Any, event: int, detail: int, _opaque: Any) -> None:
+        self._on_event(domain.UUIDString(), domain.name(), event, detail)
+
+
+def is_loss(error: BaseException) -> bool:
+    """Whether this error speaks of the connection, and not of what was asked."""
+    if not isinstance(error, libvirt.libvirtError):
+        return False
+    if error.get_error_domain() in (libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE):
+        return True
+    return error.get_error_code() in (libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALID_CONN, libvirt.VIR_ERR_NO_CONNECT)
+
+
+def _drop(conn: Any) -> None:
+    """Callbacks hold references; without these a dead connection would stay for ever."""
+    for forget in (conn.unregisterCloseCallback, conn.close):
+        try:
+            forget()
+        except libvirt.libvirtError:
+            continue  # It is dead: that is why it is dropped.
+
+
+def _run_events() -> None:
+    while True:
+        libvirt.virEventRunDefaultImpl()

@@ -1,0 +1,134 @@
+"""What does libvirt's word, or QEMU's end, mean for the health of a VM?
+
+Tables only, no I/O. "Meant so" is what separates OFFLINE from FAILED: a guest that shut down and an administrator who
+switched a VM off are not to be healed; a QEMU that was killed or crashed is.
+"""
+
+import os
+import signal
+
+import libvirt
+
+from outlast.plugin import Condition, Health
+
+ONLINE = Health(Condition.ONLINE, running=True)
+NOT_LOOKED_AT = Health(Condition.UNKNOWN, "not looked at yet", running=True)
+NOT_RUNNING = Health(Condition.OFFLINE, "it is not running")
+NOT_DEFINED = Health(Condition.OFFLINE, "it is not defined on this node")
+STOPPED_BY_US = Health(Condition.OFFLINE, "stopped by the cluster")
+GUEST_SHUT_DOWN = Health(Condition.OFFLINE, "the guest shut down")
+VANISHED = Health(Condition.FAILED, "it ended, and libvirt does not know why")
+PANICKED = Health(Condition.FAILED, "the guest crashed (panic); QEMU is kept as it is", running=True)
+
+
+def _online(why: str) -> Health:
+    return Health(Condition.ONLINE, why, running=True)
+
+
+RECOVERING = _online("the guest crashed (panic) and recovers by itself")
+_CONSOLE_OFF = Health(Condition.OFFLINE, "switched off from the host's console")
+_MIGRATED = Health(Condition.OFFLINE, "migrated away from this node")
+_SAVED = Health(Condition.OFFLINE, "saved from the host's console")
+_SNAPSHOT = Health(Condition.OFFLINE, "reverted to a snapshot of a switched-off VM")
+_CRASHED = Health(Condition.FAILED, "the guest crashed (panic)")
+_FAILED = Health(Condition.FAILED, "QEMU ended unexpectedly")
+
+_SHUTOFF = {
+    libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN: GUEST_SHUT_DOWN,
+    libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED: _CONSOLE_OFF,
+    libvirt.VIR_DOMAIN_SHUTOFF_CRASHED: _CRASHED,
+    libvirt.VIR_DOMAIN_SHUTOFF_MIGRATED: _MIGRATED,
+    libvirt.VIR_DOMAIN_SHUTOFF_SAVED: _SAVED,
+    libvirt.VIR_DOMAIN_SHUTOFF_FAILED: _FAILED,
+    libvirt.VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT: _SNAPSHOT,
+    libvirt.VIR_DOMAIN_SHUTOFF_DAEMON: VANISHED,
+}
+
+_STOPPED = {
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN: GUEST_SHUT_DOWN,
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_DESTROYED: _CONSOLE_OFF,
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_CRASHED: _CRASHED,
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_MIGRATED: _MIGRATED,
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED: _SAVED,
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED: _FAILED,
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT: _SNAPSHOT,
+}
+
+_PAUSED = {
+    libvirt.VIR_DOMAIN_PAUSED_USER: _online("paused from the host's console"),
+    libvirt.VIR_DOMAIN_PAUSED_MIGRATION: _online("paused by a migration"),
+    libvirt.VIR_DOMAIN_PAUSED_SAVE: _online("paused while its state is saved"),
+    libvirt.VIR_DOMAIN_PAUSED_DUMP: _online("paused while its memory is dumped"),
+    libvirt.VIR_DOMAIN_PAUSED_IOERROR: _online("paused by an I/O error of one of its disks"),
+    libvirt.VIR_DOMAIN_PAUSED_WATCHDOG: _online("paused by its watchdog: the guest hangs"),
+    libvirt.VIR_DOMAIN_PAUSED_SNAPSHOT: _online("paused while a snapshot is taken"),
+    libvirt.VIR_DOMAIN_PAUSED_CRASHED: PANICKED,
+    libvirt.VIR_DOMAIN_PAUSED_STARTING_UP: _online("it is starting"),
+    libvirt.VIR_DOMAIN_PAUSED_POSTCOPY: _online("paused by a migration"),
+    libvirt.VIR_DOMAIN_PAUSED_POSTCOPY_FAILED: Health(
+        Condition.FAILED, "its migration broke off half-way; its memory is lost", running=True
+    ),
+}
+
+_SUSPENDED = {
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED_PAUSED: _PAUSED[libvirt.VIR_DOMAIN_PAUSED_USER],
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED: _PAUSED[libvirt.VIR_DOMAIN_PAUSED_MIGRATION],
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED_IOERROR: _PAUSED[libvirt.VIR_DOMAIN_PAUSED_IOERROR],
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG: _PAUSED[libvirt.VIR_DOMAIN_PAUSED_WATCHDOG],
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED_FROM_SNAPSHOT: _PAUSED[libvirt.VIR_DOMAIN_PAUSED_SNAPSHOT],
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY: _PAUSED[libvirt.VIR_DOMAIN_PAUSED_POSTCOPY],
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED_POSTCOPY_FAILED: _PAUSED[libvirt.VIR_DOMAIN_PAUSED_POSTCOPY_FAILED],
+}
+
+_MEANT_TO_END = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+"""With these QEMU ends in order, and libvirt's `destroy` begins with one: only libvirt can tell who meant what."""
+
+
+def is_active(state: int) -> bool:
+    """Whether libvirt has a QEMU for it (a crashed guest's QEMU may be kept)."""
+    return state not in (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_NOSTATE)
+
+
+def of_state(state: int, reason: int) -> Health:
+    """What a poll says."""
+    match state:
+        case libvirt.VIR_DOMAIN_PAUSED:
+            return _PAUSED.get(reason, _online("paused"))
+        case libvirt.VIR_DOMAIN_SHUTDOWN:
+            return _online("it is shutting down")
+        case libvirt.VIR_DOMAIN_PMSUSPENDED:
+            return _online("the guest sleeps")
+        case libvirt.VIR_DOMAIN_CRASHED:
+            return PANICKED
+        case libvirt.VIR_DOMAIN_SHUTOFF:
+            return _SHUTOFF.get(reason, NOT_RUNNING)
+        case libvirt.VIR_DOMAIN_NOSTATE:
+            return Health(Condition.UNKNOWN, "libvirt does not know its state", running=True)
+    return ONLINE
+
+
+def of_stop(detail: int, *, ended_by_host: bool) -> Health:
+    """What the event "stopped" says. `ended_by_host`: QEMU had said that the host, not the guest, told it to end."""
+    if ended_by_host and detail == libvirt.VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN:
+        # Not through libvirt, or the detail were another one: a stray `kill`, a helper against lack of memory.
+        return Health(Condition.FAILED, "QEMU was told to end, by a signal or its monitor")
+    return _STOPPED.get(detail, _FAILED)
+
+
+def of_suspension(detail: int) -> Health:
+    return _SUSPENDED.get(detail, _online("paused"))
+
+
+def of_end(status: int | None, *, guest_shut_down: bool) -> Health | None:
+    """What the end of QEMU's process says by itself; None when only libvirt can tell what it means."""
+    if status is None:
+        return GUEST_SHUT_DOWN if guest_shut_down else None
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        if number in _MEANT_TO_END:
+            return GUEST_SHUT_DOWN if guest_shut_down else None
+        name = signal.strsignal(number) or "unknown"
+        return Health(Condition.FAILED, f"QEMU was ended by signal {number} ({name})")
+    if code := os.WEXITSTATUS(status):
+        return Health(Condition.FAILED, f"QEMU ended with exit code {code}")
+    return GUEST_SHUT_DOWN if guest_shut_down else None
