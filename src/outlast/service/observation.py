@@ -41,9 +41,14 @@ class Observation:
 
     def silence_in_s(self) -> float | None:
         """In how many seconds the next node will be silent, if nothing comes from it."""
-        doubtful = [name for name in self._store.sessions if name not in self._store.silences]
+        now = self._clock.now()
+        judged = self._observer.silent_s(self._store.sessions, now)
+        doubtful = [name for name in self._store.sessions if name not in self._store.silences and name not in judged]
         deadline = self._observer.deadline(name for name in doubtful if name != self._store.me)
-        return None if deadline is None else max(0.0, deadline - self._clock.now())
+        if deadline is None:
+            return None
+        # Past and not judged: this node is cut off itself, and can judge nobody until it writes again.
+        return deadline - now if deadline > now else self._observer.timing.renew_interval_s
 
     def last_record_s(self) -> dict[str, float]:
         """Seconds since each node's last session record was seen here."""
