@@ -81,8 +81,8 @@ def test_waiting_for_what_can_no_longer_happen_is_stuck() -> None:
         play(main)
 
 
-def test_time_that_stands_still_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outlast.sim.loop._ROUNDS_WITHOUT_TIME", 1000)
+def test_callbacks_that_never_pause_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outlast.sim.loop._ROUNDS_WITHOUT_A_PAUSE", 1000)
 
     async def main() -> None:
         while True:  # noqa: ASYNC110  it is what the test is about
@@ -90,6 +90,16 @@ def test_time_that_stands_still_is_noticed(monkeypatch: pytest.MonkeyPatch) -> N
 
     with pytest.raises(Spinning):
         play(main)
+
+
+def test_work_takes_time_so_a_wait_rounded_down_to_nothing_ends() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + 1e-5
+        while loop.time() < until_s:
+            await asyncio.sleep(0)
+
+    assert play(main).time() == pytest.approx(1e-5)
 
 
 def test_a_callback_that_raises_is_a_problem_that_the_run_reports(loop: SimLoop) -> None:

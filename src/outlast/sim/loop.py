@@ -31,7 +31,11 @@ from outlast.sim.process import PROCESS, Process
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-_ROUNDS_WITHOUT_TIME = 1_000_000
+_ROUNDS_IN_NO_TIME = 50
+_A_MOMENT_S = 1e-6
+"""No processor is infinitely fast: now and then a round takes a moment. Else a wait that is rounded down to nothing, and
+repeated until the time has come, would be repeated for ever."""
+_ROUNDS_WITHOUT_A_PAUSE = 1_000_000
 _CANCELLED_TIMERS_KEPT = 200
 
 
@@ -40,7 +44,7 @@ class Stuck(Exception):
 
 
 class Spinning(Exception):
-    """Callbacks make each other ready for ever, and time does not advance."""
+    """Callbacks make each other ready for ever, and nobody waits for anything."""
 
 
 class SimHandle(asyncio.Handle):
@@ -115,8 +119,8 @@ class SimLoop(_Loop):
         self._graves: list[set[asyncio.Task[Any]]] = []
         self.problems: list[str] = []
         """What went wrong in callbacks and unheard tasks, for people."""
-        self.steps = 0
-        """How many rounds of ready callbacks have run, for those who measure."""
+        self._rounds = 0
+        """Rounds of ready callbacks since time last jumped."""
 
     # --- what asyncio asks of a loop ------------------------------------------------------------------------------
 
@@ -218,11 +222,12 @@ class SimLoop(_Loop):
         ready = self._ready
         take = ready.popleft
         tag = PROCESS
-        rounds = 0
         while ready and not self._stopping:
-            rounds += 1
-            if rounds > _ROUNDS_WITHOUT_TIME:
-                raise Spinning(f"time stands still at {self._now_s:.3f} s; next: {ready[0]!r}")
+            self._rounds += 1
+            if self._rounds % _ROUNDS_IN_NO_TIME == 0:
+                self._now_s += _A_MOMENT_S
+                if self._rounds > _ROUNDS_WITHOUT_A_PAUSE:
+                    raise Spinning(f"there is no pause at {self._now_s:.3f} s; next: {ready[0]!r}")
             for _ in range(len(ready)):
                 handle = take()
                 if handle._cancelled:
@@ -237,7 +242,6 @@ class SimLoop(_Loop):
                     context.run(handle._callback, *handle._args)
                 except Exception as error:  # noqa: BLE001  one callback's bug; reported, and the run fails by it
                     self.call_exception_handler({"message": f"{handle!r} failed", "exception": error})
-        self.steps += rounds
 
     def _jump(self, until_s: float) -> bool:
         """Advance to the next timer that is due by `until_s` and make ready all that are due then."""
@@ -248,6 +252,8 @@ class SimLoop(_Loop):
         if not timers or timers[0][0] > until_s:
             return False
         if timers[0][0] > self._now_s:
+            if timers[0][0] > self._now_s + _A_MOMENT_S:
+                self._rounds = 0
             self._now_s = timers[0][0]
         now_s = self._now_s
         ready = self._ready
@@ -306,6 +312,7 @@ class SimLoop(_Loop):
 
     def thaw(self, process: Process) -> None:
         if process.thaw():
+            process.since_s = self._now_s
             self._ready.extend(process.parked)
             process.parked.clear()
 
@@ -343,6 +350,6 @@ def _end(coroutine: Any) -> None:
             coroutine.close()
         except RuntimeError:  # it awaited something instead of ending: again
             continue
-        except Exception:  # noqa: BLE001  nobody is left to hear it
+        except (Exception, BaseExceptionGroup):  # noqa: BLE001  nobody is left to hear it
             return
         return

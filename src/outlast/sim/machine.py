@@ -7,9 +7,9 @@ does not answer, a damaged plugin, ...) stands in `Troubles` and is looked at by
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from random import Random
 from typing import Protocol
 
+from outlast.core.permit import PermitRecord
 from outlast.model.health import Health
 from outlast.sim.clock import SimClock
 from outlast.sim.loop import SimLoop
@@ -27,6 +27,8 @@ class Witness(Protocol):
     def vm_started(self, node: str, vm: str, by: str) -> None: ...
 
     def vm_ended(self, node: str, vm: str, ended: Ended) -> None: ...
+
+    def permit_extended(self, node: str, until_s: float) -> None: ...
 
 
 @dataclass(slots=True)
@@ -53,12 +55,11 @@ Listener = Callable[[str, Health], None]
 
 class Machine:
     def __init__(
-        self, name: str, loop: SimLoop, clock: SimClock, random: Random, vms: dict[str, SimVm], witness: Witness
+        self, name: str, loop: SimLoop, clock: SimClock, vms: dict[str, SimVm], node_timeout_s: float, witness: Witness
     ) -> None:
         self.name = name
         self.loop = loop
         self.clock = clock
-        self.random = random
         self.vms = vms
         self.troubles = Troubles()
         self.on = False
@@ -69,11 +70,14 @@ class Machine:
         """What libvirt remembers here of VMs that no longer run."""
         self.defined: set[str] = set()
         self.incarnation = ""
-        self.permit_until_s = 0.0
-        self.permit_of = 0
-        """Which service wrote the permit last."""
+        self.permit: PermitRecord | None = None
+        """The file under /run that its resource hosts read."""
+        self.permit_ignored = False
+        """A planted bug: the hosts of this node do not keep the permit."""
+        self.node_timeout_s = node_timeout_s
         self.processes: list[Process] = []
         self.listeners: list[Listener] = []
+        self.offer_listeners: list[Callable[[], None]] = []
         self.when_power_goes: list[Callable[[], None]] = []
         self._witness = witness
         self._pids = 100
@@ -95,10 +99,10 @@ class Machine:
             self.loop.kill(process)
         self.processes.clear()
         self.listeners.clear()
+        self.offer_listeners.clear()
         self.known.clear()
         self.incarnation = ""
-        self.permit_until_s = 0.0
-        self.permit_of = 0
+        self.permit = None
         lost = list(self.copies)
         self.copies.clear()
         self._witness.power_changed(self.name, on=False, why=why)
@@ -110,7 +114,7 @@ class Machine:
 
     def spawn(self, what: str) -> tuple[int, Process]:
         self._pids += 1
-        process = Process(f"{self.name}/{what}-{self._pids}")
+        process = Process(f"{self.name}/{what}-{self._pids}", self.loop.time())
         if self.frozen:
             process.freeze()
         self.processes.append(process)
@@ -134,6 +138,10 @@ class Machine:
             for process in list(self.processes):
                 self.loop.thaw(process)
 
+    def write_permit(self, permit: PermitRecord) -> None:
+        self.permit = permit
+        self._witness.permit_extended(self.name, permit.until_s)
+
     # --- VMs ------------------------------------------------------------------------------------------------------
 
     def start_vm(self, name: str, by: str) -> None:
@@ -151,17 +159,27 @@ class Machine:
         if self.copies.get(name) is copy:
             copy.serves = True
 
-    def end_vm(self, name: str, ended: Ended) -> None:
+    def end_vm(self, name: str, ended: Ended, by: Listener | None = None) -> None:
+        """`by` is the host that did it: libvirt's event tells the others only."""
         if self.copies.pop(name, None) is None:
             return
         health = health_after(ended)
         self.known[name] = health
         self._witness.vm_ended(self.name, name, ended)
-        if ended is not Ended.CALLED:
-            self.tell(name, health)
+        self.tell(name, health, by)
 
-    def tell(self, name: str, health: Health) -> None:
-        """libvirt's event: a VM changed, and no call of ours did it."""
+    def tell(self, name: str, health: Health, by: Listener | None = None) -> None:
+        """libvirt's event: a VM changed, and not by the host that it is told to."""
         if not self.troubles.reports_lost:
             for listener in list(self.listeners):
-                listener(name, health)
+                if listener is not by:
+                    listener(name, health)
+
+    def damage(self, type: str, problem: str) -> None:
+        """The files of a plugin are changed or gone. An empty problem: they are whole again."""
+        if problem:
+            self.troubles.damaged_types[type] = problem
+        else:
+            self.troubles.damaged_types.pop(type, None)
+        for listener in list(self.offer_listeners):
+            listener()

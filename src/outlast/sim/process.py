@@ -24,10 +24,12 @@ OUTSIDE = Context()
 class Process:
     """One life of one simulated process. It never comes back: a restart is another one."""
 
-    __slots__ = ("_holds", "alive", "context", "name", "parked", "runs")
+    __slots__ = ("_holds", "alive", "context", "name", "parked", "runs", "since_s")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, since_s: float = 0.0) -> None:
         self.name = name
+        self.since_s = since_s
+        """Since when it has been running without a break, if it runs."""
         self.alive = True
         self.runs = True
         """Alive and not frozen; what the loop looks at before each callback."""

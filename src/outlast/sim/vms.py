@@ -50,12 +50,14 @@ class Ended(enum.Enum):
     PERMIT = "its resource host stopped it: the run permit ran out"
 
 
+_FROM_CONSOLE = Health(Condition.OFFLINE, "switched off from the host's console")
 _HEALTH = {
     Ended.KILLED: Health(Condition.FAILED, "QEMU ended with signal 9"),
     Ended.GUEST: Health(Condition.OFFLINE, "shut down inside the guest"),
-    Ended.CONSOLE: Health(Condition.OFFLINE, "switched off from the host's console"),
-    Ended.CALLED: Health(Condition.OFFLINE, "stopped by the cluster"),
-    Ended.PERMIT: Health(Condition.FAILED, "stopped because the run permit of this node ran out"),
+    Ended.CONSOLE: _FROM_CONSOLE,
+    # To everyone but the host that did it, libvirt cannot tell these from a hand at the console.
+    Ended.CALLED: _FROM_CONSOLE,
+    Ended.PERMIT: _FROM_CONSOLE,
 }
 
 ALIVE = Health(Condition.ONLINE, running=True)

@@ -1,0 +1,93 @@
+"""When all faults have ended, how long may it take until everything is as it is wanted, and is it?
+
+The bound is the sum of the longest that each step may take, one after the other (`bound_s`). Within it everything
+wanted must run, once, where the database says, and everything else must be down. A group whose failovers are spent may
+stay failed, if that can be seen.
+"""
+
+from outlast.core import hosting
+from outlast.service import fencing
+from outlast.sim.checks import Violation
+from outlast.sim.fence import FenceMode
+from outlast.sim.world import BOOT_S, Setup, World
+
+_LOOK_EVERY_S = 2.0
+_STAYS_S = 20.0
+"""So long it must then stay as it is."""
+_POLL_S = 5.0
+_ATTEMPTS = 3
+
+
+def bound_s(setup: Setup) -> float:
+    boot = BOOT_S
+    # The observers' timers start again after an outage; then a silence is due; then that of the coordinator.
+    silences = 3 * setup.node_timeout_s
+    # An attempt that has just begun to hang, the pause after it, and one that confirms.
+    proof = fencing.ATTEMPT_TIMEOUT_S + 5.0 + fencing.LONGEST_PAUSE_S + 1.0
+    host = hosting.LONGEST_PAUSE_S
+    # Each attempt to start: found out, taken down, brought up.
+    attempts = _ATTEMPTS * (2 * _POLL_S + setup.offline_timeout_s + setup.online_timeout_s)
+    return boot + silences + proof + host + attempts
+
+
+def end_all_faults(world: World) -> None:
+    world.tell("all faults end")
+    for name, machine in world.machines.items():
+        world.mend_database([name])
+        power = world.powers[name]
+        power.mode, power.powered = FenceMode.CONFIRMS, True
+        troubles = machine.troubles
+        troubles.libvirt_silent = troubles.reports_lost = False
+        troubles.hung_calls.clear()
+        troubles.said_alive.clear()
+        troubles.host_start = ""
+        machine.damage("vm", "")
+        world.thaw(name, "service")
+        world.thaw(name, "host")
+        machine.thaw()
+        world.checks.disturb(name, bound_s(world.setup))
+        if machine.on:
+            world.start_service(name)
+        else:
+            world.power_on(name)
+    for vm in world.vms.values():
+        vm.failing_starts, vm.starts_only_on = 0, ()
+        vm.hung_calls.clear()
+
+
+def settle(world: World) -> None:
+    """Play until everything is as wanted and stays so; a breach of invariant 8 when that does not come in time."""
+    until_s = world.now + bound_s(world.setup)
+    good_since_s: float | None = None
+    while not world.broken:
+        wrong = unfinished(world)
+        if wrong:
+            good_since_s = None
+        elif good_since_s is None:
+            good_since_s = world.now
+        elif world.now - good_since_s >= _STAYS_S:
+            world.tell("everything is as it is wanted")
+            return
+        if world.now >= until_s and good_since_s is None:
+            words = f"{bound_s(world.setup):.0f} s after all faults had ended: {'; '.join(wrong)}"
+            world.checks.violations.append(Violation(world.now, 8, words))
+            return
+        world.run(_LOOK_EVERY_S)
+
+
+def unfinished(world: World) -> list[str]:
+    wrong = world.checks.unfinished()
+    wrong += [f"{name} has no session" for name in world.machines if not world.checks.is_member(name)]
+    return wrong
+
+
+def show(world: World) -> None:
+    """Who runs what, and what stays down and why."""
+    for vm, group in sorted(world.checks.group_of.items()):
+        where = ", ".join(world.where(vm))
+        record = world.checks.groups[group].record
+        excuse = world.checks.excuse(group)
+        state = f"runs on {where}" if where else "does not run"
+        owner = f"owner {record.owner or 'nobody'}, epoch {record.epoch}"
+        spent = f"; {excuse}" if excuse and not where else ""
+        world.tell(f"{vm} {state}, is wanted {record.wanted.value} ({owner}){spent}")

@@ -1,0 +1,466 @@
+"""What is the simulated world: n nodes with the real cluster service, one database, VMs, and the power over all of it?
+
+`World(setup)` makes it, with the cluster's records already written; `run(seconds)` plays it; the methods below are
+what may happen to it. Everything that happens is told to the story (the log) and to the checks, at once. A run ends at
+the first violation (`broken`). The composition root of the simulator: only here the service meets the fakes.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from random import Random
+
+import msgspec
+import structlog
+
+from outlast.core.timing import timing
+from outlast.model import keys
+from outlast.model.group import Definition, Group, Resource, Wanted
+from outlast.model.health import Condition, Health, Json
+from outlast.model.node import FenceDevice
+from outlast.model.node import Node as NodeRecord
+from outlast.model.settings import Settings
+from outlast.ports.database import Batch, Put
+from outlast.ports.environment import Environment
+from outlast.service.commands.context import CommandError
+from outlast.service.config import NodeConfig
+from outlast.service.node import Node
+from outlast.sim.bugs import Bug, plant
+from outlast.sim.checks import Checks
+from outlast.sim.clock import SimClock
+from outlast.sim.database import Outage, SimConnection, SimDatabase
+from outlast.sim.fence import FencePower, SimFence
+from outlast.sim.hosts import SimHosts
+from outlast.sim.loop import SimLoop
+from outlast.sim.machine import Machine
+from outlast.sim.process import OUTSIDE, Process
+from outlast.sim.story import WORLD, Story
+from outlast.sim.vms import Ended, SimVm
+from outlast.sim.watchdog import SimWatchdog
+
+BOOT_S = 20.0
+"""From power to a started cluster service."""
+SERVICE_RESTART_S = 1.0
+"""systemd starts a service again that ended by itself, or was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How the world is at the start. Everything else happens by commands."""
+
+    seed: int = 0
+    nodes: tuple[str, ...] = ("n1", "n2", "n3")
+    node_timeout_s: float = 5.0
+    fenced: bool = True
+    """Has every node a fence device?"""
+    watchdogs: bool = False
+    jitter: bool = False
+    """Latencies and clocks are drawn from the seed, instead of being even."""
+    online_timeout_s: float = 20.0
+    offline_timeout_s: float = 20.0
+    bugs: frozenset[Bug] = frozenset()
+
+
+class SimIncarnations:
+    """A file under /run, and the machine's id."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    def machine(self) -> str:
+        return f"machine-{self._machine.name}"
+
+    def load(self) -> str:
+        return self._machine.incarnation
+
+    def store(self, incarnation: str) -> None:
+        self._machine.incarnation = incarnation
+
+
+@dataclass(slots=True)
+class Service:
+    """One life of one node's cluster service."""
+
+    node: Node
+    process: Process
+    hosts: SimHosts
+    connection: SimConnection
+
+
+class World:
+    def __init__(self, setup: Setup, *, verbose: bool = False) -> None:
+        """`verbose`: the services' own log lines appear in the story."""
+        self.setup = setup
+        self._verbose = verbose
+        self._broken_taken = 0
+        self.loop = SimLoop()
+        self.random = Random(setup.seed)
+        self.story = Story()
+        self.checks = Checks(self.loop.time)
+        self.database = SimDatabase(latency_s=self._latency())
+        self.database.on_commit = self._committed
+        self.vms: dict[str, SimVm] = {}
+        self.powers = {name: FencePower() for name in setup.nodes}
+        self.machines = {name: self._machine(name) for name in setup.nodes}
+        self.watchdogs = {name: SimWatchdog(machine) for name, machine in self.machines.items()}
+        self.services: dict[str, Service] = {}
+        self._frozen: list[Process] = []
+        self._lives = 0
+        for name in setup.nodes:
+            self.loop.call_later(1.0, self._check_permit, name, context=OUTSIDE)
+        self._write(
+            Put(keys.CLUSTER, msgspec.json.encode(Settings(node_timeout_s=setup.node_timeout_s))),
+            *(Put(keys.NODES + name, msgspec.json.encode(self._node_record(name))) for name in setup.nodes),
+        )
+
+    @property
+    def now(self) -> float:
+        return self.loop.time()
+
+    @property
+    def broken(self) -> list[str]:
+        """What must never happen and did; the world plays no further."""
+        return [str(violation) for violation in self.checks.violations] + self.loop.problems
+
+    def take_broken(self) -> list[str]:
+        """What of it is new since it was last taken."""
+        found = self.broken[self._broken_taken :]
+        self._broken_taken += len(found)
+        return found
+
+    def run(self, seconds: float) -> None:
+        self.run_until(self.now + seconds)
+
+    def run_until(self, when_s: float) -> None:
+        with self._service_log():
+            if not self.broken:
+                self.loop.run_until(when_s)
+
+    def close(self) -> None:
+        self.loop.close()
+
+    def tell(self, words: str) -> None:
+        self.story.tell(self.now, WORLD, words)
+
+    # --- what is in the world -------------------------------------------------------------------------------------
+
+    def add_vm(self, vm: SimVm, group: Group) -> None:
+        """A protected VM: the thing, and its records."""
+        self.vms[vm.name] = vm
+        self.checks.wish(group.name, group.wanted)
+        resource = Resource(
+            name=vm.name,
+            type="vm",
+            group=group.name,
+            identity=vm.identity,
+            online_timeout_s=self.setup.online_timeout_s,
+            offline_timeout_s=self.setup.offline_timeout_s,
+        )
+        self._write(
+            Put(keys.GROUPS + group.name, msgspec.json.encode(group)),
+            Put(keys.RESOURCES + vm.name, msgspec.json.encode(resource)),
+            Put(keys.DEFINITIONS + vm.name, msgspec.json.encode(Definition(vm.name, vm.definition))),
+        )
+
+    def identity(self, name: str) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
+
+    # --- power, processes ----------------------------------------------------------------------------------------
+
+    def power_on(self, node: str, *, boot_s: float = BOOT_S) -> None:
+        machine = self.machines[node]
+        if machine.on:
+            return
+        self.powers[node].powered = True
+        machine.power_on("")
+        # A token that dies with this life of the node: power may go again before it has booted.
+        _, booting = machine.spawn("boot")
+        self.loop.call_later(boot_s, self._start_service, node, context=booting.context)
+
+    def power_off(self, node: str, why: str = "power cut") -> None:
+        if self.powers[node].dies_with_node:
+            self.powers[node].powered = False
+        self.machines[node].power_off(why)
+
+    def start_service(self, node: str) -> None:
+        if node not in self.services and self.machines[node].on:
+            self._start_service(node)
+
+    def kill_service(self, node: str, *, restart_s: float | None = SERVICE_RESTART_S) -> None:
+        """SIGKILL to outlastd. Its resource hosts are orphans from then on; no VM is touched."""
+        service = self.services.pop(node, None)
+        if service is None:
+            return
+        self.machines[node].end(service.process)
+        self._gone(service)
+        if restart_s is not None:
+            _, waiting = self.machines[node].spawn("systemd")
+            self.loop.call_later(restart_s, self.start_service, node, context=waiting.context)
+
+    def stop_service(self, node: str) -> None:
+        """SIGTERM: the service ends by itself, as it likes to."""
+        service = self.services.get(node)
+        if service is not None:
+            for task in asyncio.all_tasks(self.loop):
+                if task.get_name() == f"service {node}":
+                    task.cancel()
+
+    def freeze(self, node: str, what: str) -> None:
+        """SIGSTOP to the service, or to all its resource hosts. Once more changes nothing."""
+        for process in self._processes(node, what):
+            if process not in self._frozen:
+                process.freeze()
+                self._frozen.append(process)
+
+    def thaw(self, node: str, what: str) -> None:
+        """Orphans of an earlier service too."""
+        kind = f"{node}/{'service' if what == 'service' else 'rhs'}-"
+        for process in [process for process in self._frozen if process.name.startswith(kind)]:
+            self._frozen.remove(process)
+            self.loop.thaw(process)
+
+    def _processes(self, node: str, what: str) -> list[Process]:
+        service = self.services.get(node)
+        if service is None:
+            return []
+        return [service.process] if what == "service" else [host.process for host in service.hosts.live]
+
+    def kill_hosts(self, node: str) -> None:
+        service = self.services.get(node)
+        for host in list(service.hosts.live) if service else []:
+            host.die("was ended by signal 9")
+
+    # --- hands on VMs ---------------------------------------------------------------------------------------------
+
+    def where(self, vm: str) -> list[str]:
+        return [name for name, machine in self.machines.items() if vm in machine.copies]
+
+    def end_vm(self, vm: str, ended: Ended) -> None:
+        """On every node where it runs."""
+        for node in self.where(vm):
+            if ended in (Ended.GUEST, Ended.CONSOLE):
+                self.checks.switched_by_hand(node, vm, Wanted.OFFLINE)
+            self.machines[node].end_vm(vm, ended)
+
+    def console_start(self, vm: str, node: str) -> None:
+        machine = self.machines[node]
+        if machine.on and vm not in machine.copies:
+            self.checks.switched_by_hand(node, vm, Wanted.ONLINE)
+            machine.start_vm(vm, "hand")
+            machine.tell(vm, Health(Condition.ONLINE, "started at the host's console", running=True))
+
+    # --- the administrator ----------------------------------------------------------------------------------------
+
+    def administer(self, node: str, verb: str, arguments: dict[str, str]) -> None:
+        """What `outlast` asks of the node's control socket. How it ends is told when it does."""
+        service = self.services.get(node)
+        if service is None or not service.process.runs:
+            self.tell(f"administrator on {node}: no contact with the cluster")
+            return
+        for group, wanted in wishes_of(verb, arguments):
+            self.checks.wish(group, wanted)
+
+        async def ask() -> None:
+            answer: Json = None
+            try:
+                async for kind, value in service.node.command(verb, arguments):
+                    if kind == "result":
+                        answer = value
+            except CommandError as error:
+                self.tell(f"administrator on {node}: {verb} was refused: {error}")
+            else:
+                self.tell(f"administrator on {node}: {verb}: {_words(answer)}")
+
+        service.process.context.run(self.loop.create_task, ask())
+
+    # --- the database ---------------------------------------------------------------------------------------------
+
+    def cut_database(self, nodes: list[str], *, refused: bool = False) -> None:
+        for node in nodes:
+            self.database.cut(node, Outage.REFUSED if refused else Outage.SILENT)
+
+    def mend_database(self, nodes: list[str]) -> None:
+        for node in nodes:
+            self.database.mend(node)
+
+    # --- the witness of the machines ------------------------------------------------------------------------------
+
+    def power_changed(self, node: str, *, on: bool, why: str) -> None:
+        if on:
+            self.tell(f"{node} has power")
+        else:
+            self.tell(f"{node} has no power: {why}")
+            service = self.services.pop(node, None)
+            if service is not None:
+                self._gone(service, orphans=False)
+            self.watchdogs[node].disarm()
+        self.checks.power(node, on=on)
+        self._stop_if_broken()
+
+    def vm_started(self, node: str, vm: str, by: str) -> None:
+        self.tell(f"{vm} runs on {node}" + ("" if by == "the cluster" else ": started at the host's console"))
+        self.checks.vm_started(node, vm, by_cluster=by == "the cluster")
+        self._stop_if_broken()
+
+    def vm_ended(self, node: str, vm: str, ended: Ended) -> None:
+        self.tell(f"{vm} ended on {node}: {ended.value}")
+        machine = self.machines[node]
+        passed = None
+        if ended is Ended.PERMIT:
+            passed = machine.permit is None or machine.permit.until_s <= machine.clock.now()
+        self.checks.vm_ended(node, vm, called=ended is Ended.CALLED, permit_passed=passed)
+        self._stop_if_broken()
+
+    def permit_extended(self, node: str, until_s: float) -> None:
+        permit_s = timing(self.setup.node_timeout_s).permit_s
+        self.checks.permit_counted(node, self.now + self.machines[node].clock.true_delay_s(until_s - permit_s))
+        self._stop_if_broken()
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _machine(self, name: str) -> Machine:
+        jitter = self.setup.jitter
+        clock = SimClock(
+            self.loop,
+            offset_s=self.random.uniform(100.0, 90_000.0) if jitter else 1000.0,
+            pace=self.random.uniform(0.9999, 1.0001) if jitter else 1.0,
+        )
+        return Machine(name, self.loop, clock, self.vms, self.setup.node_timeout_s, self)
+
+    def _latency(self) -> float | Callable[[], float]:
+        if not self.setup.jitter:
+            return 0.002
+        draw = Random(self.random.random()).random
+        return lambda: 0.001 + 0.004 * draw() ** 4
+
+    def _node_record(self, name: str) -> NodeRecord:
+        device = FenceDevice("fence_sim", {"plug": name})
+        return NodeRecord(name, fence=(device,) if self.setup.fenced else ())
+
+    def _write(self, *writes: Put) -> None:
+        self.database.commit([], writes)
+
+    def _start_service(self, node: str) -> None:
+        machine = self.machines[node]
+        self._lives += 1
+        _, process = machine.spawn("service")
+        connection = self.database.connect(node)
+        hosts = SimHosts(machine, f"{node}-{self._lives}")
+        environment = Environment(
+            clock=machine.clock,
+            random=Random(self.random.random()),
+            database=connection,
+            hosts=hosts,
+            fence=SimFence(self.machines, self.powers),
+            watchdog=self.watchdogs[node] if self.setup.watchdogs else None,
+            incarnations=SimIncarnations(machine),
+        )
+        config = NodeConfig(
+            node=node,
+            database="simulated",
+            node_timeout_s=self.setup.node_timeout_s,
+            fence=self._node_record(node).fence,
+        )
+        service = Service(Node(config, plant(self.setup.bugs, environment, machine)), process, hosts, connection)
+        self.services[node] = service
+        process.context.run(self._run_service, node, service)
+
+    def _run_service(self, node: str, service: Service) -> None:
+        task = self.loop.create_task(service.node.run(), name=f"service {node}")
+        task.add_done_callback(lambda done: self._service_ended(node, service, done), context=OUTSIDE)
+
+    def _service_ended(self, node: str, service: Service, task: "asyncio.Task[object]") -> None:
+        if self.services.get(node) is not service:
+            return
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.loop.problems.append(f"{self.now:.3f} s: the service of {node} failed: {_story_of(error)}")
+            self.loop.stop()
+        self.tell(f"the service of {node} ended")
+        self.kill_service(node, restart_s=None)
+
+    def _gone(self, service: Service, *, orphans: bool = True) -> None:
+        self.database.detach(service.connection)
+        if orphans:
+            service.hosts.service_gone()
+
+    def _check_permit(self, node: str) -> None:
+        machine = self.machines[node]
+        permit = machine.permit
+        guard_s = timing(self.setup.node_timeout_s).guard_s
+        next_s = 1.0
+        if permit is not None:
+            over_s = machine.clock.now() - permit.until_s
+            next_s = guard_s - over_s if over_s < guard_s else 1.0
+            if over_s >= guard_s:
+                for vm, since_s in self._guarded(node):
+                    if self.now - since_s > guard_s:
+                        self.checks.outlived_permit(node, vm)
+        self.loop.call_later(max(0.05, next_s), self._check_permit, node, context=OUTSIDE)
+        self._stop_if_broken()
+
+    def _guarded(self, node: str) -> Iterator[tuple[str, float]]:
+        """VMs that a host of this node has been able to stop, and since when."""
+        service = self.services.get(node)
+        machine = self.machines[node]
+        troubles = machine.troubles
+        if service is None or troubles.libvirt_silent or "terminate" in troubles.hung_calls:
+            return
+        for host in service.hosts.live:
+            if host.process.runs:
+                for vm in sorted(machine.copies):
+                    if host.guards(vm) and "terminate" not in self.vms[vm].hung_calls:
+                        yield vm, max(machine.copies[vm].since_s, host.process.since_s)
+
+    def _committed(self, batch: Batch) -> None:
+        self.story.committed(self.now, batch)
+        self.checks.committed(batch)
+        self._stop_if_broken()
+
+    def _stop_if_broken(self) -> None:
+        if self.checks.violations:
+            self.loop.stop()
+
+    @contextmanager
+    def _service_log(self) -> Iterator[None]:
+        """The services' log goes to the story or nowhere; it is nobody's to print here."""
+        before = structlog.get_config()
+        if self._verbose:
+            structlog.configure(processors=[self._tell_log])
+        else:
+            structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+        try:
+            yield
+        finally:
+            structlog.configure(**before)
+
+    def _tell_log(self, _logger: object, level: str, line: structlog.typing.EventDict) -> str:
+        words = str(line.pop("event", ""))
+        self.story.tell(self.now, "log", words + "".join(f" {key}={value!r}" for key, value in line.items()))
+        raise structlog.DropEvent
+
+
+def wishes_of(verb: str, arguments: dict[str, str]) -> list[tuple[str, Wanted]]:
+    """Which groups a command of the administrator wants to be otherwise."""
+    wanted = {"online": Wanted.ONLINE, "start": Wanted.ONLINE, "offline": Wanted.OFFLINE, "stop": Wanted.OFFLINE}
+    wanted["shutdown"] = Wanted.OFFLINE
+    noun, _, what = verb.partition(".")
+    return [(arguments.get("name", ""), wanted[what])] if noun in ("group", "vm") and what in wanted else []
+
+
+def _words(answer: Json) -> str:
+    return "done" if answer is None else msgspec.json.encode(answer).decode()
+
+
+def _story_of(error: BaseException) -> str:
+    """The innermost errors of a group, each with the place where it was raised."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_story_of(inner) for inner in error.exceptions)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {trace.tb_frame.f_code.co_filename.rpartition('outlast/')[2]}:{trace.tb_lineno}" if trace else ""
+    return f"{type(error).__name__}: {error}{place}"
