@@ -7,6 +7,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,6 @@ class Request(msgspec.Struct, frozen=True):
 
 async def serve(node: Node, path: Path) -> None:
     """Answer requests until cancelled."""
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -42,13 +41,21 @@ async def serve(node: Node, path: Path) -> None:
         finally:
             writer.close()
 
-    before = os.umask(0o177)
-    try:
-        server = await asyncio.start_unix_server(answer, path, limit=LONGEST_REQUEST)
-    finally:
-        os.umask(before)
+    server = await asyncio.start_unix_server(answer, sock=_listening(path), limit=LONGEST_REQUEST)
     async with server:
         await server.serve_forever()
+
+
+def _listening(path: Path) -> socket.socket:
+    """A socket that only root may open, where there may be one of an earlier service."""
+    path.unlink(missing_ok=True)
+    before = os.umask(0o177)
+    try:
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listening.bind(str(path))
+        return listening
+    finally:
+        os.umask(before)
 
 
 async def _answer(node: Node, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -73,10 +73,10 @@ async def _unmanaged(context: Context) -> list[VmRow]:
     found = []
     for node, answer in (await context.surveys.ask(members, VM, "list", {})).items():
         for vm in answer.result or []:
-            if vm["identity"] not in known:
+            if vm["uuid"] not in known:
                 reason = f"the cluster does not manage it: `outlast vm protect {vm['name']}` on {node}"
                 state = "online" if vm.get("running") else "offline"
-                found.append(VmRow(vm["name"], state, "", node, "", False, (reason,), vm["identity"], 0, 0, ""))
+                found.append(VmRow(vm["name"], state, "", node, "", False, (reason,), vm["uuid"], 0, 0, ""))
     return found
 
 
@@ -147,12 +147,7 @@ def _need(context: Context, name: str) -> Resource:
 
 async def _parse(context: Context, want: Protect) -> Parsed:
     verb, arguments = ("inspect", {"name": want.name}) if want.name else ("parse", {"definition": want.definition})
-    try:
-        return msgspec.convert(await context.surveys.ask_here(VM, verb, arguments), Parsed)
-    except CallFailed as error:
-        raise CommandError("usage" if error.refusal else "failed", error.why) from error
-    except (CallTimedOut, HostDied) as error:
-        raise CommandError("impossible", f"the VM plugin of {context.store.me} does not answer: {error}") from error
+    return msgspec.convert(await _ask_here(context, verb, arguments), Parsed)
 
 
 def _refuse_duplicates(context: Context, vm: Parsed) -> None:
@@ -168,35 +163,44 @@ def _refuse_duplicates(context: Context, vm: Parsed) -> None:
 
 
 async def _check_everywhere(context: Context, vm: Parsed) -> dict[str, tuple[str, ...]]:
-    """Per member: what keeps it from running this VM. A token beside each disk proves that all see the same one."""
+    """Per member: what keeps it from running this VM."""
     members = sorted(placement.members(context.view()))
     if not members:
         raise CommandError("impossible", f"{context.store.me} has no session: {context.membership.why_not}")
-    token = context.journal.new_id()
-    paths = [str(disk["path"]) for disk in vm.disks if disk.get("kind") == "file"]
+    answers = await context.surveys.ask(members, VM, "check", {"definition": vm.definition})
+    problems = {
+        node: [answer.problem] if answer.problem else [str(problem) for problem in answer.result or ()]
+        for node, answer in answers.items()
+    }
+    if not problems.get(context.store.me):
+        for path in (str(disk["path"]) for disk in vm.disks if disk.get("kind") == "file"):
+            for node in await _blind(context, path, members):
+                if not problems[node]:
+                    problems[node].append(
+                        f"it does not see the disk {path} of {context.store.me}; put it on storage that all nodes share"
+                    )
+    return {node: tuple(found) for node, found in problems.items()}
+
+
+async def _blind(context: Context, path: str, members: list[str]) -> list[str]:
+    """Nodes that do not see the directory of this disk. The same path alone proves nothing: a token beside the disk
+    does."""
+    probe = {"path": path, "token": context.journal.new_id()}
+    await _ask_here(context, "probe_write", probe)
     try:
-        for path in paths:
-            await context.surveys.ask_here(VM, "probe_write", {"path": path, "token": token})
-        arguments = {"definition": vm.definition, "token": token, "paths": paths}
-        answers = await context.surveys.ask(members, VM, "check", arguments)
+        answers = await context.surveys.ask(members, VM, "probe_read", probe)
+        return [node for node, answer in answers.items() if answer.result is not True]
+    finally:
+        await _ask_here(context, "probe_clear", probe)
+
+
+async def _ask_here(context: Context, verb: str, arguments: Mapping[str, Json]) -> Json:
+    try:
+        return await context.surveys.ask_here(VM, verb, arguments)
     except CallFailed as error:
         raise CommandError("usage" if error.refusal else "failed", error.why) from error
     except (CallTimedOut, HostDied) as error:
         raise CommandError("impossible", f"the VM plugin of {context.store.me} does not answer: {error}") from error
-    finally:
-        await _clear_probes(context, paths, token)
-    return {
-        node: (answer.problem,) if answer.problem else tuple(str(problem) for problem in answer.result or ())
-        for node, answer in answers.items()
-    }
-
-
-async def _clear_probes(context: Context, paths: list[str], token: str) -> None:
-    for path in paths:
-        try:
-            await context.surveys.ask_here(VM, "probe_clear", {"path": path, "token": token})
-        except (CallFailed, CallTimedOut, HostDied):
-            continue  # a left token is a small hidden file; the next protection is not hindered by it
 
 
 def _hidden_disk(nodes: Mapping[str, tuple[str, ...]]) -> bool:
