@@ -34,8 +34,8 @@ Ts = TypeVarTuple("Ts")
 
 _ROUNDS_IN_NO_TIME = 50
 _A_MOMENT_S = 1e-6
-"""No processor is infinitely fast: now and then a round takes a moment. Else a wait that is rounded down to nothing, and
-repeated until the time has come, would be repeated for ever."""
+"""No processor is infinitely fast: now and then a round takes a moment. Else a wait that is rounded down to nothing,
+and repeated until the time has come, would be repeated for ever."""
 _ROUNDS_WITHOUT_A_PAUSE = 1_000_000
 _CANCELLED_TIMERS_KEPT = 200
 
@@ -339,8 +339,8 @@ class SimLoop(_Loop):
 
 @contextmanager
 def _quick_running_loop(loop: SimLoop) -> Generator[None, None, None]:
-    """asyncio's `get_running_loop` makes a system call each time (it looks for a fork), and `sleep` and `timeout` ask it
-    several times each: that alone would take a third of a run."""
+    """asyncio's `get_running_loop` makes a system call each time (it looks for a fork), and `sleep` and `timeout` ask
+    it several times each: that alone would take a third of a run."""
     thread = threading.get_ident()
     places = [(module, name) for module in (asyncio, events) for name in ("get_running_loop", "_get_running_loop")]
     originals = [getattr(module, name) for module, name in places]

@@ -284,7 +284,7 @@ class World:
 
     def mend_database(self, nodes: list[str]) -> None:
         for node in nodes:
-            self.database.mend(node)
+            self.loop.call_soon(self.database.mend, node, context=OUTSIDE)
 
     # --- the witness of the machines ------------------------------------------------------------------------------
 
