@@ -212,20 +212,39 @@ def logs(
         sys.stdout.write(lab.log(node, service))
 
 
+GuestName = Annotated[str, typer.Argument(metavar="NAME", help="The VM's name.")]
+ImageLock = Annotated[bool, typer.Option("--image-lock/--no-image-lock", help="QEMU's lock on the disk image.")]
+Local = Annotated[
+    str, typer.Option("--local", metavar="NODE", help="Put the disk on this node, where the others cannot see it.")
+]
+Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Write the XML there instead.")]
+
+
 @guest.command()
 def beacon(
-    guest_name: Annotated[str, typer.Argument(metavar="NAME", help="The VM's name.")],
-    image_lock: Annotated[
-        bool, typer.Option("--image-lock/--no-image-lock", help="QEMU's lock on the disk image.")
-    ] = True,
-    name: Name = "lab",
+    guest_name: GuestName, image_lock: ImageLock = True, local: Local = "", output: Output = "", name: Name = "lab"
 ) -> None:
-    """A beacon: its disk is written to the shared storage, its domain XML is printed."""
-    from outlast.lab import beacon as beacons
-
+    """A boot sector that says who runs: writes its disk (to the shared storage), prints its domain XML."""
     with _lab(name) as lab:
-        lab.state()
-        typer.echo(beacons.create(lab.paths, guest_name, image_lock=image_lock))
+        _write(lab.create_guest("beacon", guest_name, image_lock=image_lock, on_node=local), output)
+
+
+@guest.command()
+def linux(
+    guest_name: GuestName, image_lock: ImageLock = True, local: Local = "", output: Output = "", name: Name = "lab"
+) -> None:
+    """A small Linux with power button and guest agent: writes its disk, prints its domain XML."""
+    with _lab(name) as lab:
+        _write(lab.create_guest("linux", guest_name, image_lock=image_lock, on_node=local), output)
+
+
+def _write(xml: str, output: str) -> None:
+    if output:
+        from pathlib import Path
+
+        Path(output).write_text(xml)
+    else:
+        sys.stdout.write(xml)
 
 
 @contextmanager

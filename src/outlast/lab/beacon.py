@@ -60,7 +60,7 @@ class Beat:
     beat: int
 
 
-def domain_xml(lab: LabPaths, name: str, *, image_lock: bool = True, vm_uuid: str = "") -> str:
+def domain_xml(lab: LabPaths, name: str, image: Path, *, image_lock: bool = True, vm_uuid: str = "") -> str:
     """A plain libvirt domain. Without `image_lock`, QEMU's lock on the disk stops nobody (rule 5)."""
     shareable = "" if image_lock else "\n      <shareable/>"
     return f"""\
@@ -77,7 +77,7 @@ def domain_xml(lab: LabPaths, name: str, *, image_lock: bool = True, vm_uuid: st
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <disk type='file' device='disk'>
       <driver name='qemu' type='raw' cache='writeback'/>
-      <source file='{image_path(lab, name)}'/>
+      <source file='{image}'/>
       <target dev='hda' bus='ide'/>{shareable}
     </disk>
     <controller type='usb' model='none'/>
@@ -90,23 +90,19 @@ def domain_xml(lab: LabPaths, name: str, *, image_lock: bool = True, vm_uuid: st
 """
 
 
-def image_path(lab: LabPaths, name: str) -> Path:
-    return lab.images / f"{name}.img"
-
-
-def create(lab: LabPaths, name: str, *, image_lock: bool = True) -> str:
-    """Writes the disk to the shared storage and returns the domain's XML."""
+def create(lab: LabPaths, name: str, *, image_lock: bool = True, on_node: str = "") -> str:
+    """Writes the disk, to the shared storage or to the one node's own, and returns the domain's XML."""
     layout.check_guest_name(name)
     if len(name) > NAME_LENGTH:
         raise WrongInput(f'cannot make a beacon of the name "{name}": {NAME_LENGTH} characters at most')
     build(lab)
     code = bytearray((lab.guests / "beacon.bin").read_bytes())
     code[NAME_AT : NAME_AT + len(name)] = name.encode()
-    path = image_path(lab, name)
-    if path.exists():
-        raise WrongInput(f"cannot make the beacon {name}: its disk {path} exists already")
-    path.write_bytes(bytes(code) + bytes((DISK_SECTORS - 1) * SECTOR))
-    return domain_xml(lab, name, image_lock=image_lock)
+    image, seen_as = layout.guest_image(lab, name, on_node)
+    if image.exists():
+        raise WrongInput(f"cannot make the beacon {name}: its disk {image} exists already")
+    image.write_bytes(bytes(code) + bytes((DISK_SECTORS - 1) * SECTOR))
+    return domain_xml(lab, name, seen_as, image_lock=image_lock)
 
 
 def build(lab: LabPaths) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from outlast.lab import cgroup, disk, layout, network, node, requirements
+from outlast.lab import beacon, cgroup, disk, layout, linux, network, node, requirements
 from outlast.lab.errors import LabError, NotPossibleNow, WrongInput
 from outlast.lab.layout import LabPaths, NodePaths
 
@@ -151,6 +151,21 @@ class Lab:
         """This process goes into the node and becomes the command: terminal, signals and exit code are its own."""
         enter = node.enter_command(self.node(name), command)
         os.execvpe(enter[0], enter, node.enter_environment())
+
+    # Guests
+
+    def create_guest(self, kind: str, name: str, *, image_lock: bool = True, on_node: str = "") -> str:
+        """Writes the disk of a guest ("beacon" or "linux") and returns its domain XML."""
+        self.state()  # says so when there is no lab
+        if on_node:
+            self.node(on_node)
+        kinds = {"beacon": beacon.create, "linux": linux.create}
+        return kinds[kind](self.paths, name, image_lock=image_lock, on_node=on_node)
+
+    def guest_log(self, node_name: str, guest: str) -> tuple[beacon.Beat, ...]:
+        """What a guest has said on a node so far."""
+        path = self.node(node_name).guest_logs / f"{guest}.log"
+        return beacon.read_log(path) if path.exists() else ()
 
     # Looking
 

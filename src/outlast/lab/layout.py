@@ -150,3 +150,11 @@ def check_guest_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}", name):
         raise WrongInput(f'cannot use "{name}" as a guest\'s name: letters, digits, ".", "_" and "-", 60 at most')
     return name
+
+
+def guest_image(lab: LabPaths, name: str, on_node: str = "") -> tuple[Path, Path]:
+    """A guest's disk as the host and as the node sees it. With `on_node` it is that node's own, unseen by others."""
+    if on_node:
+        seen_as = Path("/var/lib/libvirt/images") / f"{name}.img"
+        return lab.node(on_node).var / seen_as.relative_to("/var"), seen_as
+    return lab.images / f"{name}.img", lab.images / f"{name}.img"
