@@ -7,7 +7,7 @@
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,6 +26,11 @@ class ControlError(Exception):
         self.kind = kind
 
 
+class _Refusal(msgspec.Struct):
+    kind: str
+    message: str
+
+
 class Client:
     """`path`: the control socket; default: the environment's OUTLAST_SOCKET, else the usual place."""
 
@@ -36,7 +41,7 @@ class Client:
         """The verb's result, validated as `type`. Raises `ControlError`."""
         for message in self._exchange(verb, arguments or {}, timeout_s):
             if "result" in message:
-                return msgspec.convert(message["result"], type)
+                return _converted(message["result"], type)
         raise ControlError("no-contact", self._no_contact("it closed the connection without an answer"))
 
     def stream(
@@ -45,7 +50,10 @@ class Client:
         """The items of a verb that streams, until it ends. Raises `ControlError`."""
         for message in self._exchange(verb, arguments or {}, timeout_s):
             if "item" in message:
-                yield msgspec.convert(message["item"], type)
+                yield _converted(message["item"], type)
+            elif "result" in message:
+                return
+        raise ControlError("no-contact", self._no_contact("it closed the connection before it had told everything"))
 
     def _exchange(self, verb: str, arguments: Mapping[str, Any], timeout_s: float | None) -> Iterator[dict[str, Any]]:
         try:
@@ -55,9 +63,10 @@ class Client:
                 connection.sendall(msgspec.json.encode({"verb": verb, "arguments": arguments}) + b"\n")
                 with connection.makefile("rb") as lines:
                     for line in lines:
-                        message: dict[str, Any] = msgspec.json.decode(line)
+                        message = _converted(line, dict[str, Any], decode=msgspec.json.decode)
                         if "error" in message:
-                            raise ControlError(message["error"]["kind"], message["error"]["message"])
+                            error = _converted(message["error"], _Refusal)
+                            raise ControlError(error.kind, error.message)
                         yield message
         except TimeoutError:
             raise ControlError("no-contact", self._no_contact(f"no answer within {timeout_s:g} s")) from None
@@ -69,3 +78,13 @@ class Client:
             f"cannot reach the cluster service of this node at {self.path}: {why}. Is outlastd running here? "
             "(In the lab: `outlast lab exec n1 outlast status`)"
         )
+
+
+def _converted(value: Any, type: type[T], *, decode: Callable[..., T] = msgspec.convert) -> T:
+    try:
+        return decode(value, type=type)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise ControlError(
+            "failed",
+            f"cannot understand the cluster service's answer: {error}. Are this command and outlastd of one version?",
+        ) from None

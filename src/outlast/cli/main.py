@@ -1,0 +1,177 @@
+"""What is the `outlast` command? The root of all nouns, and the one place where errors become exit codes.
+
+A noun's file is imported when it is used: `outlast status` must not pay for the simulator. Exit codes are a contract:
+0 done, 1 failed, 2 wrong usage or input, 3 not possible now, 4 no contact with the cluster.
+"""
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from outlast.cli import options
+from outlast.client.control import EXIT_CODES, ControlError
+
+BROKEN_PIPE = 141
+"""As if SIGPIPE had ended it, which is what a shell expects of a program whose reader has gone."""
+
+LOOK, MANAGE, TRY = "Look", "Manage", "Try it out"
+NOUNS = {
+    "status": LOOK,
+    "events": LOOK,
+    "explain": LOOK,
+    "vm": MANAGE,
+    "group": MANAGE,
+    "resource": MANAGE,
+    "resource-type": MANAGE,
+    "node": MANAGE,
+    "lab": TRY,
+    "sim": TRY,
+    "version": LOOK,
+}
+"""Noun to where `--help` shows it. The file has the noun's name, and offers a typer `app`."""
+
+
+class Nouns(TyperGroup):
+    """Finds the commands by name, file by file."""
+
+    if TYPE_CHECKING:
+        # What typer calls a command is not public in all its versions.
+        def get_command(self, ctx: Any, cmd_name: str) -> Any: ...
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any: ...
+    else:
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            if cmd_name not in NOUNS:
+                return None
+            if cmd_name not in self.commands:
+                self.add_command(load(cmd_name), cmd_name)
+            return self.commands[cmd_name]
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            if args[0] not in NOUNS and not args[0].startswith("-"):
+                ctx.fail(f'there is no command "{args[0]}"{_did_you_mean(args[0])}')
+            return super().resolve_command(ctx, args)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(NOUNS)
+
+
+def load(noun: str) -> Any:
+    """The noun's command, with all its verbs."""
+    module = importlib.import_module(f"outlast.cli.{noun.replace('-', '_')}")
+    parent = typer.Typer(add_completion=False)
+    parent.add_typer(module.app)
+    command: Any = typer.main.get_group(parent).commands[noun]
+    command.rich_help_panel = NOUNS[noun]
+    return command
+
+
+app = typer.Typer(
+    name="outlast",
+    cls=Nouns,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 not possible now, 4 no contact with the cluster.",
+)
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    as_json: options.Json = False,
+    socket: Annotated[
+        str,
+        typer.Option(
+            "--socket",
+            metavar="PATH",
+            envvar="OUTLAST_SOCKET",
+            show_default=False,
+            help="The cluster service's control socket.",
+        ),
+    ] = "",
+) -> None:
+    """Outlast: virtual machines that outlast their hosts."""
+    context.obj = {"json": as_json, "socket": socket}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The program. Ends the process with one of the exit codes."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name that the locale has no letters for is no failure
+    try:
+        code = run(list(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = BROKEN_PIPE
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Carries the command out and returns its exit code."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args=arguments, prog_name="outlast", standalone_mode=False)
+    except ControlError as error:
+        _tell(error.kind, str(error), arguments)
+        return EXIT_CODES.get(error.kind, EXIT_CODES["failed"])
+    except typer.TyperException as error:
+        if type(error).__name__ != "NoArgsIsHelpError":  # it has printed its help already
+            _tell("usage", _usage_words(error), arguments, hint=_usage(error))
+        return EXIT_CODES["usage"]
+    except typer.Abort:
+        _tell("failed", "stopped: nothing was changed", arguments)
+        return EXIT_CODES["failed"]
+    return code if isinstance(code, int) else 0
+
+
+def _tell(kind: str, words: str, arguments: list[str], *, hint: str = "") -> None:
+    if _asks_for_json(arguments):
+        import msgspec
+
+        document = {"error": {"kind": kind, "message": words}}
+        sys.stderr.write(msgspec.json.encode(document).decode() + "\n")
+        return
+    from outlast.cli.output import Cell, console, joined
+
+    screen = console(stderr=True)
+    screen.print(joined(Cell("outlast: ", "bold red"), words), soft_wrap=True)
+    if hint:
+        screen.print(joined(Cell(hint, "dim")), soft_wrap=True)
+
+
+def _asks_for_json(arguments: list[str]) -> bool:
+    """Asked of the words as they stand, because wrong usage may end the reading of them before `--json`."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in own
+
+
+def _usage_words(error: typer.TyperException) -> str:
+    words = error.format_message().rstrip(".")
+    return words[:1].lower() + words[1:]
+
+
+def _usage(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return ""
+    usage: str = context.get_usage()
+    return f"{' '.join(usage.split())}\nHelp: {context.command_path} --help"
+
+
+def _did_you_mean(word: str) -> str:
+    close = difflib.get_close_matches(word, NOUNS, n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(close)}?" if close else "; outlast --help lists them"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""outlast node: the machines of the cluster."""
+
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+
+from outlast.cli import options, output, rows, times, waiting
+from outlast.cli.contact import client, wants_json
+from outlast.cli.output import Cell
+from outlast.client.control import Client, ControlError
+from outlast.model.answers import GroupRow, NodeRow
+
+app = typer.Typer(name="node", help="The machines of the cluster.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(metavar="NODE", help="A node of the cluster.")]
+CALL_S = 60.0
+
+
+@app.command("list")
+def list_nodes(context: typer.Context, as_json: options.Json = False) -> None:
+    """All nodes and how they are."""
+    found = client(context).call("node.list", type=list[NodeRow])
+    if wants_json(context):
+        output.json(found)
+    else:
+        output.table(rows.NODE_TITLES, [rows.node(row) for row in found], empty="there is no node")
+
+
+@app.command()
+def show(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
+    """All about one node."""
+    row = client(context).call("node.show", {"name": name}, type=NodeRow)
+    if wants_json(context):
+        output.json(row)
+        return
+    output.fields(
+        [
+            ("node", Cell(row.name, "bold")),
+            ("state", output.state(row.state)),
+            ("why", Cell(row.why, "yellow")),
+            ("coordinator", "yes" if row.coordinator else "no"),
+            ("address", row.address),
+            ("groups", str(row.groups)),
+            ("fencing", ", ".join(row.fence) or Cell("none: its death cannot be proven by fencing", "yellow")),
+            ("watchdog", f"armed, {times.setting(row.watchdog_s)}" if row.watchdog_s else Cell("none armed", "yellow")),
+            ("incarnation", row.incarnation),
+            ("last record", f"{row.last_record_s:.1f} s ago" if row.last_record_s >= 0 else "none"),
+        ]
+    )
+    output.heading("Resource types")
+    found = [
+        output.Row((name, Cell("cannot run it", "bold red") if why else Cell("can run it", "green")), why=why)
+        for name, why in sorted(row.types.items())
+    ]
+    output.table(("type", "state"), found, empty="it offers none now")
+
+
+@app.command("confirm-down")
+def confirm_down(
+    context: typer.Context,
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask: I have made sure that it is off.")] = False,
+    wait_s: options.Wait = None,
+    as_json: options.Json = False,
+) -> None:
+    """Give your word that a node is off, when nothing else can prove it.
+
+    Its groups start on other nodes at once. If it still runs, its VMs then run twice and destroy their disks.
+    """
+    contact = client(context)
+    began = time.monotonic()
+    contact.call("node.show", {"name": name}, type=NodeRow)  # an unknown node is refused before anything is asked
+    at_risk = [row for row in contact.call("group.list", type=list[GroupRow]) if row.owner == name]
+    if not yes:
+        _ask(name, at_risk)
+    words = contact.call("node.confirm_down", {"name": name}, type=str)
+    ended = [
+        _again(contact, row, began, wait_s, quiet=wants_json(context)) for row in at_risk if row.wanted == "online"
+    ]
+    if wants_json(context):
+        output.json({"node": name, "words": words, "groups": [row for row, _ in ended]})
+    else:
+        output.line(words)
+        for _, text in ended:
+            output.line(text)
+    if wait_s != 0 and any(row.state != "online" for row, _ in ended):
+        raise ControlError("impossible", f"not all that ran on {name} is online again")
+
+
+@app.command()
+def pause(context: typer.Context, name: Name, wait_s: options.Wait = None, as_json: options.Json = False) -> None:
+    """Give a node nothing new; what it runs stays there."""
+    _simple(context, "node.pause", name, wait_s)
+
+
+@app.command()
+def resume(context: typer.Context, name: Name, wait_s: options.Wait = None, as_json: options.Json = False) -> None:
+    """Let a paused node take groups again."""
+    _simple(context, "node.resume", name, wait_s)
+
+
+def _simple(context: typer.Context, verb: str, name: str, wait_s: float | None) -> None:
+    """Done when it is written: `--wait` only limits how long the answer may take."""
+    words = client(context).call(verb, {"name": name}, type=str, timeout_s=wait_s or CALL_S)
+    answer: Any = {"node": name, "words": words}
+    if wants_json(context):
+        output.json(answer)
+    else:
+        output.line(words)
+
+
+def _ask(name: str, at_risk: list[GroupRow]) -> None:
+    if not sys.stdin.isatty():
+        raise ControlError(
+            "usage", f"cannot ask you whether {name} is off: there is no terminal; if you have made sure, add --yes"
+        )
+    if at_risk:
+        names = ", ".join(row.name for row in at_risk)
+        output.line(Cell(f"{name} owns: {names}.", "bold"))
+        output.line(
+            f"Say yes only if {name} is certainly off (you have seen it, or cut its power). "
+            "If it still runs, these run twice and destroy their disks."
+        )
+    typer.confirm(f"Is {name} off?", abort=True)
+
+
+def _again(contact: Client, row: GroupRow, began: float, wait_s: float | None, *, quiet: bool) -> tuple[GroupRow, str]:
+    """How a group of the dead node fares, and a sentence about it."""
+    if wait_s == 0:
+        return row, f"{output.named(row.name)} will be placed on another node"
+    left_s = None if wait_s is None else max(0.1, wait_s - (time.monotonic() - began))
+    now = waiting.follow(contact, row, waiting.online(), left_s, quiet=quiet)
+    after = times.duration(time.monotonic() - began)
+    return now, f"{output.named(row.name)} is {waiting.present(now)} after {after}"

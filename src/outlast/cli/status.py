@@ -1,0 +1,107 @@
+"""outlast status: how is the cluster, on one screen? What is not well comes with its reason; what is well is short."""
+
+from typing import Annotated, Any
+
+import typer
+
+from outlast.cli import options, output, rows
+from outlast.cli.contact import client, wants_json
+from outlast.cli.output import Cell
+from outlast.model.answers import ClusterStatus, GroupRow, VmRow
+
+app = typer.Typer()
+MOST_VMS = 30
+"""More than these, and only those that are not well are listed."""
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    show_all: Annotated[bool, typer.Option("--all", help="List every VM, however many there are.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show it again whenever something changes.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """How the cluster is: its nodes, its VMs, and what is not well."""
+    contact = client(context)
+    in_json = wants_json(context)
+    if not follow:
+        answer = contact.call("status", type=ClusterStatus)
+        output.json(answer) if in_json else output.parts(view(answer, output.console().width, show_all=show_all))
+    elif in_json:
+        for answer in contact.stream("follow", type=ClusterStatus):
+            output.json_line(answer)
+    else:
+        with output.live() as update:
+            for answer in contact.stream("follow", type=ClusterStatus):
+                update(view(answer, output.console().width, show_all=show_all))
+
+
+def view(answer: ClusterStatus, width: int, *, show_all: bool = False) -> list[Any]:
+    """What is to be printed, part by part."""
+    found = _head(answer)
+    found += ["", _title("Nodes")]
+    found.append(output.grid(rows.NODE_TITLES, [rows.node(row) for row in answer.nodes], width, "there is no node"))
+    found += _vms(answer.vms, width, show_all=show_all)
+    of_vms = {row.group for row in answer.vms}
+    others = [rows.group(row) for row in answer.groups if row.name not in of_vms]
+    if others:
+        found += ["", _title("Other groups"), output.grid(rows.GROUP_TITLES, others, width)]
+    return [*found, "", _verdict(answer)]
+
+
+def _title(text: str) -> Any:
+    return output.joined(Cell(text, "bold"))
+
+
+def _head(answer: ClusterStatus) -> list[Any]:
+    coordinator = f"coordinator {answer.coordinator} (term {answer.term})" if answer.coordinator else "no coordinator"
+    rest = f": {coordinator}, answered by {answer.answered_by}, node timeout {answer.node_timeout_s:g} s"
+    found: list[Any] = [output.joined(Cell(f"Cluster {answer.name}", "bold"), rest)]
+    if answer.session:
+        found.append(output.joined(Cell(f"{answer.answered_by} has no session: {answer.session}", "bold red")))
+    return found
+
+
+def _vms(vms: tuple[VmRow, ...], width: int, *, show_all: bool) -> list[Any]:
+    listed = vms if show_all or len(vms) <= MOST_VMS else tuple(row for row in vms if not well(row))
+    found: list[Any] = ["", _title(f"VMs ({len(vms)})" if vms else "VMs")]
+    if listed or not vms:
+        empty = "none is protected yet; see: outlast vm protect --help"
+        found.append(output.grid(rows.VM_TITLES, [rows.vm(row) for row in listed], width, empty))
+    if len(listed) < len(vms):
+        more = " more" if listed else ""
+        words = f"{len(vms) - len(listed)}{more} as wanted and protected (outlast status --all lists them)"
+        found.append(output.joined(Cell(words, "dim")))
+    return found
+
+
+def well(row: VmRow) -> bool:
+    return row.state == row.wanted and row.protected and not row.why
+
+
+def _verdict(answer: ClusterStatus) -> Any:
+    """One last line that says it all: whoever has scrolled needs no more."""
+    down = [row.name for row in answer.nodes if row.state not in ("up", "paused")]
+    amiss = [row for row in answer.groups if row.state != row.wanted]
+    bare = [row for row in answer.groups if row.state == row.wanted == "online" and not row.protected]
+    problems = []
+    if down:
+        problems.append(f"{_count(len(down), 'node')} not up ({', '.join(down)})")
+    if amiss:
+        problems.append(f"{_count(len(amiss), 'group')} not as wanted ({_names(amiss)})")
+    if bare:
+        problems.append(f"{_count(len(bare), 'group')} not protected ({_names(bare)})")
+    if problems:
+        return output.joined(Cell(f"Not well: {'; '.join(problems)}.", "bold yellow"))
+    online = sum(1 for row in answer.groups if row.state == "online")
+    nodes = _count(len(answer.nodes), "node")
+    return output.joined(Cell(f"All is well: {nodes} up, {_count(online, 'group')} online.", "green"))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _names(groups: list[GroupRow]) -> str:
+    names = [row.name for row in groups[:5]]
+    return ", ".join(names) + (", ..." if len(groups) > len(names) else "")

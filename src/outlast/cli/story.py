@@ -1,0 +1,52 @@
+"""Which events belong together? One failover, one move, one wish of an administrator: one block, told from its start.
+
+Times come from the wall clocks of different nodes, so they are for people; the order is the event log's.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from outlast.model.event import Event
+
+BEGINS = frozenset(
+    {"failed", "node-silent", "node-left", "intent", "unknown", "permit", "stopped", "host-died", "type"}
+)
+"""Kinds of events that something new begins with."""
+ENDS = frozenset({"online", "offline"})
+"""Kinds of events after which nothing more is on its way."""
+PAUSE_S = 60.0
+"""After a pause this long, whatever comes is something new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    events: tuple[Event, ...]
+
+    @property
+    def began_s(self) -> float:
+        return self.events[0].at_s
+
+    def after_s(self, event: Event) -> float:
+        """Clocks of two nodes may differ a little: nothing is told to have happened before its cause."""
+        return max(0.0, event.at_s - self.began_s)
+
+    @property
+    def outcome(self) -> Event | None:
+        """The event that ended it; None while it goes on, or when it was nothing that ends."""
+        return next((event for event in reversed(self.events) if event.kind in ENDS), None)
+
+
+def blocks(events: Iterable[Event]) -> tuple[Block, ...]:
+    found: list[list[Event]] = []
+    for event in events:
+        if not found or _begins_anew(event, found[-1]):
+            found.append([])
+        found[-1].append(event)
+    return tuple(Block(tuple(block)) for block in found)
+
+
+def _begins_anew(event: Event, block: list[Event]) -> bool:
+    if event.at_s - block[-1].at_s > PAUSE_S:
+        return True
+    ended = any(before.kind in ENDS for before in block)
+    return event.kind in BEGINS and (ended or block[0].kind not in BEGINS)
