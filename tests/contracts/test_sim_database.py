@@ -159,6 +159,22 @@ def test_a_watch_hears_nothing_while_cut_off_and_everything_afterwards() -> None
     play(story)
 
 
+def test_news_that_are_on_their_way_to_a_node_when_it_is_cut_off_come_after_it_is_mended() -> None:
+    async def story() -> None:
+        store = SimDatabase(latency_s=LATENCY_S)
+        writer, reader = store.connect("n1"), store.connect("n2")
+        waiting = asyncio.create_task(take(reader.watch("", 0), 1))
+        await asyncio.sleep(1)
+        asyncio.get_running_loop().call_later(LATENCY_S * 0.75, store.cut, "n2")
+        await put(writer, k=b"")
+        await asyncio.sleep(1)
+        assert not waiting.done()
+        store.mend("n2")
+        await waiting
+
+    play(story)
+
+
 def test_a_watch_cut_off_for_longer_than_history_is_kept_is_told_so() -> None:
     async def story() -> None:
         store = SimDatabase(latency_s=0.001, keep_revisions=10)

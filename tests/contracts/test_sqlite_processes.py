@@ -16,6 +16,7 @@ import pytest
 from database_contract import SOON_S, contents, put, take
 
 from outlast.adapters.sqlite import SqliteDatabase
+from outlast.adapters.sqlite.lock import FileLock
 from outlast.ports.database import Committed, Put, Unavailable, Uncertain
 
 PROGRAM = Path(__file__).with_name("sqlite_process.py")
@@ -98,6 +99,36 @@ def test_a_frozen_writer_makes_the_others_unavailable_in_time_and_stops_no_reade
             writer.send_signal(signal.SIGCONT)
             assert await waiting == Committed(2)
         await other.close()
+        await database.close()
+
+    asyncio.run(main())
+
+
+def test_who_holds_the_lock_has_the_turn_before_any_transaction_begins(path: str) -> None:
+    async def main() -> None:
+        database = SqliteDatabase.open(path)
+        lock = FileLock(f"{path}-lock")
+        with lock.held(), pytest.raises(Unavailable, match="another process holds its lock"):
+            await database.transact([], [Put("k", b"")], timeout_s=0.1)
+        assert await put(database, k=b"") == 1
+        lock.close()
+        await database.close()
+
+    asyncio.run(main())
+
+
+def test_another_program_in_the_file_is_waited_for(path: str) -> None:
+    async def main() -> None:
+        database = SqliteDatabase.open(path)
+        shell = sqlite3.connect(path, isolation_level=None)
+        shell.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable):
+            await database.transact([], [Put("k", b"")], timeout_s=0.1)
+        waiting = asyncio.create_task(put(database, k=b""))
+        await contents(database)
+        shell.execute("ROLLBACK")
+        assert await waiting == 1
+        shell.close()
         await database.close()
 
     asyncio.run(main())
