@@ -15,19 +15,35 @@ for word in $(cat /proc/cmdline); do
 done
 hostname "$name"
 
-# The only input device is the power button: whatever comes from it means "shut down".
+# What the guest agent calls to shut down.
+mkdir -p /sbin
+printf '#!/bin/sh\nsync\nexec poweroff -f\n' >/sbin/shutdown
+chmod +x /sbin/shutdown
+
+# Whatever comes from the power button means "shut down".
 (
-    until [ -e /dev/input/event0 ]; do sleep 0.1; done
-    head -c 24 /dev/input/event0 >/dev/null
+    button=
+    while [ -z "$button" ]; do
+        for input in /sys/class/input/event*; do
+            [ "$(cat "$input/device/name")" != "Power Button" ] || button=/dev/input/${input##*/}
+        done
+        [ -n "$button" ] || sleep 0.1
+    done
+    head -c 24 "$button" >/dev/null
     echo "$name SHUTDOWN" >/dev/console
     sync
     poweroff -f
-) &
+) 2>/dev/null &
 
+# The agent's port gets its name a moment after it appears; a VM without an agent never has one.
 (
-    agent=
-    for port in /sys/class/virtio-ports/*; do
-        [ -e "$port/name" ] && [ "$(cat "$port/name")" = org.qemu.guest_agent.0 ] && agent=/dev/${port##*/}
+    agent= tries=0
+    while [ -z "$agent" ] && [ $tries -lt 50 ]; do
+        for port in /sys/class/virtio-ports/*; do
+            [ "$(cat "$port/name")" != org.qemu.guest_agent.0 ] || agent=/dev/${port##*/}
+        done
+        tries=$((tries + 1))
+        [ -n "$agent" ] || sleep 0.1
     done
     [ -z "$agent" ] || exec qemu-ga --method=virtio-serial --path="$agent" --statedir=/run
 ) >/dev/null 2>&1 &
