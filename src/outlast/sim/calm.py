@@ -72,6 +72,9 @@ def settle(world: World) -> None:
             words = f"{bound_s(world.setup):.0f} s after all faults had ended: {'; '.join(wrong)}"
             world.checks.violations.append(Violation(world.now, 8, words))
             return
+        for name, machine in world.machines.items():
+            if not machine.on:  # fenced for something that was before; somebody switches it on again
+                world.power_on(name)
         world.run(_LOOK_EVERY_S)
 
 

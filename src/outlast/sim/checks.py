@@ -23,7 +23,7 @@ import msgspec
 from outlast.core.timing import Timing, timing
 from outlast.model import keys
 from outlast.model.group import Group, Resource, Wanted
-from outlast.model.node import Session, Silence
+from outlast.model.node import ProofKind, Session, Silence
 from outlast.model.settings import Settings
 from outlast.model.status import GroupStatus, State
 from outlast.ports.database import Batch
@@ -148,8 +148,6 @@ class Checks:
         self.copies.get(vm, {}).pop(node, None)
         if permit_passed is False:
             self._broken(6, f"{vm} was stopped on {node} for want of a permit that had not passed")
-        elif permit_passed and self.now() - self._life(node).session_at_s < self._timing.permit_s / 2:
-            self._broken(6, f"{vm} was stopped on {node} for want of a permit, although its session was just renewed")
         elif called and not self._called_for(node, vm):
             self._broken(6, f"{vm} was stopped on {node}, and nothing called for it")
 
@@ -199,9 +197,13 @@ class Checks:
         before = self.silences.get(node)
         self.silences[node] = silence
         life = self._life(node)
-        newly = silence.proof is not None and (before is None or before.proof is None)
-        if newly and life.on and life.on_since_s < life.incarnation_since_s and silence.proof is not None:
-            self._broken(3, f"{node} is called dead ({silence.proof.words}), and it has power")
+        if silence.proof is None or (before is not None and before.proof is not None):
+            return
+        same_life = life.on and life.on_since_s < life.incarnation_since_s
+        running = [vm for vm, where in self.copies.items() if where.get(node) == "the cluster"]
+        if same_life and (running or silence.proof.kind is ProofKind.FENCE):
+            still = f"it runs {', '.join(sorted(running))}" if running else "it has power"
+            self._broken(3, f"{node} is called dead ({silence.proof.words}), and {still}")
 
     def _cluster(self, name: str, value: bytes | None) -> None:
         if value is not None and not name:

@@ -309,15 +309,16 @@ def _libvirt(world: World, words: Words) -> None:
 
 
 def _lie(world: World, words: Words) -> None:
-    node = words.next("node", world.machines)
-    said_alive = world.machines[node].troubles.said_alive
-    if words.plain:
-        vm = words.next("VM", world.vms)
-        said_alive.add(vm)
+    vm = words.next("VM", world.vms)
+    for node in world.where(vm):
+        world.machines[node].troubles.said_alive.add(vm)
         world.tell(f"the vm plugin of {node} calls {vm} online, whatever is true")
-    else:
-        said_alive.clear()
-        world.tell(f"the vm plugin of {node} tells the truth again")
+
+
+def _truth(world: World, words: Words) -> None:
+    for machine in world.machines.values():
+        machine.troubles.said_alive.clear()
+    world.tell("the vm plugins tell the truth again")
 
 
 def _reports(world: World, words: Words) -> None:
@@ -380,7 +381,8 @@ COMMANDS: dict[str, tuple[Callable[[World, Words], None], str]] = {
     "fence": (_fence, "fence NODE confirms|fails|hangs|lies|shares-power"),
     "plugin": (_plugin, "plugin damage|repair|unhang NODE | plugin hang NODE CALL"),
     "libvirt": (_libvirt, "libvirt silent|answers NODE"),
-    "lie": (_lie, "lie NODE [VM]"),
+    "lie": (_lie, "lie VM"),
+    "truth": (_truth, "truth"),
     "reports": (_reports, "reports lost|heard NODE"),
     "trouble": (_trouble, "trouble VM [failing_starts=N] [starts_only_on=N,...] [hung=CALL,...]"),
     "hosts": (_hosts, "hosts die|hang|start NODE"),

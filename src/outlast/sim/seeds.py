@@ -229,7 +229,7 @@ def _bad_starts(dice: Random, node: str, vm: str) -> list[tuple[float, str]]:
 
 
 def _lies(dice: Random, node: str, vm: str) -> list[tuple[float, str]]:
-    return [(0.0, f"lie {node} {vm}"), (0.0, f"kill vm {vm}"), (_some_s(dice), f"lie {node}")]
+    return [(0.0, f"lie {vm}"), (0.0, f"kill vm {vm}"), (_some_s(dice), "truth")]
 
 
 def _asks(dice: Random, node: str, vm: str) -> list[tuple[float, str]]:

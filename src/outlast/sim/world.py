@@ -108,6 +108,8 @@ class World:
         self.watchdogs = {name: SimWatchdog(machine) for name, machine in self.machines.items()}
         self.services: dict[str, Service] = {}
         self._frozen: list[Process] = []
+        self._starting: dict[str, Process] = {}
+        """Who will start the service of a node soon: a node that boots, or a service that is to be restarted."""
         self._lives = 0
         for name in setup.nodes:
             self.loop.call_later(1.0, self._check_permit, name, context=OUTSIDE)
@@ -176,9 +178,7 @@ class World:
             return
         self.powers[node].powered = True
         machine.power_on("")
-        # A token that dies with this life of the node: power may go again before it has booted.
-        _, booting = machine.spawn("boot")
-        self.loop.call_later(boot_s, self._start_service, node, context=booting.context)
+        self._start_later(node, boot_s)
 
     def power_off(self, node: str, why: str = "power cut") -> None:
         if self.powers[node].dies_with_node:
@@ -186,8 +186,21 @@ class World:
         self.machines[node].power_off(why)
 
     def start_service(self, node: str) -> None:
-        if node not in self.services and self.machines[node].on:
+        """As systemd does it when it is asked to: nothing happens when the service runs, or is about to."""
+        due = self._starting.get(node)
+        if node not in self.services and self.machines[node].on and (due is None or not due.runs):
             self._start_service(node)
+
+    def _start_later(self, node: str, after_s: float) -> None:
+        """Unless the node loses power before."""
+        _, systemd = self.machines[node].spawn("systemd")
+        self._starting[node] = systemd
+
+        def start() -> None:
+            if self._starting.pop(node, None) is systemd and node not in self.services:
+                self._start_service(node)
+
+        self.loop.call_later(after_s, start, context=systemd.context)
 
     def kill_service(self, node: str, *, restart_s: float | None = SERVICE_RESTART_S) -> None:
         """SIGKILL to outlastd. Its resource hosts are orphans from then on; no VM is touched."""
@@ -197,8 +210,7 @@ class World:
         self.machines[node].end(service.process)
         self._gone(service)
         if restart_s is not None:
-            _, waiting = self.machines[node].spawn("systemd")
-            self.loop.call_later(restart_s, self.start_service, node, context=waiting.context)
+            self._start_later(node, restart_s)
 
     def stop_service(self, node: str) -> None:
         """SIGTERM: the service ends by itself, as it likes to."""
@@ -247,7 +259,8 @@ class World:
 
     def console_start(self, vm: str, node: str) -> None:
         machine = self.machines[node]
-        if machine.on and vm not in machine.copies:
+        # The cluster leaves nothing of a VM behind where it does not run; who starts a second copy by hand, knows.
+        if machine.on and vm in machine.defined and not self.where(vm):
             self.checks.switched_by_hand(node, vm, Wanted.ONLINE)
             machine.start_vm(vm, "hand")
             machine.tell(vm, Health(Condition.ONLINE, "started at the host's console", running=True))
