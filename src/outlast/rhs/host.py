@@ -283,7 +283,9 @@ class Reporter:
 
 def log(message: str) -> None:
     """The node's log is what the service does with our stderr."""
-    print(f"outlast-rhs: {message}", file=sys.stderr, flush=True)
+    # One write per line: `print` makes two, and the lines of several threads would run together.
+    sys.stderr.write(f"outlast-rhs: {message}\n")
+    sys.stderr.flush()
 
 
 def _terminate(resource: Resource) -> None:

@@ -38,10 +38,7 @@ class Connection:
         self._conn: Any = None
         self._closed = False
         self._why_not = "not connected yet"
-        # Errors come as exceptions; libvirt's habit of printing each one as well would flood the log.
-        libvirt.registerErrorHandler(lambda *_: None, None)
-        libvirt.virEventRegisterDefaultImpl()
-        threading.Thread(target=_run_events, name="libvirt events", daemon=True).start()
+        _start_events()
         threading.Thread(target=self._keep_connected, name="libvirt connection", daemon=True).start()
 
     def get(self, timeout_s: float) -> Any:
@@ -140,6 +137,19 @@ def _drop(conn: Any) -> None:
             forget()
         except libvirt.libvirtError:
             continue  # It is dead: that is why it is dropped.
+
+
+_events_started = threading.Lock()
+
+
+def _start_events() -> None:
+    """libvirt has one event loop per process."""
+    if not _events_started.acquire(blocking=False):
+        return
+    # Errors come as exceptions; libvirt's habit of printing each one as well would flood the log.
+    libvirt.registerErrorHandler(lambda *_: None, None)
+    libvirt.virEventRegisterDefaultImpl()
+    threading.Thread(target=_run_events, name="libvirt events", daemon=True).start()
 
 
 def _run_events() -> None:
