@@ -14,6 +14,7 @@ from outlast.core.permit import Guard, Judgement, Order, PermitRecord
 from outlast.model.health import Condition, Found, Health, Json, Spec
 from outlast.model.node import Offer
 from outlast.ports.hosts import AppearedReport, CallFailed, HealthReport, HostDied, OfferReport, Permit, Report
+from outlast.sim.loop import SimLoop
 from outlast.sim.machine import Machine
 from outlast.sim.plugin import VM_TYPE, SimPlugin
 from outlast.sim.process import OUTSIDE, PROCESS, Process
@@ -26,6 +27,7 @@ _MESSAGE_S = 0.001
 _DEATH_NOTICED_S = 0.002
 _ORPHAN_LOOKS_S = 0.25
 _STOPPING_LOOKS_S = 0.25
+_STOP_AGAIN_S = 1.0
 _FILES_LOOKED_AT_S = 2.0
 
 
@@ -78,6 +80,24 @@ class SimHosts:
             host.orphaned()
 
 
+class Progress:
+    """Passes a call's progress on to the process that called, as long as that waits for the answer."""
+
+    def __init__(self, loop: SimLoop, on_progress: Callable[[str], None]) -> None:
+        caller: Process | None = PROCESS.get(None)
+        self.abandoned = False
+        self._loop = loop
+        self._context = caller.context if caller is not None else OUTSIDE
+        self._on_progress = on_progress
+
+    def tell(self, word: str) -> None:
+        self._loop.call_soon(self._pass_on, word, context=self._context)
+
+    def _pass_on(self, word: str) -> None:
+        if not self.abandoned:
+            self._on_progress(word)
+
+
 class SimHost:
     """The port. What it does happens in its own process; answers arrive in the caller's."""
 
@@ -97,6 +117,7 @@ class SimHost:
         self._may_run: set[str] = set()
         """Opened resources that were not seen stopped: what the permit's end stops."""
         self._starting: dict[str, int] = {}
+        self._stopping: set[str] = set()
         self._turns: dict[str, asyncio.Lock] = {}
         self._waiting: dict[asyncio.Future[Any], None] = {}
         self._reports: deque[Report] = deque()
@@ -115,23 +136,22 @@ class SimHost:
         return await self._ask(lambda: self._in_turn(spec.name, lambda: self._open(spec)))
 
     async def online(self, resource: str, on_progress: Callable[[str], None]) -> None:
-        caller = self._caller()
-
-        def progress(word: str) -> None:
-            self._loop.call_soon(on_progress, word, context=caller)
-
-        await self._ask(lambda: self._in_turn(resource, lambda: self._online(resource, progress)))
+        progress = Progress(self._loop, on_progress)
+        try:
+            await self._ask(lambda: self._in_turn(resource, lambda: self._online(resource, progress.tell)))
+        finally:
+            progress.abandoned = True
 
     async def offline(self, resource: str, timeout_s: float, on_progress: Callable[[str], None]) -> None:
-        caller = self._caller()
-
-        def progress(word: str) -> None:
-            self._loop.call_soon(on_progress, word, context=caller)
+        progress = Progress(self._loop, on_progress)
 
         async def stop() -> None:
-            await self._plugin.offline(self._name(resource), timeout_s, progress, self._heard)
+            await self._plugin.offline(self._name(resource), timeout_s, progress.tell, self._heard)
 
-        await self._ask(lambda: self._in_turn(resource, lambda: self._stop(resource, stop)))
+        try:
+            await self._ask(lambda: self._in_turn(resource, lambda: self._stop(resource, stop)))
+        finally:
+            progress.abandoned = True
 
     async def terminate(self, resource: str) -> None:
         async def stop() -> None:
@@ -258,11 +278,6 @@ class SimHost:
     def _in_process(self, work: Any) -> None:
         self._loop.create_task(work, context=self.process.context)
 
-    def _caller(self) -> Any:
-        """The context of the process that asks, for what it is told later."""
-        process: Process | None = PROCESS.get(None)
-        return process.context if process is not None else OUTSIDE
-
     def _name(self, resource: str) -> str:
         """The VM behind an open resource: a VM's resource bears its name."""
         if resource not in self._opened:
@@ -294,10 +309,13 @@ class SimHost:
             self._starting[resource] -= 1
 
     async def _stop(self, resource: str, stop: Callable[[], Awaitable[None]]) -> None:
-        """Only a stop that returned, with no start beside it, means that nothing runs."""
+        """Only a stop that returned, with no start beside it, means that nothing runs: so it waits for that start's
+        end, and stops what came of it."""
         await stop()
-        if not self._starting.get(resource):
-            self._may_run.discard(resource)
+        while self._starting.get(resource):
+            await asyncio.sleep(_STOPPING_LOOKS_S)
+            await stop()
+        self._may_run.discard(resource)
 
     # --- the run permit -------------------------------------------------------------------------------------------
 
@@ -314,10 +332,8 @@ class SimHost:
             self._gone()
             return
         if judgement.order is Order.STOP and not self._machine.permit_ignored:
-            if self._may_run:
-                self._in_process(self._stop_everything())
-                return
-            if self._orphan:
+            self._stop_everything()
+            if self._orphan and not self._may_run:
                 self._gone()
                 return
         self._permit_timer = self._loop.call_later(
@@ -334,19 +350,25 @@ class SimHost:
             sleep_s = min(sleep_s, self._machine.clock.true_delay_s(judgement.look_again_s))
         return max(0.0005, sleep_s)
 
-    async def _stop_everything(self) -> None:
-        for resource in sorted(self._may_run):
-            try:
-                await self._plugin.terminate(resource, Ended.PERMIT, self._heard)
-            except CallFailed as error:
-                why = f"the run permit of this node has passed, and it cannot be stopped: {error.why}"
-                self._report(HealthReport(resource, Health(Condition.FAILED, why, running=True)))
-                continue
-            if not self._starting.get(resource):
-                self._may_run.discard(resource)
+    def _stop_everything(self) -> None:
+        for resource in sorted(self._may_run - self._stopping):
+            self._stopping.add(resource)
+            self._in_process(self._stop_for_permit(resource))
+
+    async def _stop_for_permit(self, resource: str) -> None:
+        async def stop() -> None:
+            await self._plugin.terminate(resource, Ended.PERMIT, self._heard)
+
+        try:
+            await self._stop(resource, stop)
+        except CallFailed as error:
+            why = f"the run permit of this node has passed, and it cannot be stopped: {error.why}"
+            self._report(HealthReport(resource, Health(Condition.FAILED, why, running=True)))
+            await asyncio.sleep(_STOP_AGAIN_S)
+        else:
             why = "stopped by the resource host: the run permit of this node has passed"
             self._report(HealthReport(resource, Health(Condition.FAILED, why)))
-        await asyncio.sleep(_STOPPING_LOOKS_S)
+        self._stopping.discard(resource)
         self._look_soon()
 
     # --- reports --------------------------------------------------------------------------------------------------

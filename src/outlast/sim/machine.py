@@ -19,6 +19,9 @@ from outlast.sim.vms import Copy, Ended, SimVm, health_after
 __all__ = ["Listener", "Machine", "Troubles", "Witness"]
 
 
+_A_MOMENT_S = 1.0
+
+
 class Witness(Protocol):
     """Who is told at once of everything that happens to nodes and VMs (the log, the checks)."""
 
@@ -72,6 +75,8 @@ class Machine:
         self.incarnation = ""
         self.permit: PermitRecord | None = None
         """The file under /run that its resource hosts read."""
+        self._lapsed_at_s = float("-inf")
+        """When the permit was last extended that had passed already."""
         self.permit_ignored = False
         """A planted bug: the hosts of this node do not keep the permit."""
         self.node_timeout_s = node_timeout_s
@@ -138,7 +143,14 @@ class Machine:
             for process in list(self.processes):
                 self.loop.thaw(process)
 
+    def permit_passed(self) -> bool:
+        """Now, or a moment ago: a host that has begun to stop everything goes through with it."""
+        now_s = self.clock.now()
+        return self.permit is None or self.permit.until_s <= now_s or now_s - self._lapsed_at_s < _A_MOMENT_S
+
     def write_permit(self, permit: PermitRecord) -> None:
+        if self.permit is not None and self.permit.until_s <= self.clock.now():
+            self._lapsed_at_s = self.clock.now()
         self.permit = permit
         self._witness.permit_extended(self.name, permit.until_s)
 

@@ -320,10 +320,7 @@ class World:
 
     def vm_ended(self, node: str, vm: str, ended: Ended) -> None:
         self.tell(f"{vm} ended on {node}: {ended.value}")
-        machine = self.machines[node]
-        passed = None
-        if ended is Ended.PERMIT:
-            passed = machine.permit is None or machine.permit.until_s <= machine.clock.now()
+        passed = self.machines[node].permit_passed() if ended is Ended.PERMIT else None
         self.checks.vm_ended(node, vm, called=ended is Ended.CALLED, permit_passed=passed)
         self._stop_if_broken()
 
