@@ -85,7 +85,9 @@ def show(context: typer.Context, name: Name = "lab", as_json: Json = False) -> N
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("node", "address", "power", "services", "guests", "cut from", "why", box=None, header_style="bold")
+    table = Table(
+        "node", "address", "power", "services", "guests", "cut from", "BMC", "why", box=None, header_style="bold"
+    )
     colours = {"on": "green", "off": "red", "frozen": "blue"}
     for report in reports:
         table.add_row(
@@ -95,6 +97,7 @@ def show(context: typer.Context, name: Name = "lab", as_json: Json = False) -> N
             ", ".join(report.services),
             ", ".join(report.guests),
             ", ".join(report.cut_from),
+            report.bmc,
             report.why,
         )
     Console().print(table)
@@ -183,6 +186,28 @@ def kill(
     with _lab(name) as lab:
         lab.kill(node, process)
     typer.echo(f"{process} on {node} was killed")
+
+
+@app.command()
+def bmc(
+    node: Node,
+    fail: Annotated[bool, typer.Option("--fail", help="It answers with an error.")] = False,
+    hang: Annotated[bool, typer.Option("--hang", help="It never answers.")] = False,
+    lie: Annotated[bool, typer.Option("--lie", help='It says "off" and cuts nothing.')] = False,
+    dead: Annotated[bool, typer.Option("--dead", help="It cannot be reached.")] = False,
+    ok: Annotated[bool, typer.Option("--ok", help="It does its work again.")] = False,
+    name: Name = "lab",
+) -> None:
+    """Let a node's BMC misbehave: what the fence agent meets when it switches this node."""
+    from outlast.lab.bmc import Fault
+
+    switches = {"fail": fail, "hang": hang, "lie": lie, "dead": dead, "ok": ok}
+    chosen = [word for word, on in switches.items() if on]
+    if len(chosen) != 1:
+        _fail(2, "say what the BMC shall do, with one of --fail, --hang, --lie, --dead, --ok")
+    with _lab(name) as lab:
+        lab.set_bmc_fault(node, Fault(chosen[0]))
+    typer.echo(f"the BMC of {node} is set to: {chosen[0]}")
 
 
 @app.command("exec", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from outlast.lab import beacon, cgroup, disk, layout, linux, network, node, requirements
+from outlast.lab import beacon, bmc, cgroup, disk, layout, linux, network, node, requirements
 from outlast.lab.errors import LabError, NotPossibleNow, WrongInput
 from outlast.lab.layout import LabPaths, NodePaths
 
@@ -41,6 +41,7 @@ class NodeReport:
     services: tuple[str, ...]
     guests: tuple[str, ...]
     cut_from: tuple[str, ...]
+    bmc: str  # ok, or how it misbehaves
 
 
 class Lab:
@@ -93,6 +94,7 @@ class Lab:
 
     def power_on(self, name: str, why: str = "powered on by hand", *, wait: bool = True) -> None:
         target = self.node(name)
+        self.keep_daemon()
         node.power_on(target, why)
         if wait:
             wait_for_libvirt(target)
@@ -103,6 +105,17 @@ class Lab:
     def reset(self, name: str, why: str = "reset by hand", *, wait: bool = True) -> None:
         self.power_off(name, why)
         self.power_on(name, why, wait=wait)
+
+    def set_bmc_fault(self, name: str, fault: bmc.Fault) -> None:
+        self.node(name)
+        bmc.set_fault(self.paths, name, fault)
+        self.keep_daemon()
+
+    def keep_daemon(self) -> None:
+        """Fencing and watchdogs are the daemon's; when it has died, the next command brings a new one."""
+        if not bmc.daemon_runs(self.paths):
+            bmc.start_daemon(self.paths)
+            bmc.wait_for_daemon(self.paths)
 
     # Freezing and killing
 
@@ -207,6 +220,9 @@ class Lab:
         new = lab.state.with_suffix(".new")
         new.write_bytes(msgspec.json.encode(state))
         new.rename(lab.state)
+        for name in state.nodes:
+            lab.node(name).board.mkdir(parents=True)
+        bmc.start_daemon(lab)
 
         def start(name: str) -> None:
             target = lab.node(name)
@@ -218,6 +234,7 @@ class Lab:
                 kvm=state.kvm,
                 node_timeout_s=state.node_timeout_s,
             )
+            bmc.wait_for_daemon(lab)  # the services find watchdog and BMC from their first moment on
             node.power_on(target, "lab up")
             wait_for_libvirt(target)
             tell(name)
@@ -329,4 +346,5 @@ def _report(target: NodePaths, cuts: frozenset[network.Cut]) -> NodeReport:
         services=tuple(services),
         guests=tuple(sorted(guests)),
         cut_from=tuple(sorted({(c.target if c.source == target.name else c.source) or "all" for c in mine})),
+        bmc=bmc.fault_of(target.lab, target.name).value,
     )

@@ -106,6 +106,11 @@ class NodePaths:
         return self.root / "board"
 
     @property
+    def armed(self) -> Path:
+        """Holds what the node's watchdog is armed with; gone when it is not."""
+        return self.root / "watchdog.json"
+
+    @property
     def devices(self) -> Path:
         """Holds which of the host's devices the node has besides the usual ones, such as kvm."""
         return self.root / "devices"

@@ -8,6 +8,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -74,6 +75,7 @@ def _start(node: NodePaths, why: str) -> None:
             stderr=log,
             start_new_session=True,
         )
+    threading.Thread(target=starter.wait, daemon=True).start()  # reaps it when the node has died
     _wait_for_init(node, starter)
 
 
@@ -114,6 +116,15 @@ def init_pid(node: NodePaths) -> int:
     if pid not in cgroup.members(node.cgroup):
         raise NotPossibleNow(f"{node.name} is off; power it on with: {_hint(node, f'power on {node.name}')}")
     return pid
+
+
+def life_of(node: NodePaths) -> str:
+    """Names one life of the node, from power-on to power-off; "" when it is off."""
+    try:
+        pid = init_pid(node)
+        return f"{pid}@{Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"
+    except (NotPossibleNow, FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def processes(node: NodePaths) -> tuple[NodeProcess, ...]:
@@ -215,7 +226,7 @@ def _wait_for_init(node: NodePaths, starter: "subprocess.Popen[bytes]", *, withi
                 return
         except (FileNotFoundError, ValueError, ProcessLookupError):
             pass
-        if starter.poll() is not None:
+        if starter.returncode is not None:
             break
         time.sleep(0.005)
     log = node.boot_log.read_text(errors="replace").strip().splitlines()
