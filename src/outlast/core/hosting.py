@@ -1,8 +1,8 @@
 """Which resource types share a host process, and when is a host started again?
 
 All types begin in one shared host. A type that hung a call, or was at work when its host crashed, is from then on
-kept in a host of its own, so that its next fault hurts only itself. A host that ends is replaced at once, and with growing
-pauses when it keeps ending soon after its start.
+kept in a host of its own, so that its next fault hurts only itself. A host that ends is replaced at once, and with
+growing pauses when it keeps ending soon after its start.
 """
 
 from collections.abc import Collection, Mapping

@@ -10,6 +10,8 @@ The shell (`service/resources.py`) carries out the calls, keeps their deadlines,
 
 import enum
 
+import msgspec
+
 from outlast.model.health import Condition, Health
 from outlast.model.status import State
 
@@ -149,6 +151,30 @@ def runs_nothing(state: S) -> bool:
 def is_polled(state: S) -> bool:
     """States in which only asking tells whether something changed."""
     return state in (S.ONLINE, S.UNCERTAIN, S.STUCK)
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a plugin's word about a resource amounts to."""
+
+    event: E
+    switched_off: bool = False
+    """Somebody ended it on purpose, past the cluster: that is an intent (rule 10 of the design)."""
+    switched_on: bool = False
+
+
+def judge(state: S, health: Health, *, was_online: bool, permitted: bool) -> Verdict:
+    """`was_online`: this life of the node reported it online at the present epoch. `permitted`: it may run here; when
+    it may not, its end is the permit's doing and nobody's intent."""
+    event = found(health)
+    if state is S.OPENING and not (was_online and permitted):
+        # What ended before this node was responsible for it is neither a failure nor anybody's intent.
+        return Verdict(E.FOUND_OFFLINE if event is E.FOUND_FAILED else event)
+    ran = state in (S.ONLINE, S.UNCERTAIN, S.OPENING)
+    return Verdict(
+        event,
+        switched_off=permitted and ran and event is E.FOUND_OFFLINE,
+        switched_on=permitted and runs_nothing(state) and event is E.FOUND_ONLINE,
+    )
 
 
 def found(health: Health) -> E:

@@ -93,7 +93,8 @@ class Permit(Protocol):
 class Hosts(Protocol):
     """Starts resource hosts on this node."""
 
-    permit: Permit
+    @property
+    def permit(self) -> Permit: ...
 
     async def start(self, types: Sequence[str], *, timeout_s: float) -> Host:
         """Start a host that loads these types (empty: every installed type), and shake hands.

@@ -25,8 +25,8 @@ from outlast.service.journal import Journal
 from outlast.service.observation import Observation
 from outlast.service.store import RETRY_S, Store, Subscription, put
 
-GROUPS_PER_TRANSACTION = 60
-"""Each costs a compare and two writes; a transaction holds 128 of either."""
+GROUPS_PER_TRANSACTION = 40
+"""Each costs up to three compares and two writes; a transaction holds 128 of either."""
 DATABASE_TIMEOUT_S = 5.0
 
 
@@ -167,7 +167,8 @@ class Coordinating:
             reasons=action.reasons,
             inputs=self._inputs,
         )
-        compares = self._store.unchanged(keys.GROUPS + group.name)
+        # The owner's report too: it may be about to take back that nothing runs (core/duty.py).
+        compares = self._store.unchanged(keys.GROUPS + group.name, keys.STATUS + group.name)
         if group.owner in self._store.silences:
             # Rule 4: the proof this decision rests on must still stand when it is written.
             compares += self._store.unchanged(keys.SILENCES + group.owner)

@@ -5,6 +5,7 @@ What it found stands in `reports` until it is asked about another incarnation; t
 """
 
 import asyncio
+from collections.abc import Callable
 
 from outlast.model.node import Node
 from outlast.model.view import FenceReport
@@ -16,9 +17,11 @@ LONGEST_PAUSE_S = 15.0
 
 
 class Fencing:
-    def __init__(self, fence: Fence, wake: asyncio.Event) -> None:
+    def __init__(self, fence: Fence, may_fence: Callable[[], bool], wake: asyncio.Event) -> None:
         self.reports: dict[str, FenceReport] = {}
         self._fence = fence
+        self._may_fence = may_fence
+        """Asked before each attempt: who was frozen meanwhile must not switch off a node that has come back."""
         self._wake = wake
         """Set whenever a report changes."""
         self._running: dict[str, tuple[str, asyncio.Task[None]]] = {}
@@ -56,6 +59,8 @@ class Fencing:
         attempts = 0
         while True:
             for device in node.fence:
+                if not self._may_fence():
+                    return
                 attempts += 1
                 try:
                     async with asyncio.timeout(ATTEMPT_TIMEOUT_S + 5):

@@ -18,6 +18,7 @@ from outlast.adapters.fence_agents import FenceAgents
 from outlast.adapters.hosts import ProcessHosts
 from outlast.adapters.incarnations import FileIncarnations
 from outlast.adapters.sqlite import SqliteDatabase
+from outlast.adapters.watchdog import LabWatchdog
 from outlast.core.timing import Impossible, timing
 from outlast.ports.database import Database, Unavailable
 from outlast.ports.environment import Environment
@@ -113,9 +114,7 @@ def _watchdog(url: str) -> Watchdog | None:
     if not url:
         return None
     if kind == "lab" and where.startswith("/"):
-        from outlast.adapters.watchdog import LabWatchdog
-
-        return LabWatchdog(Path(where))
+        return LabWatchdog(where)
     raise WrongSettings(f'watchdog = "{url}" is unknown; it must be "lab:/path/to/watchdog.sock", or left out')
 
 

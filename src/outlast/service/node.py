@@ -24,6 +24,7 @@ from outlast.model.node import Offer
 from outlast.model.settings import Settings
 from outlast.ports.database import Compare, Unavailable
 from outlast.ports.environment import Environment
+from outlast.service.cleaning import clean
 from outlast.service.commands.registry import Commands
 from outlast.service.config import NodeConfig
 from outlast.service.coordinator import Coordinating
@@ -60,7 +61,7 @@ class Node:
         self.resources = Resources(self.store, env, self.hosts, self._session)
         self.membership = Membership(self.store, env, self._journal, self._session)
         self._fence_wake = asyncio.Event()
-        self._fencing = Fencing(env.fence, self._fence_wake)
+        self._fencing = Fencing(env.fence, lambda: self._session.valid(env.clock.now()), self._fence_wake)
         self.observation = Observation(self.store, env.clock, self._observer, lambda: self._fencing.reports)
         self.coordinating = Coordinating(
             self.store, self.observation, self._fencing, self._session, self._journal, env.clock, self._fence_wake
@@ -157,7 +158,13 @@ class Node:
         await self._first_host()
         continuing = self.membership.continues()
         while True:
-            in_the_way = await self.resources.clean(continuing=continuing and self.membership.continues())
+            in_the_way = await clean(
+                self.resources,
+                self.store,
+                self.hosts,
+                self._env.incarnations,
+                continuing=continuing and self.membership.continues(),
+            )
             if in_the_way:
                 self.membership.why_not = in_the_way
                 log.warning("cannot open the session", why=in_the_way)

@@ -13,7 +13,7 @@ from outlast.service.resources import Resources
 
 log = structlog.get_logger()
 
-IS_ALIVE_DEADLINE_S = 5.0
+IS_ALIVE_DEADLINE_S = 3.0
 IDLE_S = 1.0
 
 

@@ -16,8 +16,9 @@ from outlast.model.status import GroupStatus, ResourceStatus, State
 from outlast.ports.database import Committed, Compare, Unavailable, Write
 from outlast.ports.environment import Clock
 from outlast.service.journal import Journal
+from outlast.service.local import Local
 from outlast.service.membership import Membership
-from outlast.service.resources import Local, Resources
+from outlast.service.resources import Resources
 from outlast.service.store import RETRY_S, Store, put
 
 GROUPS_PER_TRANSACTION = 40
@@ -51,7 +52,6 @@ class Reporting:
         self._session = session
         self._journal = journal
         self._clock = clock
-        self._told: dict[str, GroupStatus] = {}
 
     async def run(self) -> None:
         changed = self._resources.changed
@@ -74,7 +74,7 @@ class Reporting:
     async def _report(self) -> bool:
         """Write all that changed. False when something was refused, and is to be made up anew."""
         parts = [part for group in self._mine() if (part := self._part(group)) is not None]
-        parts += self._strangers()
+        parts += self._remarks()
         done = True
         for start in range(0, len(parts), GROUPS_PER_TRANSACTION):
             batch = parts[start : start + GROUPS_PER_TRANSACTION]
@@ -136,6 +136,8 @@ class Reporting:
             resource = self._store.resources.get(name)
             problem = self._resources.problem(resource.type) if resource is not None else "its record is gone"
             return ResourceStatus(State.UNKNOWN, problem) if problem else None
+        if local.announced:
+            return ResourceStatus(State.ONLINE_PENDING)
         if local.state is S.FAILED and group.epoch > local.failed_epoch:
             return before  # it failed at an earlier epoch and is about to be tried again
         state = PUBLISHED[local.state]
@@ -165,10 +167,9 @@ class Reporting:
             return Wanted.ONLINE
         return None
 
-    def _strangers(self) -> list[Part]:
-        names, self._resources.stopped_strangers = self._resources.stopped_strangers, []
-        parts: list[Part] = []
-        for name in names:
-            words = f"{name} ran on {self._store.me}, which does not own it, and is stopped there"
-            parts.append(([], [self._journal.event("stopped", words, about=self._store.me)]))
-        return parts
+    def _remarks(self) -> list[Part]:
+        remarks, self._resources.remarks = self._resources.remarks, []
+        me = self._store.me
+        return [
+            ([], [self._journal.event(remark.kind, remark.words, group=remark.group, about=me)]) for remark in remarks
+        ]

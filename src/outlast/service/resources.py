@@ -5,15 +5,15 @@ allows, and keeps what the plugins found out for `service/reporting.py` to tell 
 """
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 import structlog
 
-from outlast.core.duty import Duty, duty
+from outlast.core.duty import Here, Step, next_step
 from outlast.core.membership import Session as OwnSession
-from outlast.core.resource import Call, E, S, found, runs_nothing, step
+from outlast.core.resource import Call, E, S, judge, runs_nothing, step
 from outlast.model import keys
-from outlast.model.group import Group, Resource, Wanted
+from outlast.model.group import Group, Wanted
 from outlast.model.health import Found, Health
 from outlast.model.status import State
 from outlast.ports.database import Unavailable
@@ -21,39 +21,12 @@ from outlast.ports.environment import Environment
 from outlast.ports.hosts import AppearedReport, CallFailed, HealthReport, HostDied
 from outlast.service.calls import Calls
 from outlast.service.hosts import CallTimedOut, HostGone, HostKeeper, HostReady, OffersChanged
+from outlast.service.local import Local, Remark
 from outlast.service.store import Store
 
 log = structlog.get_logger()
 
 RETRY_INTERVAL_S = 3.0
-CLEAN_RETRY_S = 1.0
-
-
-class Local:
-    """One resource as it stands on this node."""
-
-    def __init__(self, resource: Resource, now: float) -> None:
-        self.resource = resource
-        self.state = S.DETACHED
-        self.why = ""
-        self.since = now
-        self.changes = 0
-        """Up by one with each change of state: an answer to an older question is no longer one."""
-        self.opened = False
-        """Does the present host have it open?"""
-        self.must_stop = ""
-        """Why it must not run here, whatever the group's record says; empty when the record decides."""
-        self.failed_epoch = -1
-        self.switched_off = ""
-        """Somebody switched it off on purpose, and the group's record does not know it yet: how."""
-        self.switched_on = ""
-        self.hung = False
-        """A call of it still hangs in its host."""
-        self.task: asyncio.Task[None] | None = None
-
-    @property
-    def name(self) -> str:
-        return self.resource.name
 
 
 class Resources:
@@ -61,19 +34,20 @@ class Resources:
         self.locals: dict[str, Local] = {}
         self.changed = asyncio.Event()
         """Set when there may be something to report."""
-        self.stopped_strangers: list[str] = []
-        """Names of resources that ran here without being owned, and were stopped; taken by the reporter."""
+        self.remarks: list[Remark] = []
+        """What is worth an event; taken by the reporter."""
         self.offers_changed = asyncio.Event()
         self._store = store
         self._env = env
         self._hosts = hosts
         self._session = session
-        self._calls = Calls(env, hosts)
-        self._settled = asyncio.Event()
+        self.calls = Calls(env, hosts)
+        self.settled = asyncio.Event()
+        """Set with every change of a state."""
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
-        changes = self._store.subscribe(keys.GROUPS, keys.RESOURCES)
+        changes = self._store.subscribe(keys.GROUPS, keys.RESOURCES, keys.STATUS)
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(self._listen())
@@ -94,38 +68,11 @@ class Resources:
 
     def stop_all(self, why: str) -> None:
         """This node's session is over: nothing may run here any more."""
+        running = sorted(local.name for local in self.locals.values() if not runs_nothing(local.state))
+        stopped = f", and it stopped {', '.join(running)}" if running else ""
+        self.remarks.append(Remark("permit", f"{why}{stopped}"))
         for local in list(self.locals.values()):
-            local.must_stop = why
-            self._apply(local)
-
-    async def clean(self, *, continuing: bool) -> str:
-        """Returns "" when nothing runs here that must not, so that the session may be opened; else what is in the way.
-
-        `continuing`: what this node owns may go on running (only the service has started again).
-        """
-        for type_name, offer in self._hosts.offers().items():
-            if offer.problem:
-                if self._store.me in self._store.silences and self._env.incarnations.load():
-                    return f"it cannot tell what of {type_name} runs here: {offer.problem}"
-                continue
-            try:
-                everything = await self._calls.discover(type_name)
-            except (CallFailed, CallTimedOut, HostDied) as error:
-                return f"it cannot tell what of {type_name} runs here: {error}"
-            for thing in everything:
-                local = self._discovered(type_name, thing)
-                if local is not None and not (continuing and self._owned(local)):
-                    local.must_stop = "it ran here before this node opened its session"
-                    self._apply(local)
-        while not all(runs_nothing(local.state) for local in self.locals.values() if local.must_stop):
-            self._settled.clear()
-            try:
-                async with asyncio.timeout(CLEAN_RETRY_S):
-                    await self._settled.wait()
-            except TimeoutError:
-                stuck = [f"{x.name} ({x.state.value})" for x in self.locals.values() if x.must_stop]
-                log.warning("what must not run here is being stopped", resources=stuck)
-        return ""
+            self.must_stop(local, why)
 
     def feed(self, local: Local, event: E, why: str = "") -> None:
         """The only place where a state changes."""
@@ -142,25 +89,20 @@ class Resources:
         if call is not Call.NONE:
             self._start(local, call)
         self.changed.set()
-        self._settled.set()
+        self.settled.set()
         self._apply(local)
 
     def judge(self, local: Local, health: Health) -> None:
         """What a plugin found out about a resource, by itself or when asked."""
-        before = local.state
-        event = found(health)
-        if before is S.OPENING and not (self._was_online(local) and self._permitted(local)):
-            # What ended before this node was responsible for it is neither a failure nor anybody's intent.
-            if event is E.FOUND_FAILED:
-                event = E.FOUND_OFFLINE
-        elif event is E.FOUND_OFFLINE and before in (S.ONLINE, S.UNCERTAIN, S.OPENING) and self._permitted(local):
+        verdict = judge(local.state, health, was_online=self._was_online(local), permitted=self._permitted(local))
+        if verdict.switched_off:
             local.switched_off = health.why or "it was switched off"
-        if before in (S.OFFLINE, S.FAILED) and event is E.FOUND_ONLINE and self._permitted(local):
+        if verdict.switched_on:
             local.switched_on = health.why or "it was started at the host's console"
-        if local.state is S.ONLINE and event is E.FOUND_ONLINE and local.why != health.why:
+        if local.state is S.ONLINE and verdict.event is E.FOUND_ONLINE and local.why != health.why:
             local.why = health.why
             self.changed.set()
-        self.feed(local, event, health.why)
+        self.feed(local, verdict.event, health.why)
 
     def problem(self, type_name: str) -> str:
         """Why this node cannot run resources of this type; "" when it can."""
@@ -168,26 +110,33 @@ class Resources:
         return f"it has no plugin for {type_name}" if offer is None else offer.problem
 
     def _record_changed(self, key: str) -> None:
-        if key.startswith(keys.GROUPS):
-            group = self._store.groups.get(key.removeprefix(keys.GROUPS))
-            names: Iterable[str] = group.resources if group is not None else ()
-            if group is not None and group.owner == self._store.me:
-                for name in names:
-                    self._ensure(name)
-            if group is None:
-                gone = key.removeprefix(keys.GROUPS)
-                names = [local.name for local in self.locals.values() if local.resource.group == gone]
-            for name in list(names):
-                if name in self.locals:
-                    self._apply(self.locals[name])
+        """A group, a resource, or the status of a group is another one."""
+        if key.startswith(keys.RESOURCES):
+            self._resource_changed(key.removeprefix(keys.RESOURCES))
+        elif key.startswith(keys.GROUPS):
+            self._group_changed(key.removeprefix(keys.GROUPS))
             self.changed.set()
-            return
-        name = key.removeprefix(keys.RESOURCES)
-        resource, local = self._store.resources.get(name), self.locals.get(name)
-        if local is not None:
-            if resource is not None:
-                local.resource = resource
+        else:
+            for local in self._of_group(key.removeprefix(keys.STATUS)):
+                if local.announced:
+                    self._apply(local)
+
+    def _group_changed(self, name: str) -> None:
+        group = self._store.groups.get(name)
+        if group is not None and group.owner == self._store.me:
+            for resource in group.resources:
+                self._ensure(resource)
+        for local in self._of_group(name):
             self._apply(local)
+
+    def _resource_changed(self, name: str) -> None:
+        local, resource = self.locals.get(name), self._store.resources.get(name)
+        if local is not None:
+            local.resource = resource or local.resource
+            self._apply(local)
+
+    def _of_group(self, name: str) -> list[Local]:
+        return [local for local in self.locals.values() if local.resource.group == name]
 
     def _ensure(self, name: str) -> Local | None:
         resource = self._store.resources.get(name)
@@ -200,16 +149,17 @@ class Resources:
                 self.feed(local, E.ATTACH)
         return local
 
-    def _discovered(self, type_name: str, thing: Found) -> Local | None:
+    def discovered(self, type_name: str, thing: Found) -> Local | None:
         """Something of the cluster's, by its identity; None when the cluster does not know it."""
         for resource in self._store.resources.values():
             if resource.type == type_name and resource.identity == thing.identity:
                 return self._ensure(resource.name)
         return None
 
-    def _owned(self, local: Local) -> bool:
-        group = self._store.groups.get(local.resource.group)
-        return group is not None and group.owner == self._store.me
+    def must_stop(self, local: Local, why: str) -> None:
+        """It may not run here, whatever its group's record says, until the next session is open."""
+        local.must_stop = why
+        self._apply(local)
 
     def _apply(self, local: Local) -> None:
         """Make what is here match the record, as far as the present state allows. Level-triggered."""
@@ -223,28 +173,50 @@ class Resources:
         if group is None or local.name not in group.resources:
             self._let_go(local, forget=False)
         else:
-            self._do_duty(local, group)
+            self._take_step(local, group)
 
-    def _do_duty(self, local: Local, group: Group) -> None:
-        match duty(group, self._store.me):
-            case Duty.RUN:
-                if local.switched_off:
-                    return  # the reporter is about to write down that it is wanted offline
-                local.switched_on = ""
-                if local.state is S.OFFLINE or (local.state is S.FAILED and group.epoch > local.failed_epoch):
-                    self.feed(local, E.WANT_ONLINE)
-            case Duty.SHUT_DOWN | Duty.TURN_OFF as how:
-                if local.switched_on and group.wanted is Wanted.OFFLINE:
-                    return  # likewise, that it is wanted online
-                local.switched_off = ""
-                self.feed(local, E.WANT_OFFLINE if how is Duty.SHUT_DOWN else E.WANT_TERMINATED)
-            case Duty.LEAVE:
-                if runs_nothing(local.state):
-                    self._let_go(local, forget=True)
-                else:
-                    if local.state in (S.ONLINE, S.UNCERTAIN):
-                        self.stopped_strangers.append(local.name)
-                    self.feed(local, E.WANT_TERMINATED, f"{self._store.me} does not own it")
+    def _take_step(self, local: Local, group: Group) -> None:
+        if group.wanted is Wanted.OFFLINE:
+            local.switched_off = ""  # the record knows
+        else:
+            local.switched_on = ""
+        here = Here(
+            state=local.state,
+            failed_epoch=local.failed_epoch,
+            promised=self._promised(local, group),
+            switched_off=bool(local.switched_off),
+            switched_on=bool(local.switched_on),
+        )
+        match next_step(group, self._store.me, here):
+            case Step.NOTHING:
+                pass
+            case Step.ANNOUNCE:
+                local.announced = True
+                self.changed.set()
+            case Step.ONLINE:
+                local.announced = False
+                self.feed(local, E.WANT_ONLINE)
+            case Step.OFFLINE:
+                self.feed(local, E.WANT_OFFLINE)
+            case Step.TERMINATE:
+                self._terminate(local, group)
+            case Step.FORGET:
+                self._let_go(local, forget=True)
+
+    def _terminate(self, local: Local, group: Group) -> None:
+        me = self._store.me
+        if group.owner != me and local.state in (S.ONLINE, S.UNCERTAIN):
+            words = f"{local.name} ran on {me}, which does not own it, and is stopped there"
+            self.remarks.append(Remark("stopped", words, group.name))
+        self.feed(local, E.WANT_TERMINATED, "" if group.owner == me else f"{me} does not own it")
+
+    def _promised(self, local: Local, group: Group) -> bool:
+        """Does a report of ours stand in the database that nothing of it runs?"""
+        status = self._store.statuses.get(group.name)
+        if status is None or (status.epoch, status.node) != (group.epoch, self._store.me):
+            return False
+        reported = status.resources.get(local.name)
+        return reported is not None and reported.state in (State.OFFLINE, State.FAILED)
 
     def _let_go(self, local: Local, *, forget: bool) -> None:
         del self.locals[local.name]
@@ -252,13 +224,13 @@ class Resources:
             local.task.cancel()
         if self._tasks is not None:
             self._tasks.create_task(self._forget(local, forget=forget))
-        self._settled.set()
+        self.settled.set()
 
     async def _forget(self, local: Local, *, forget: bool) -> None:
         try:
             if forget and not local.opened:
-                await self._calls.open(local.resource)
-            await self._calls.let_go(local.resource, forget=forget)
+                await self.calls.open(local.resource)
+            await self.calls.let_go(local.resource, forget=forget)
         except (CallFailed, CallTimedOut, HostDied, Unavailable) as error:
             log.warning("something of a resource may be left behind here", resource=local.name, why=str(error))
 
@@ -272,12 +244,12 @@ class Resources:
         """Carry out a call of the machine and feed its result back in."""
         try:
             if call is Call.OPEN or not local.opened:
-                health = await self._calls.open(local.resource)
+                health = await self.calls.open(local.resource)
                 local.opened = True
             if call is Call.OPEN:
                 self.judge(local, health)
                 return
-            await self._calls.make(call, local.resource)
+            await self.calls.make(call, local.resource)
         except CallTimedOut as error:
             local.hung = local.hung or call in (Call.ONLINE, Call.OFFLINE)
             self.feed(local, E.CALL_TIMED_OUT, str(error))
@@ -318,10 +290,13 @@ class Resources:
                     if resource in self.locals:
                         self.judge(self.locals[resource], health)
                 case AppearedReport(type_name, thing):
-                    self._discovered(type_name, thing)
+                    self.discovered(type_name, thing)
                 case HostReady(types):
                     self._feed_all(types, E.ATTACH, "")
                 case HostGone(types, why):
+                    words = f"a resource host of {self._store.me} ended ({why}) and is replaced; what runs goes on"
+                    self.remarks.append(Remark("host-died", words))
+                    self.changed.set()
                     for local in self.locals.values():
                         local.opened = local.opened and local.resource.type not in types
                     self._feed_all(types, E.HOST_DIED, why)

@@ -1,0 +1,59 @@
+"""Before a session is opened: makes sure that nothing runs here that must not (rule 6)."""
+
+import asyncio
+
+import structlog
+
+from outlast.core.resource import runs_nothing
+from outlast.ports.environment import Incarnations
+from outlast.ports.hosts import CallFailed, HostDied
+from outlast.service.hosts import CallTimedOut, HostKeeper
+from outlast.service.resources import Resources
+from outlast.service.store import Store
+
+log = structlog.get_logger()
+
+STILL_RUNNING_S = 1.0
+BEFORE = "it ran here before this node opened its session"
+
+
+async def clean(
+    resources: Resources, store: Store, hosts: HostKeeper, incarnations: Incarnations, *, continuing: bool
+) -> str:
+    """Returns "" when nothing runs here that must not; else what is in the way, for people.
+
+    `continuing`: what this node owns may go on running (only the service has started again).
+    """
+    for type_name, offer in hosts.offers().items():
+        if offer.problem:
+            if store.me in store.silences and incarnations.load():
+                # It was doubted and has not lost power since: then it must be certain.
+                return f"it cannot tell what of {type_name} runs here: {offer.problem}"
+            continue
+        try:
+            everything = await resources.calls.discover(type_name)
+        except (CallFailed, CallTimedOut, HostDied) as error:
+            return f"it cannot tell what of {type_name} runs here: {error}"
+        for thing in everything:
+            local = resources.discovered(type_name, thing)
+            if local is not None:
+                group = store.groups.get(local.resource.group)
+                if not (continuing and group is not None and group.owner == store.me):
+                    resources.must_stop(local, BEFORE)
+    await _stopped(resources)
+    return ""
+
+
+async def _stopped(resources: Resources) -> None:
+    """Returns when nothing runs of what must stop."""
+    while True:
+        still = [local for local in resources.locals.values() if local.must_stop and not runs_nothing(local.state)]
+        if not still:
+            return
+        resources.settled.clear()
+        try:
+            async with asyncio.timeout(STILL_RUNNING_S):
+                await resources.settled.wait()
+        except TimeoutError:
+            words = [f"{local.name} ({local.state.value})" for local in still]
+            log.warning("what must not run here is being stopped", resources=words)
