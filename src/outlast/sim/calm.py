@@ -55,7 +55,7 @@ def end_all_faults(world: World) -> None:
         vm.hung_calls.clear()
 
 
-def settle(world: World) -> None:
+def settle(world: World, *, at_least_until_s: float = 0.0) -> None:
     """Play until everything is as wanted and stays so; a breach of invariant 8 when that does not come in time."""
     until_s = world.now + bound_s(world.setup)
     good_since_s: float | None = None
@@ -65,7 +65,7 @@ def settle(world: World) -> None:
             good_since_s = None
         elif good_since_s is None:
             good_since_s = world.now
-        elif world.now - good_since_s >= _STAYS_S:
+        elif world.now - good_since_s >= _STAYS_S and world.now >= at_least_until_s:
             world.tell("everything is as it is wanted")
             return
         if world.now >= until_s and good_since_s is None:

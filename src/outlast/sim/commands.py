@@ -108,7 +108,7 @@ def _calm(world: World, words: Words) -> None:
 
 
 def _settle(world: World, words: Words) -> None:
-    calm.settle(world)
+    calm.settle(world, at_least_until_s=words.seconds("until", 0.0))
 
 
 def _show(world: World, words: Words) -> None:
@@ -388,6 +388,6 @@ COMMANDS: dict[str, tuple[Callable[[World, Words], None], str]] = {
     "hosts": (_hosts, "hosts die|hang|start NODE"),
     "clock": (_clock, "clock NODE jump=SECONDS"),
     "calm": (_calm, "calm"),
-    "settle": (_settle, "settle"),
+    "settle": (_settle, "settle [until=S]"),
     "show": (_show, "show"),
 }

@@ -127,7 +127,7 @@ def script(seed: int, size: Size, bugs: frozenset[Bug] = frozenset()) -> Script:
     total_s = size.minutes * 60.0
     faults_s = total_s * _FAULTS_PART
     lines += _timed(_faults(dice, nodes, vms, faults_s, fenced=" unfenced" not in flags), faults_s)
-    return (*lines, "calm", "settle", "show")
+    return (*lines, "calm", f"settle until={total_s:g}", "show")
 
 
 def _vm(dice: Random, name: str, nodes: list[str]) -> str:
