@@ -97,6 +97,4 @@ def _tell(block: Block) -> None:
     end = block.outcome
     if end is not None and len(block.events) > 1:
         took = times.duration(block.after_s(end))
-        output.line(
-            " " * 15, Cell(f"{end.kind} again after {took}" if end.kind == "online" else f"took {took}", "green")
-        )
+        output.line(" " * 15, Cell(f"{end.kind} after {took}", "green" if end.kind == "online" else "dim"))

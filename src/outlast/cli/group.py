@@ -35,22 +35,27 @@ def show(context: typer.Context, name: Name, as_json: options.Json = False) -> N
 
 
 def show_group(row: GroupRow) -> None:
-    output.fields(
-        [
-            ("group", Cell(row.name, "bold")),
-            ("state", output.state(row.state)),
-            ("why", Cell(row.why, "yellow")),
-            ("wanted", f"{row.wanted}, by {row.wanted_by}" if row.wanted_by else row.wanted),
-            ("owner", f"{row.owner or 'nobody'} (epoch {row.epoch})"),
-            ("moves to", row.move_to),
-            ("protected", rows.protected(row.protected)),
-            ("why not", Cell("\n".join(row.not_protected_because), "yellow")),
-            ("resources", ", ".join(row.resources)),
-            ("preferred owners", ", ".join(row.preferred_owners)),
-            ("possible owners", ", ".join(row.possible_owners) or "every node"),
-            ("may fail over", f"{row.failover_threshold} times within {times.setting(row.failover_period_s)}"),
-        ]
-    )
+    output.fields([("group", Cell(row.name, "bold")), *about(row)])
+    failures(row)
+
+
+def about(row: GroupRow) -> list[tuple[str, Cell | str]]:
+    return [
+        ("state", output.state(row.state)),
+        ("why", Cell(row.why, "yellow")),
+        ("wanted", f"{row.wanted}, by {row.wanted_by}" if row.wanted_by else row.wanted),
+        ("owner", f"{row.owner or 'nobody'} (epoch {row.epoch})"),
+        ("moves to", row.move_to),
+        ("protected", rows.protected(row.protected)),
+        ("why not", Cell("\n".join(row.not_protected_because), "yellow")),
+        ("resources", ", ".join(row.resources)),
+        ("preferred owners", ", ".join(row.preferred_owners)),
+        ("possible owners", ", ".join(row.possible_owners) or "every node"),
+        ("may fail over", f"{row.failover_threshold} times within {times.setting(row.failover_period_s)}"),
+    ]
+
+
+def failures(row: GroupRow) -> None:
     if row.failures:
         output.heading("Failures that count")
         found = [output.Row((times.moment(failure.at_s), failure.node), why=failure.why) for failure in row.failures]

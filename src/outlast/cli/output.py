@@ -1,7 +1,7 @@
 """How does an answer look: as JSON for scripts, as tables and lines for people?
 
-A table's last column says why; on a narrow terminal it goes below its row, so that no reason is ever cut off. In a
-pipe a row is one line, whatever its length. Colours only underline what the words say, and only on a terminal.
+A table's last column says why; where too little room is left for it, it goes below its row, so that no reason is ever
+cut off. In a pipe a row is one line, whatever its length. Colours only underline what the words say, and only on a terminal.
 Rich is imported when something is printed for people: scripts do not wait for it.
 """
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-NARROW = 90
+ROOM_FOR_WHY = 40
+GAP = 2
+INDENT = 4
 PIPE_WIDTH = 4000
 """Of a "terminal" that is none: wide enough that no row is ever broken."""
 
@@ -67,43 +69,56 @@ def json_line(value: Any) -> None:
 
 
 def line(*parts: Cell | str) -> None:
-    console().print(joined(*parts), soft_wrap=True)
+    _print(console(), joined(*parts), soft_wrap=True)
 
 
 def table(titles: Sequence[str], rows: Iterable[Row], *, empty: str = "") -> None:
     """`titles` without the last one, which is "why"; `empty`: what to say when there are no rows."""
     screen = console()
-    screen.print(grid(titles, list(rows), screen.width, empty))
+    _print(screen, grid(titles, list(rows), screen.width, empty))
 
 
 def grid(titles: Sequence[str], rows: Sequence[Row], width: int, empty: str = "") -> Any:
     """The table as something rich can print."""
     if not rows:
         return joined(Cell(empty, "dim"))
-    from rich.console import Group
-    from rich.padding import Padding
     from rich.table import Table
 
-    below = width < NARROW
+    columns = zip(titles, *(row.cells for row in rows), strict=True)
+    widths = [max(joined(cell).cell_len for cell in column) for column in columns]
     with_why = any(row.why for row in rows)
-    if below and with_why:
-        lines: list[Any] = []
-        widths = [max(_width(cell) for cell in column) for column in zip(*(row.cells for row in rows), strict=True)]
-        for row in rows:
-            cells = [part for cell, wide in zip(row.cells, widths, strict=True) for part in (_padded(cell, wide), "  ")]
-            lines.append(joined(*cells))
-            if row.why:
-                lines.append(Padding(joined(Cell(row.why, row.why_style)), (0, 0, 0, 4)))
-        return Group(*lines)
-    result = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    if with_why and width - sum(widths) - GAP * len(widths) < ROOM_FOR_WHY:
+        return _why_below(titles, rows, widths)
+    result = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0))
     for title in titles:
-        result.add_column(title, no_wrap=not below)
+        result.add_column(title, no_wrap=with_why)
     if with_why:
-        result.add_column("why", ratio=1 if width < PIPE_WIDTH else None)
+        result.add_column("why")
     for row in rows:
         why = [joined(Cell(row.why, row.why_style))] if with_why else []
         result.add_row(*[joined(cell) for cell in row.cells], *why)
     return result
+
+
+def _why_below(titles: Sequence[str], rows: Sequence[Row], widths: Sequence[int]) -> Any:
+    from rich.console import Group
+    from rich.padding import Padding
+
+    lines: list[Any] = [_aligned([Cell(title, "bold") for title in titles], widths)]
+    for row in rows:
+        lines.append(_aligned(row.cells, widths))
+        if row.why:
+            lines.append(Padding(joined(Cell(row.why, row.why_style)), (0, 0, 0, INDENT)))
+    return Group(*lines)
+
+
+def _aligned(cells: Sequence[Cell | str], widths: Sequence[int]) -> "Text":
+    text = joined()
+    for cell, width in zip(cells, widths, strict=True):
+        text.append_text(joined(cell))
+        text.append(" " * (width - joined(cell).cell_len + GAP))
+    text.rstrip()
+    return text
 
 
 def fields(pairs: Iterable[tuple[str, Cell | str]]) -> None:
@@ -117,20 +132,20 @@ def fields(pairs: Iterable[tuple[str, Cell | str]]) -> None:
         text = joined(value)
         if text.plain:
             result.add_row(name, text)
-    console().print(result)
+    _print(console(), result)
 
 
 def heading(text: str) -> None:
     screen = console()
-    screen.print()
-    screen.print(joined(Cell(text, "bold")))
+    _print(screen, "")
+    _print(screen, joined(Cell(text, "bold")))
 
 
 def parts(found: Iterable[Any]) -> None:
     """Print what `grid` and `joined` have made, one below the other."""
     screen = console()
     for part in found:
-        screen.print(part)
+        _print(screen, part)
 
 
 @contextmanager
@@ -167,6 +182,16 @@ def console(*, stderr: bool = False) -> "Console":
     )
 
 
+def _print(screen: "Console", part: Any, *, soft_wrap: bool = False) -> None:
+    """Rich fills lines up with spaces: fine on a screen, a nuisance in a pipe."""
+    if screen.is_terminal:
+        screen.print(part, soft_wrap=soft_wrap)
+        return
+    with screen.capture() as captured:
+        screen.print(part, soft_wrap=soft_wrap)
+    sys.stdout.write("".join(f"{text.rstrip()}\n" for text in captured.get().splitlines()))
+
+
 def joined(*parts: Cell | str) -> "Text":
     from rich.text import Text
 
@@ -189,12 +214,3 @@ def printable(text: str) -> str:
 def named(name: str) -> str:
     """A name inside a sentence."""
     return f'"{name}"' if " " in name or not name else name
-
-
-def _width(cell: Cell | str) -> int:
-    return joined(cell).cell_len
-
-
-def _padded(cell: Cell | str, width: int) -> Cell:
-    plain = cell if isinstance(cell, Cell) else Cell(cell)
-    return Cell(plain.text + " " * (width - _width(cell)), plain.style)

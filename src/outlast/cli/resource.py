@@ -46,11 +46,17 @@ def show_resource(row: ResourceRow) -> None:
             ("why", Cell(row.why, "yellow")),
             ("owner", row.owner),
             ("identity", row.identity),
-            ("is alive asked every", times.setting(row.is_alive_interval_s)),
-            ("online timeout", f"{times.setting(row.online_timeout_s)} without progress"),
-            ("offline timeout", f"{times.setting(row.offline_timeout_s)}, then by force"),
+            *watched(row),
         ]
     )
+
+
+def watched(row: ResourceRow) -> list[tuple[str, Cell | str]]:
+    return [
+        ("asked if alive", f"every {times.setting(row.is_alive_interval_s)}"),
+        ("start may take", f"{times.setting(row.online_timeout_s)} without progress"),
+        ("stop may take", f"{times.setting(row.offline_timeout_s)}, then by force"),
+    ]
 
 
 @app.command("set")

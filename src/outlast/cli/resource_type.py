@@ -23,7 +23,7 @@ def list_types(context: typer.Context, as_json: options.Json = False) -> None:
 @app.command()
 def verify(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="[TYPE]", help="Only this type.", show_default=False)] = "",
+    name: Annotated[str, typer.Argument(metavar="TYPE", help="Only this type.", show_default=False)] = "",
     as_json: options.Json = False,
 ) -> None:
     """Let every node look at its plugins again, now. Fails when one of them cannot run."""

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from outlast.model.event import Event
 
 BEGINS = frozenset(
-    {"failed", "node-silent", "node-left", "intent", "unknown", "permit", "stopped", "host-died", "type"}
+    {
+        "failed",
+        "node-silent",
+        "node-left",
+        "intent",
+        "group-changed",
+        "unknown",
+        "permit",
+        "stopped",
+        "host-died",
+        "type",
+    }
 )
 """Kinds of events that something new begins with."""
 ENDS = frozenset({"online", "offline"})

@@ -44,10 +44,14 @@ def show(context: typer.Context, name: Name, as_json: options.Json = False) -> N
         output.json(detail)
         return
     size = f"{detail.vm.memory_mib} MiB, {detail.vm.vcpus} vCPU" if detail.vm.memory_mib else ""
-    output.fields([("VM", Cell(detail.vm.name, "bold")), ("UUID", detail.vm.identity), ("size", size)])
-    groups.show_group(detail.group)
-    output.heading("Watched")
-    resource.show_resource(detail.resource)
+    head: list[tuple[str, Cell | str]] = [
+        ("VM", Cell(detail.vm.name, "bold")),
+        ("UUID", detail.vm.identity),
+        ("size", size),
+        ("group", detail.group.name if detail.group.name != detail.vm.name else ""),
+    ]
+    output.fields([*head, *groups.about(detail.group), *resource.watched(detail.resource)])
+    groups.failures(detail.group)
     output.heading("Where it could run now")
     output.table(("node", "could"), rows.placement(detail.placement))
 
@@ -56,7 +60,7 @@ def show(context: typer.Context, name: Name, as_json: options.Json = False) -> N
 def protect(
     context: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="[VM]", help="A VM of this node's libvirt, running or not.", show_default=False)
+        str, typer.Argument(metavar="VM", help="A VM of this node's libvirt, running or not.", show_default=False)
     ] = "",
     xml: Annotated[
         str,
