@@ -193,10 +193,24 @@ class Coordinating:
             self._fencing.start(configured, silence.incarnation)
 
     async def _forward_fence_reports(self, changes: Subscription) -> None:
+        """A new word of a fence device may be the proof that is waited for; a refusal is told once."""
+        told: dict[str, str] = {}
         while True:
             await self._fence_wake.wait()
             self._fence_wake.clear()
             changes.wake()
+            for node, report in list(self._fencing.reports.items()):
+                words = report.confirmed or report.last_error
+                if words and told.get(node) != words:
+                    told[node] = words
+                    await self._tell(node, f"fencing {node}: {words}")
+
+    async def _tell(self, node: str, words: str) -> None:
+        try:
+            me = self._store.unchanged(keys.COORDINATOR)
+            await self._store.transact(me, [self._journal.event("fence", words, about=node)])
+        except Unavailable:
+            return  # the event is lost; what it tells is in the silence record as well, once it is proof
 
 
 def _pack(view: ClusterView) -> str:
