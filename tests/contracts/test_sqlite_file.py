@@ -17,7 +17,8 @@ from database_contract import SOON_S, contents, put, take
 from outlast.adapters.sqlite import SqliteDatabase
 from outlast.adapters.sqlite.place import file_system_of
 from outlast.adapters.sqlite.store import Store
-from outlast.ports.database import Committed, Compacted, Compare, Put, Refused, Unavailable, Uncertain, Write
+from outlast.adapters.sqlite.worker import Begin
+from outlast.ports.database import Compacted, Put, Unavailable, Uncertain
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
 
@@ -239,29 +240,47 @@ def test_the_file_system_under_a_path_is_that_of_the_longest_and_latest_mount(pa
 class HangingStore(Store):
     """A store on a disk that does not answer until it is told to."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, hangs_in_commit: bool) -> None:
         super().__init__(path, 100)
-        self.begun = threading.Event()
+        self.hangs = threading.Event()
         self.answers = threading.Event()
+        self._hangs_in_commit = hangs_in_commit
 
-    def transact(self, compares: tuple[Compare, ...], writes: tuple[Write, ...]) -> Committed | Refused:  # type: ignore[override]
-        self.begun.set()
+    def _commit(self, begin: Begin) -> None:
+        if self._hangs_in_commit:
+            begin()
+        self.hangs.set()
         self.answers.wait(SOON_S)
-        return super().transact(compares, writes)
+        super()._commit(begin)
 
 
-def test_a_write_the_disk_does_not_answer_is_uncertain_and_one_that_waits_behind_it_was_never_begun(path: str) -> None:
+def test_a_commit_the_disk_does_not_answer_is_uncertain_and_what_waits_behind_it_was_never_begun(path: str) -> None:
     async def main() -> None:
-        store = HangingStore(path)
+        store = HangingStore(path, hangs_in_commit=True)
         database = SqliteDatabase(store)
         first = asyncio.create_task(database.transact([], [Put("first", b"")], timeout_s=0.3))
-        await asyncio.to_thread(store.begun.wait, SOON_S)
+        await asyncio.to_thread(store.hangs.wait, SOON_S)
         second = asyncio.create_task(database.transact([], [Put("second", b"")], timeout_s=0.1))
         reading = asyncio.create_task(database.read("", timeout_s=0.1))
         outcomes = await asyncio.gather(first, second, reading, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [Uncertain, Unavailable, Unavailable]
         store.answers.set()
         assert await contents(database) == {"first": b""}
+        await database.close()
+
+    asyncio.run(main())
+
+
+def test_a_write_whose_time_is_over_before_its_commit_is_taken_back(path: str) -> None:
+    async def main() -> None:
+        store = HangingStore(path, hangs_in_commit=False)
+        database = SqliteDatabase(store)
+        with pytest.raises(Unavailable) as caught:
+            await database.transact([], [Put("late", b"")], timeout_s=0.1)
+        assert not isinstance(caught.value, Uncertain)
+        store.answers.set()
+        assert await contents(database) == {}
+        assert await put(database, k=b"") == 1
         await database.close()
 
     asyncio.run(main())

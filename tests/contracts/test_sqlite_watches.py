@@ -3,7 +3,7 @@ hours here: it would mend what must not be broken.)"""
 
 import asyncio
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from outlast.adapters.sqlite import SqliteDatabase, bell
 from outlast.adapters.sqlite.bell import Listener
 from outlast.adapters.sqlite.store import Store
 from outlast.adapters.sqlite.watches import Watches
-from outlast.adapters.sqlite.worker import Call
 from outlast.ports.database import Compacted, Put
 
 
@@ -40,7 +39,7 @@ class Interrupted:
         self._listener = Listener(store.bell_path, self._rung.set)
         self.next_of = ""
 
-    async def run(self, call: Call, timeout_s: float, *, writes: bool) -> Any:
+    async def read(self, call: Callable[[], Any], timeout_s: float) -> Any:
         result = call()
         assert isinstance(call, functools.partial)
         if call.func.__name__ == self.next_of:
@@ -64,7 +63,7 @@ def test_a_commit_between_reading_history_and_being_fed_is_not_missed(store: Sto
     async def main() -> None:
         reads = Interrupted(store)
         reads.next_of = "history"
-        async with aclosing(Watches(store, reads.run).watch("", 0)) as batches:
+        async with aclosing(Watches(store, reads.read).watch("", 0)) as batches:
             assert (await after(batches)).revision == 1
         reads.close()
 
@@ -74,7 +73,7 @@ def test_a_commit_between_reading_history_and_being_fed_is_not_missed(store: Sto
 def test_a_watch_that_begins_while_the_reader_goes_on_is_not_left_behind_it(store: Store) -> None:
     async def main() -> None:
         reads = Interrupted(store)
-        watches = Watches(store, reads.run)
+        watches = Watches(store, reads.read)
         async with aclosing(watches.watch("", 0)) as first, aclosing(watches.watch("", 0)) as second:
             fed = asyncio.create_task(take(first, 2))
             await reads.commit()
@@ -89,7 +88,7 @@ def test_a_watch_that_begins_while_the_reader_goes_on_is_not_left_behind_it(stor
 def test_a_bell_during_the_reading_of_news_is_not_forgotten(store: Store) -> None:
     async def main() -> None:
         reads = Interrupted(store)
-        async with aclosing(Watches(store, reads.run).watch("", 0)) as batches:
+        async with aclosing(Watches(store, reads.read).watch("", 0)) as batches:
             fed = asyncio.create_task(take(batches, 3))
             await reads.commit()
             reads.next_of = "news"

@@ -15,6 +15,7 @@ from outlast.adapters.sqlite import faults, schema
 from outlast.adapters.sqlite.bell import Ringer
 from outlast.adapters.sqlite.lock import FileLock
 from outlast.adapters.sqlite.place import require_local
+from outlast.adapters.sqlite.worker import Begin
 from outlast.ports.database import (
     Batch,
     Change,
@@ -49,6 +50,10 @@ _PUT = (
 )
 _RANGE = "SELECT key, value, revision FROM entries WHERE key >= ? AND key < ? ORDER BY key"
 _REST = "SELECT key, value, revision FROM entries WHERE key >= ? ORDER BY key"
+
+
+def _at_once() -> None:
+    """For a caller that does not change its mind."""
 
 
 class History(msgspec.Struct, frozen=True):
@@ -101,7 +106,9 @@ class Store:
             entries = tuple(Entry(key, value, revision) for key, value, revision in rows)
         return Snapshot(present, entries)
 
-    def transact(self, compares: Sequence[Compare], writes: Sequence[Write]) -> Committed | Refused:
+    def transact(
+        self, compares: Sequence[Compare], writes: Sequence[Write], begin: Begin = _at_once
+    ) -> Committed | Refused:
         with self._writing("write to"):
             present = self._present()
             if any(self._revision_of(compare.key) != compare.revision for compare in compares):
@@ -111,16 +118,16 @@ class Store:
                 return Committed(present)
             if revision % _TRIM_EVERY == 0:
                 self._forget(min(revision - self._keep_revisions, self._oldest() + _TRIM_AT_MOST))
-            self._commit()
+            self._commit(begin)
             return Committed(revision)
 
-    def compact(self, revision: int) -> None:
+    def compact(self, revision: int, begin: Begin = _at_once) -> None:
         with self._writing("compact"):
             present = self._present()
             if revision > present:
                 raise ValueError(f"cannot compact up to revision {revision}: the present one is {present}")
             self._forget(revision)
-            self._commit()
+            self._commit(begin)
 
     def history(self, after_revision: int, prefix: str) -> History:
         """For a watch that begins; at most a chunk, the caller comes again. Raises `Compacted`."""
@@ -230,7 +237,8 @@ class Store:
             finally:
                 self._roll_back()
 
-    def _commit(self) -> None:
+    def _commit(self, begin: Begin) -> None:
+        begin()
         try:
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:

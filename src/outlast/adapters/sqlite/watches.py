@@ -10,12 +10,11 @@ falls in between.
 import asyncio
 import functools
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Protocol
 
 from outlast.adapters.sqlite.bell import Listener
 from outlast.adapters.sqlite.store import CHUNK, History, Store
-from outlast.adapters.sqlite.worker import Call
 from outlast.ports.database import Batch, Compacted, Unavailable
 
 _PENDING_AT_MOST = 1000
@@ -25,8 +24,8 @@ _READ_WITHIN_S = 5.0
 _RETRY_S = 0.5
 
 
-class Run(Protocol):
-    def __call__(self, call: Call, timeout_s: float, *, writes: bool) -> Awaitable[Any]: ...
+class Read(Protocol):
+    def __call__(self, call: Callable[[], Any], timeout_s: float) -> Awaitable[Any]: ...
 
 
 class _Fed:
@@ -61,9 +60,9 @@ class _Fed:
 
 
 class Watches:
-    def __init__(self, store: Store, run: Run) -> None:
+    def __init__(self, store: Store, read: Read) -> None:
         self._store = store
-        self._run = run
+        self._read = read
         self._open = 0
         self._fed: list[_Fed] = []
         self._position = 0  # the reader's; means something while there are fed watches
@@ -142,7 +141,7 @@ class Watches:
         while True:
             try:
                 read = functools.partial(self._store.history, after_revision, prefix)
-                history: History = await self._run(read, _READ_WITHIN_S, writes=False)
+                history: History = await self._read(read, _READ_WITHIN_S)
                 return history
             except Unavailable:
                 if self._ended:
@@ -165,7 +164,7 @@ class Watches:
     async def _read_news(self) -> None:
         try:
             read = functools.partial(self._store.news, self._position)
-            news: History = await self._run(read, _READ_WITHIN_S, writes=False)
+            news: History = await self._read(read, _READ_WITHIN_S)
         except Compacted:
             # Each of them finds out from its own position whether it has missed anything.
             self._send_away(self._fed)

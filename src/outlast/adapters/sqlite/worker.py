@@ -6,45 +6,53 @@ Python joins those at exit, and a process must be able to end while its disk han
 
 import asyncio
 import contextlib
+import functools
 import queue
 import threading
 from collections.abc import Callable
 from typing import Any
 
-Call = Callable[[], Any]
+Begin = Callable[[], None]
+"""A call asks this before its first step that cannot be taken back. Raises `Withdrawn`."""
+
+Call = Callable[[Begin], Any]
 
 
-class NotStarted(Exception):
-    """The time was over before the worker came to the job; it never will."""
+class TooLate(Exception):
+    """The time was over before the call had begun what cannot be taken back; it never will."""
 
 
 class StillRunning(Exception):
-    """The time was over while the worker was at the job; how it ends is not known."""
+    """The time was over after that; how it ends is not known."""
+
+
+class Withdrawn(Exception):
+    """Nobody waits for this call any more: leave everything as it was."""
 
 
 class Job:
     """A call on its way to the worker and its outcome on the way back."""
 
-    __slots__ = ("answer", "call", "loop", "started", "withdrawn")
+    __slots__ = ("answer", "begun", "call", "loop", "withdrawn")
 
     def __init__(self, call: Call, loop: asyncio.AbstractEventLoop) -> None:
         self.call = call
         self.loop = loop
         self.answer: asyncio.Future[Any] = loop.create_future()
-        self.started = False
+        self.begun = False
         self.withdrawn = False
 
 
 class Worker:
     def __init__(self, name: str) -> None:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        # Makes "has it started?" and "withdraw it" one step each.
-        self._turn = threading.Lock()
+        # Makes "has it begun?" and "withdraw it" one step.
+        self._deciding = threading.Lock()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
     async def run(self, call: Call, *, timeout_s: float) -> Any:
-        """The result of `call`, or `NotStarted`, or `StillRunning`."""
+        """The result of `call`, or `TooLate`, or `StillRunning`."""
         loop = asyncio.get_running_loop()
         job = Job(call, loop)
         self._jobs.put(job)
@@ -67,24 +75,25 @@ class Worker:
 
     def _give_up(self, job: Job) -> None:
         if not job.answer.done():
-            job.answer.set_exception(NotStarted() if self._withdraw(job) else StillRunning())
+            job.answer.set_exception(TooLate() if self._withdraw(job) else StillRunning())
 
     def _withdraw(self, job: Job) -> bool:
-        with self._turn:
-            job.withdrawn = not job.started
+        with self._deciding:
+            job.withdrawn = not job.begun
             return job.withdrawn
 
-    def _begin(self, job: Job) -> bool:
-        with self._turn:
-            job.started = not job.withdrawn
-            return job.started
+    def _begin(self, job: Job) -> None:
+        with self._deciding:
+            if job.withdrawn:
+                raise Withdrawn
+            job.begun = True
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            if not self._begin(job):
+            if job.withdrawn:
                 continue
             try:
-                result, error = job.call(), None
+                result, error = job.call(functools.partial(self._begin, job)), None
             except BaseException as raised:  # noqa: BLE001 - belongs to the caller, whatever it is
                 result, error = None, raised
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
