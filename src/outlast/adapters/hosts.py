@@ -25,7 +25,7 @@ from outlast import frames
 from outlast.adapters.permit import FILE_NAME, FilePermit
 from outlast.model.health import Found, Health, Json, Spec
 from outlast.model.node import Offer
-from outlast.ports.hosts import AppearedReport, CallFailed, HealthReport, HostDied, OfferReport, Report
+from outlast.ports.hosts import AppearedReport, CallFailed, HealthReport, Host, HostDied, OfferReport, Permit, Report
 
 _T = TypeVar("_T")
 _NOTHING = type(None)
@@ -39,11 +39,12 @@ class ProcessHosts:
 
     def __init__(self, run_dir: Path, *, service: str = "", command: Sequence[str] = ()) -> None:
         self.service = service or uuid.uuid4().hex
-        self.permit = FilePermit(run_dir / FILE_NAME, self.service)
+        self._permit_path = run_dir / FILE_NAME
+        self.permit: Permit = FilePermit(self._permit_path, self.service)
         # -P: what lies in the service's working directory is not imported by accident.
         self._command = tuple(command) or (sys.executable, "-P", "-m", "outlast.rhs.main")
 
-    async def start(self, types: Sequence[str], *, timeout_s: float) -> "ProcessHost":
+    async def start(self, types: Sequence[str], *, timeout_s: float) -> Host:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             process = self._spawn(theirs, types)
@@ -65,7 +66,7 @@ class ProcessHosts:
 
     def _spawn(self, theirs: socket.socket, types: Sequence[str]) -> "subprocess.Popen[bytes]":
         fd = theirs.fileno()
-        arguments = ["--fd", str(fd), "--permit", str(self.permit.path)]
+        arguments = ["--fd", str(fd), "--permit", str(self._permit_path)]
         arguments += ["--service", self.service, "--types", ",".join(types)]
         return subprocess.Popen(
             [*self._command, *arguments],

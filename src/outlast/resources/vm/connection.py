@@ -38,6 +38,9 @@ class Connection:
         self._conn: Any = None
         self._closed = False
         self._why_not = "not connected yet"
+
+    def start(self) -> None:
+        """From here on the handlers are called."""
         _start_events()
         threading.Thread(target=self._keep_connected, name="libvirt connection", daemon=True).start()
 

@@ -31,7 +31,8 @@ _KILLED_S = 10.0
 _CLEARED_S = 5.0
 _WORD_S = 1.0
 """How long libvirt may take to say why QEMU ended; normally 0.2 s."""
-_ASK_GUEST_AGAIN_S = 10.0
+_ASK_GUEST_AGAIN_S = 5.0
+"""A guest that is still booting misses the first request."""
 
 Snapshot = Mapping[str, tuple[int, int]]
 """UUID -> libvirt's state and reason, of every VM that libvirt knows on this node."""

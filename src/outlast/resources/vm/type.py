@@ -40,6 +40,7 @@ class VmType:
         self._scan: tuple[float, qemu.Scan] | None = None
         self._watch = qemu.Watch()
         self._connection = Connection(self._on_event, self._on_connected)
+        self._connection.start()
 
     def open(self, spec: Spec) -> VmDomain:
         uuid = (spec.identity or uuid_of(spec.definition)).lower()
@@ -52,7 +53,7 @@ class VmType:
         # The events are on from here, so nothing is missed between this look and the first poll.
         try:
             snapshot = self._connection.ask(lambda conn: _snapshot_of_one(conn, uuid), _OPEN_S)
-        except NoAnswer:
+        except (libvirt.libvirtError, NoAnswer):
             snapshot = None
         domain.look(snapshot, self._fresh_scan())
         return domain
@@ -89,7 +90,7 @@ class VmType:
         try:
             snapshot: Snapshot | None = self._connection.ask(_snapshot_of_all, _POLL_S)
             scan = None
-        except NoAnswer:
+        except (libvirt.libvirtError, NoAnswer):  # An answer that is an error is none.
             snapshot, scan = None, qemu.scan()
         return [
             (domain, domain.look(snapshot, scan, since=since)) for domain, since in zip(domains, before, strict=True)
