@@ -32,6 +32,8 @@ class Membership:
         """Set while the session is open."""
         self.why_not = "it has just started"
         """Why there is no session, for people."""
+        self.permit_lapsed_at: float | None = None
+        """When the run permit was last extended that had already passed."""
         self._store = store
         self._env = env
         self._journal = journal
@@ -198,6 +200,8 @@ class Membership:
         if not self._session.valid(now):
             return False
         assert self._session.permit_until_s is not None
+        if 0.0 < self._env.hosts.permit.until_s() <= now:
+            self.permit_lapsed_at = now
         self._env.hosts.permit.extend(self._session.permit_until_s)
         if self._env.watchdog is not None and now - sent_at <= self._timing.feed_within_s:
             self._env.watchdog.feed()

@@ -174,6 +174,7 @@ class Node:
                 self.membership.stand_down()
             await self.membership.open()
             self.coordinating.incarnation = self.membership.incarnation
+            self.resources.permit_lapsed_at = self.membership.permit_lapsed_at
             self.resources.session_opened()
             log.info("session open", incarnation=self.membership.incarnation)
             why = await self.membership.renew()

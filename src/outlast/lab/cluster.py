@@ -1,0 +1,137 @@
+"""How does one look at the lab's cluster from outside its nodes: in tests, benchmarks and the demo?
+
+Through each node's control socket, reached by way of its first process's root, and through the guests' serial output,
+which is written by the guests alone: it says who runs where without asking Outlast.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from outlast.client.control import Client, ControlError
+from outlast.lab.errors import LabError
+from outlast.lab.lab import Lab
+from outlast.lab.node import guest_of, processes
+from outlast.model.answers import ClusterStatus, GroupRow, ProtectReport
+from outlast.model.event import Event
+
+POLL_S = 0.002
+
+
+class LabCluster:
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+
+    def client(self, node: str = "") -> Client:
+        """The cluster service of a node; without a name, of the first one that is on."""
+        if not node:
+            node = next(report.name for report in self.lab.show() if report.power == "on")
+        pid = self.lab.node(node).init.read_text().strip()
+        return Client(f"/proc/{pid}/root/run/outlast/control.sock")
+
+    def call(self, verb: str, node: str = "", **arguments: Any) -> Any:
+        return self.client(node).call(verb, arguments, type=object)
+
+    def status(self, node: str = "") -> ClusterStatus:
+        return self.client(node).call("status", {}, type=ClusterStatus)
+
+    def group(self, name: str, node: str = "") -> GroupRow:
+        return self.client(node).call("group.show", {"name": name}, type=GroupRow)
+
+    def owner(self, name: str, node: str = "") -> str:
+        return self.group(name, node).owner
+
+    def events(self, node: str = "", limit: int = 1000, **filters: str) -> list[Event]:
+        return self.client(node).call("events", {"limit": limit, **filters}, type=list[Event])
+
+    def words(self, node: str = "") -> list[str]:
+        return [event.words for event in self.events(node)]
+
+    def wait(self, happened: Callable[[ClusterStatus], object], what: str, within_s: float = 60.0) -> ClusterStatus:
+        """Until a status of the cluster says so. The bound catches a hang; it measures nothing."""
+        deadline = time.monotonic() + within_s
+        last = "no node answers"
+        while time.monotonic() < deadline:
+            try:
+                status = self.status()
+                if happened(status):
+                    return status
+                last = _summary(status)
+            except (ControlError, OSError, StopIteration) as error:
+                last = str(error) or last
+            time.sleep(0.02)
+        raise LabError(f"did not happen within {within_s:g} s: {what}\n{last}")
+
+    def wait_for_members(self, *names: str, within_s: float = 60.0) -> ClusterStatus:
+        wanted = set(names or self.lab.state().nodes)
+        return self.wait(lambda s: wanted <= up(s) and s.coordinator in up(s), f"{sorted(wanted)} are up", within_s)
+
+    def wait_online(self, *groups: str, within_s: float = 60.0) -> ClusterStatus:
+        return self.wait(
+            lambda s: all(row.state == "online" and row.settled for row in s.groups if row.name in groups),
+            f"{', '.join(groups)} online",
+            within_s,
+        )
+
+    def protect(self, kind: str, name: str, *, wait: bool = True, **options: Any) -> None:
+        """A new guest under the cluster's protection. Without QEMU's image lock: safety never rests on it (rule 5)."""
+        xml = self.lab.create_guest(kind, name, image_lock=False)
+        self.client().call("vm.protect", {"definition": xml, **options}, type=ProtectReport)
+        if wait:
+            self.wait_online(name)
+
+    def outputs(self, guests: Iterable[str], nodes: Iterable[str]) -> Mapping[tuple[str, str], int]:
+        """How many bytes each guest has written to its serial port on each node."""
+        found = {}
+        for node in nodes:
+            for guest in guests:
+                try:
+                    found[guest, node] = os.path.getsize(self.lab.node(node).guest_logs / f"{guest}.log")
+                except FileNotFoundError:
+                    found[guest, node] = 0
+        return found
+
+    def wait_for_output(
+        self, guests: Iterable[str], nodes: Iterable[str], before: Mapping[tuple[str, str], int], within_s: float = 60.0
+    ) -> dict[str, float]:
+        """When each guest first wrote something more on one of these nodes, by the monotonic clock."""
+        nodes, missing, seen = tuple(nodes), set(guests), {}
+        deadline = time.monotonic() + within_s
+        while missing:
+            now = self.outputs(missing, nodes)
+            at = time.monotonic()
+            for (guest, node), size in now.items():
+                if guest in missing and size > before.get((guest, node), 0):
+                    seen[guest] = at
+                    missing.discard(guest)
+            if at > deadline:
+                raise LabError(f"no output within {within_s:g} s from {', '.join(sorted(missing))}")
+            time.sleep(POLL_S)
+        return seen
+
+    def qemu_pid(self, node: str, guest: str) -> int:
+        """As the host counts; 0 when it does not run there."""
+        return next((pid for pid, name in _qemus(self.lab, node) if name == guest), 0)
+
+    def running(self) -> dict[str, list[str]]:
+        """Guest to the nodes on which a QEMU of it runs now, read from the processes."""
+        found: dict[str, list[str]] = {}
+        for node in self.lab.state().nodes:
+            for _, guest in _qemus(self.lab, node):
+                found.setdefault(guest, []).append(node)
+        return found
+
+
+def up(status: ClusterStatus) -> set[str]:
+    return {row.name for row in status.nodes if row.state in ("up", "paused")}
+
+
+def _qemus(lab: Lab, name: str) -> list[tuple[int, str]]:
+    return [(found.pid, guest) for found in processes(lab.node(name)) if (guest := guest_of(found))]
+
+
+def _summary(status: ClusterStatus) -> str:
+    nodes = ", ".join(f"{row.name} {row.state}" for row in status.nodes)
+    groups = "\n".join(f"  {row.name}: {row.state} on {row.owner or '-'} {row.why}" for row in status.groups)
+    return f"{nodes}\n{groups}"
