@@ -163,10 +163,10 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def judge(state: S, health: Health, *, was_online: bool, permitted: bool) -> Verdict:
-    """`was_online`: this life of the node reported it online at the present epoch. `permitted`: it may run here; when
-    it may not, its end is the permit's doing and nobody's intent."""
+    """`was_online`: it was seen online here since it was last started, or this life of the node reported it so at the
+    present epoch. `permitted`: it may run here; when it may not, its end is the permit's doing and nobody's intent."""
     event = found(health)
-    if state is S.OPENING and not (was_online and permitted):
+    if state in (S.OPENING, S.UNCERTAIN) and not (was_online and permitted):
         # What ended before this node was responsible for it is neither a failure nor anybody's intent.
         return Verdict(E.FOUND_OFFLINE if event is E.FOUND_FAILED else event)
     ran = state in (S.ONLINE, S.UNCERTAIN, S.OPENING)

@@ -112,7 +112,8 @@ class Checks:
         if group is None:
             return
         self.wish(group, wanted)
-        if wanted is Wanted.OFFLINE and self.groups[group].record.wanted is Wanted.ONLINE:
+        record = self.groups[group].record
+        if wanted is Wanted.OFFLINE and record.wanted is Wanted.ONLINE and self._said_online(record):
             self.switched_off[vm] = node
         else:
             self.switched_off.pop(vm, None)
@@ -136,7 +137,7 @@ class Checks:
         if kept.record.owner != node:
             self._broken(2, f"{vm} was started on {node}, but its owner is {kept.record.owner or 'nobody'}")
         problem = self._session_problem(node)
-        if problem:
+        if problem and not self._disturbed(node):  # a start that hung may come through late, and is then undone
             self._broken(2, f"{vm} was started on {node}, {problem}")
         wanted_off = kept.record.wanted is Wanted.OFFLINE and not kept.record.move_to
         if wanted_off and self.now() - kept.last_off_s > _RECENTLY_S and not self._disturbed(node):
