@@ -237,6 +237,32 @@ def logs(
         sys.stdout.write(lab.log(node, service))
 
 
+@app.command()
+def check(
+    context: typer.Context,
+    seconds: Annotated[float, typer.Option("--seconds", help="Watch the processes for so long first.")] = 0.0,
+    name: Name = "lab",
+    as_json: Json = False,
+) -> None:
+    """Did two copies of a guest ever run at once? Ask the beacons' disks and the processes, not Outlast."""
+    import dataclasses
+    import time
+
+    with _lab(name) as lab:
+        with lab.watcher() as watcher:
+            time.sleep(max(seconds, 0.1))
+        findings = [*watcher.findings, *lab.check_disks()]
+    if _wants_json(context, as_json):
+        _print_json([dataclasses.asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            typer.echo(f"{finding.guest}: {finding.words}")
+        if not findings:
+            typer.echo("no guest ever ran twice at once")
+    if findings:
+        raise typer.Exit(1)
+
+
 GuestName = Annotated[str, typer.Argument(metavar="NAME", help="The VM's name.")]
 ImageLock = Annotated[bool, typer.Option("--image-lock/--no-image-lock", help="QEMU's lock on the disk image.")]
 Local = Annotated[

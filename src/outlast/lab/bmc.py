@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import msgspec
@@ -52,7 +53,7 @@ def daemon_runs(lab: LabPaths) -> bool:
 def start_daemon(lab: LabPaths) -> None:
     """Returns at once; `wait_for_daemon` says when it answers."""
     with lab.daemon_log.open("ab") as log:
-        subprocess.Popen(
+        daemon = subprocess.Popen(
             [sys.executable, "-m", "outlast.lab.daemon", lab.name],
             cwd="/",
             env={"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
@@ -61,6 +62,7 @@ def start_daemon(lab: LabPaths) -> None:
             stderr=log,
             start_new_session=True,
         )
+    threading.Thread(target=daemon.wait, daemon=True).start()  # reaps it, whenever it ends
 
 
 def wait_for_daemon(lab: LabPaths, *, within_s: float = 15.0) -> None:

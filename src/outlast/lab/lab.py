@@ -7,16 +7,18 @@ what was asked for when the lab was built. So a command that died half-way leave
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
-from outlast.lab import beacon, bmc, cgroup, disk, layout, linux, network, node, requirements
+from outlast.lab import beacon, bmc, cgroup, checker, disk, layout, linux, network, node, requirements
 from outlast.lab.errors import LabError, NotPossibleNow, WrongInput
 from outlast.lab.layout import LabPaths, NodePaths
 
@@ -83,14 +85,35 @@ class Lab:
         if there:
             # First of all, and without waiting for anybody: a hanging `lab up` dies with its nodes.
             cgroup.kill(self.paths.cgroup)
-            with self._alone():
+            with self._alone(patience_s=30.0):
                 self._tear_down()
         return there
 
     def is_up(self) -> bool:
         return self.paths.state.exists() and cgroup.is_populated(self.paths.cgroup)
 
+    def put_in_order(self) -> None:
+        """Everything on, thawed, healed and in working order, and no guest anywhere: as it was when it was new."""
+        for name in self.state().nodes:
+            bmc.set_fault(self.paths, name, bmc.Fault.NONE)
+            target = self.node(name)
+            if cgroup.is_frozen(target.cgroup):
+                node.thaw(target)
+            if not node.is_on(target) or any(node.guest_of(found) for found in node.processes(target)):
+                self.reset(name, "put in order")
+            shutil.rmtree(target.guest_logs)
+            target.guest_logs.mkdir()
+        self.heal()
+        self.keep_daemon()
+        for left in (self.paths.shared, self.paths.images):
+            for file in left.iterdir():
+                if file.is_file():
+                    file.unlink()
+
     # Power
+
+    def is_on(self, name: str) -> bool:
+        return node.is_on(self.node(name))
 
     def power_on(self, name: str, why: str = "powered on by hand", *, wait: bool = True) -> None:
         target = self.node(name)
@@ -117,22 +140,26 @@ class Lab:
             bmc.start_daemon(self.paths)
             bmc.wait_for_daemon(self.paths)
 
+    def kill_daemon(self, how: signal.Signals = signal.SIGKILL) -> None:
+        for pid in cgroup.members(f"{self.paths.cgroup}/daemon"):
+            os.kill(pid, how)
+
     # Freezing and killing
 
     def freeze(self, name: str, process: str = "") -> None:
         if process:
-            _signal(self.node(name), process, "STOP")
+            _signal(self.node(name), process, signal.SIGSTOP)
         else:
             node.freeze(self.node(name))
 
     def thaw(self, name: str, process: str = "") -> None:
         if process:
-            _signal(self.node(name), process, "CONT")
+            _signal(self.node(name), process, signal.SIGCONT)
         else:
             node.thaw(self.node(name))
 
     def kill(self, name: str, process: str) -> None:
-        _signal(self.node(name), process, "KILL")
+        _signal(self.node(name), process, signal.SIGKILL)
 
     # Network
 
@@ -160,6 +187,26 @@ class Lab:
             check=False,
         )
 
+    def exec(self, name: str, *command: str, timeout_s: float = 60.0) -> str:
+        """Runs a command inside a node and returns what it said; it must succeed."""
+        done = self.run(name, *command, timeout_s=timeout_s)
+        if done.returncode:
+            words = (done.stderr or done.stdout).strip()
+            raise LabError(f"{' '.join(command)} failed on {name} (exit code {done.returncode}): {words}")
+        return done.stdout
+
+    def virsh(self, name: str, *arguments: str) -> str:
+        return self.exec(name, "virsh", "--quiet", *arguments)
+
+    def wait(self, happened: Callable[[], object], within_s: float, what: str = "") -> float:
+        """Until `happened()` is true; returns after how many seconds. The bound is there to catch a hang."""
+        began = time.monotonic()
+        while not happened():
+            if time.monotonic() - began > within_s:
+                raise LabError(f"did not happen within {within_s:g} s: {what or happened}")
+            time.sleep(0.005)
+        return time.monotonic() - began
+
     def become(self, name: str, command: Sequence[str]) -> None:
         """This process goes into the node and becomes the command: terminal, signals and exit code are its own."""
         enter = node.enter_command(self.node(name), command)
@@ -179,6 +226,15 @@ class Lab:
         """What a guest has said on a node so far."""
         path = self.node(node_name).guest_logs / f"{guest}.log"
         return beacon.read_log(path) if path.exists() else ()
+
+    def watcher(self) -> checker.Watcher:
+        """Sees whether two copies of a guest ever run at once, from `with` to its end."""
+        return checker.Watcher([self.paths.node(name) for name in self.state().nodes])
+
+    def check_disks(self) -> tuple[checker.Finding, ...]:
+        """What the beacons' disks say about two copies of a guest."""
+        self.state()
+        return checker.check_disks(self.paths.images.glob("*.img"))
 
     # Looking
 
@@ -258,29 +314,38 @@ class Lab:
         cgroup.kill(self.paths.cgroup)
         cgroup.remove(self.paths.cgroup)
         network.remove(self.paths)
-        if keep_directory:
-            for entry in self.paths.root.iterdir():
-                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-        else:
-            shutil.rmtree(self.paths.root, ignore_errors=False)
+        _empty(self.paths.root)
+        if not keep_directory:
+            self.paths.root.rmdir()
             with suppress(OSError):  # other labs are there
                 layout.LABS.rmdir()
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self, *, patience_s: float = 0.0) -> Iterator[None]:
         """One `up` or `down` of a lab at a time; the kernel lets go when its holder dies."""
-        self.paths.root.mkdir(parents=True, exist_ok=True)
-        directory = os.open(self.paths.root, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        deadline = time.monotonic() + patience_s
+        while not (directory := self._take()):
+            if time.monotonic() > deadline:
                 raise NotPossibleNow(
                     f'lab "{self.paths.name}" is just being brought up or down by somebody else; try again'
-                ) from None
+                )
+            time.sleep(0.05)
+        try:
             yield
         finally:
             os.close(directory)
+
+    def _take(self) -> int:
+        """The lab's directory, locked; 0 if somebody else has it, or has just removed it."""
+        root = self.paths.root
+        root.mkdir(parents=True, exist_ok=True)
+        directory = os.open(root, os.O_RDONLY)
+        with suppress(BlockingIOError, FileNotFoundError):
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(directory), root.stat()):
+                return directory
+        os.close(directory)
+        return 0
 
     def _check_names(self, *names: str) -> None:
         for name in names:
@@ -291,6 +356,19 @@ class Lab:
 
     def _set_cuts(self, cuts: frozenset[network.Cut]) -> None:
         network.apply_cuts(self.paths, cuts, self.state().nodes)
+
+
+def _empty(directory: Path) -> None:
+    """A copying command that a dying `lab up` left behind may still add files for a moment."""
+    for attempt in range(10):
+        try:
+            for entry in directory.iterdir():
+                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+            return
+        except OSError:
+            if attempt == 9:
+                raise
+            time.sleep(0.1)
 
 
 def wait_for_libvirt(target: NodePaths, *, within_s: float = 30.0) -> None:
@@ -323,12 +401,10 @@ def _check_service_program() -> None:
         )
 
 
-def _signal(target: NodePaths, process: str, signal: str) -> None:
-    import signal as signals
-
+def _signal(target: NodePaths, process: str, what: signal.Signals) -> None:
     for pid in node.find_processes(target, process):
         with suppress(ProcessLookupError):
-            os.kill(pid, signals.Signals[f"SIG{signal}"])
+            os.kill(pid, what)
 
 
 def _report(target: NodePaths, cuts: frozenset[network.Cut]) -> NodeReport:

@@ -127,16 +127,17 @@ def life_of(node: NodePaths) -> str:
         return ""
 
 
+def process(pid: int) -> NodeProcess | None:
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+        program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return NodeProcess(pid, tuple(arguments), program)
+
+
 def processes(node: NodePaths) -> tuple[NodeProcess, ...]:
-    found = []
-    for pid in cgroup.members(node.cgroup):
-        try:
-            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
-            program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        found.append(NodeProcess(pid, tuple(arguments), program))
-    return tuple(found)
+    return tuple(found for pid in cgroup.members(node.cgroup) if (found := process(pid)))
 
 
 def find_processes(node: NodePaths, what: str) -> tuple[int, ...]:
@@ -146,9 +147,9 @@ def find_processes(node: NodePaths, what: str) -> tuple[int, ...]:
     if kind not in ("libvirtd", "outlastd", "outlast-rhs", "qemu") or (kind == "qemu" and not which):
         raise WrongInput(f'cannot tell which process "{what}" is: use outlastd, outlast-rhs, libvirtd or qemu:VMNAME')
     pids = tuple(
-        process.pid
-        for process in processes(node)
-        if (guest_of(process) == which if kind == "qemu" else is_service(process, kind, which))
+        found.pid
+        for found in processes(node)
+        if (guest_of(found) == which if kind == "qemu" else is_service(found, kind, which))
     )
     if not pids:
         raise NotPossibleNow(f"no process {what} runs on {node.name}")

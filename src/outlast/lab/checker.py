@@ -1,0 +1,137 @@
+"""Did ever two copies of one guest run? Asked of the guests' disks and of the processes, not of Outlast.
+
+Two witnesses. The disks of the beacons tell afterwards: a beacon notes on its disk when it meets another's writing
+there, and a start that lies before the last beat of the run before. The watcher looks at the processes of all
+nodes, every few milliseconds while a test runs; it also sees a second copy that lived for a moment only.
+QEMU's lock on the image is no part of this; tests switch it off (`--no-image-lock`).
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from outlast.lab import beacon, cgroup, node
+from outlast.lab.errors import LabError
+from outlast.lab.layout import NodePaths
+
+HALF_A_DAY_S = 12 * 3600
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    guest: str
+    words: str
+
+
+def check_disks(images: Iterable[Path]) -> tuple[Finding, ...]:
+    """Looks at the beacons among the images; others' content says nothing here."""
+    findings: list[Finding] = []
+    for image in sorted(images):
+        try:
+            disk = beacon.read_disk(image)
+        except LabError:
+            continue
+        if disk.runs:
+            findings += check_disk(disk)
+    return tuple(findings)
+
+
+def check_disk(disk: beacon.BeaconDisk) -> tuple[Finding, ...]:
+    findings = []
+    if clash := disk.clash:
+        findings.append(
+            Finding(
+                disk.name,
+                f"run {clash.boot_id} met the writing of run {clash.other_boot_id} on its disk, "
+                f"{clash.times} times, last at its beat {clash.beat}",
+            )
+        )
+    for before, after in zip(disk.runs, disk.runs[1:], strict=False):
+        # The wall clock of one machine, in seconds of the day: "later" is within half a day, across midnight too.
+        early_s = (_seconds(before.to_time) - _seconds(after.from_time)) % (2 * HALF_A_DAY_S)
+        if 0 < early_s < HALF_A_DAY_S:
+            words = (
+                f"run {after.boot_id} began at {after.from_time}, before the last beat of "
+                f"run {before.boot_id} at {before.to_time}"
+            )
+            findings.append(Finding(disk.name, words))
+    return tuple(findings)
+
+
+def _seconds(time: str) -> int:
+    hours, minutes, seconds = (int(part) for part in time.split(":"))
+    return (hours * 60 + minutes) * 60 + seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A QEMU process that runs a guest."""
+
+    guest: str
+    node: str
+    pid: int
+    incoming: bool  # the receiving side of a live migration
+
+
+def find_doubles(copies: Iterable[Copy]) -> tuple[Finding, ...]:
+    """A live migration has two processes: one of them was started to receive. Anything else has one."""
+    by_guest: dict[str, list[Copy]] = {}
+    for copy in copies:
+        by_guest.setdefault(copy.guest, []).append(copy)
+    findings = []
+    for guest, found in sorted(by_guest.items()):
+        migrating = len(found) == 2 and any(copy.incoming for copy in found)
+        if len(found) > 1 and not migrating:
+            places = ", ".join(f"{copy.node} (process {copy.pid})" for copy in found)
+            findings.append(Finding(guest, f"runs {len(found)} times at once: {places}"))
+    return tuple(findings)
+
+
+class Watcher:
+    """Watches in a thread of its own, from `with` to its end; then `findings` holds all that it has seen."""
+
+    def __init__(self, nodes: Sequence[NodePaths], *, every_s: float = 0.02) -> None:
+        self._nodes = nodes
+        self._every_s = every_s
+        self._known: dict[int, Copy | None] = {}
+        self._seen: dict[Finding, None] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
+        self.rounds = 0
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(self._seen)
+
+    def __enter__(self) -> "Watcher":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(self._every_s):
+            self._seen |= dict.fromkeys(find_doubles(self._copies()))
+            self.rounds += 1
+
+    def _copies(self) -> list[Copy]:
+        """What a process is does not change; only new ones are looked at."""
+        known: dict[int, Copy | None] = {}
+        for target in self._nodes:
+            for pid in cgroup.members(target.cgroup):
+                before = self._known.get(pid)
+                known[pid] = before or _copy_of(target, pid)
+        self._known = known
+        return [copy for copy in known.values() if copy]
+
+
+def _copy_of(target: NodePaths, pid: int) -> Copy | None:
+    process = node.process(pid)
+    guest = node.guest_of(process) if process else ""
+    return Copy(guest, target.name, pid, "-incoming" in process.arguments) if process and guest else None
