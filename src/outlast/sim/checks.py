@@ -132,7 +132,7 @@ class Checks:
         kept = self.groups.get(self.group_of.get(vm, ""))
         if kept is None or not by_cluster:
             return
-        if hand:
+        if hand and not self._disturbed(hand):  # what is broken there may have kept it from being seen in time
             self._broken(5, f"{vm} was switched off by hand on {hand}, and was started again on {node}")
         if kept.record.owner != node:
             self._broken(2, f"{vm} was started on {node}, but its owner is {kept.record.owner or 'nobody'}")

@@ -138,6 +138,7 @@ class SimPlugin:
         if name not in self._machine.copies:
             self._machine.defined.discard(name)
             self._machine.known.pop(name, None)
+            self._machine.troubles.said_alive.discard(name)
 
     # --- what only this type can do -------------------------------------------------------------------------------
 
