@@ -17,9 +17,6 @@ from typer.core import TyperGroup
 from outlast.cli import options
 from outlast.client.control import EXIT_CODES, ControlError
 
-BROKEN_PIPE = 141
-"""As if SIGPIPE had ended it, which is what a shell expects of a program whose reader has gone."""
-
 LOOK, MANAGE, TRY = "Look", "Manage", "Try it out"
 NOUNS = {
     "status": LOOK,
@@ -111,8 +108,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = run(list(arguments))
         sys.stdout.flush()
     except BrokenPipeError:
+        # Whoever read our output has gone. Nobody is left to tell, and Python must not try again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = BROKEN_PIPE
+        code = EXIT_CODES["failed"]
     sys.exit(code)
 
 

@@ -1,7 +1,7 @@
 """How does an answer look: as JSON for scripts, as tables and lines for people?
 
 A table's last column says why; where too little room is left for it, it goes below its row, so that no reason is ever
-cut off. In a pipe a row is one line, whatever its length. Colours only underline what the words say, and only on a terminal.
+cut off. In a pipe a row is one line, whatever its length. Colours only underline what the words say, on a terminal.
 Rich is imported when something is printed for people: scripts do not wait for it.
 """
 

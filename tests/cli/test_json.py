@@ -1,0 +1,67 @@
+"""What scripts see: `--json` prints the fields of the answers as they are."""
+
+import json
+from typing import Any
+
+import healthy
+import msgspec
+import pytest
+from command_line import Outlast
+from fake_service import FakeService, Result, Stream
+
+pytest_plugins = ("cli_fixtures",)
+
+LOOKING: list[tuple[tuple[str, ...], str, Any]] = [
+    (("status",), "status", healthy.status()),
+    (("node", "list"), "node.list", [healthy.node()]),
+    (("node", "show", "n1"), "node.show", healthy.node()),
+    (("vm", "list"), "vm.list", [healthy.vm()]),
+    (("vm", "show", "web"), "vm.show", healthy.detail()),
+    (("group", "list"), "group.list", [healthy.group()]),
+    (("group", "show", "web"), "group.show", healthy.group()),
+    (("resource", "list"), "resource.list", [healthy.resource()]),
+    (("resource", "show", "web"), "resource.show", healthy.resource()),
+    (("resource-type", "list"), "type.list", [healthy.offer()]),
+    (("resource-type", "verify"), "type.verify", [healthy.offer()]),
+    (("events",), "events", list(healthy.failover())),
+    (("explain", "vm", "web"), "explain.vm", healthy.explanation()),
+    (("explain", "group", "web"), "explain.group", healthy.explanation()),
+    (("explain", "node", "n1"), "explain.node", healthy.explanation()),
+    (("explain", "decision", "1"), "explain.replay", {"decided": "web goes to n2", "again": [], "inputs": {}}),
+]
+
+
+@pytest.mark.parametrize(("arguments", "verb", "answer"), LOOKING)
+def test_json_is_the_answer_field_by_field(
+    fake: FakeService, outlast: Outlast, arguments: tuple[str, ...], verb: str, answer: Any
+) -> None:
+    fake.answers[verb] = Result(answer)
+    for form in (("--json", *arguments), (*arguments, "--json")):
+        ended = outlast(*form, width=40)
+        assert (ended.code, ended.err) == (0, "")
+        assert json.loads(ended.out) == json.loads(msgspec.json.encode(answer))
+
+
+@pytest.mark.parametrize(("arguments", "verb", "answer"), LOOKING)
+def test_people_get_the_same_without_json(
+    fake: FakeService, outlast: Outlast, arguments: tuple[str, ...], verb: str, answer: Any
+) -> None:
+    fake.answers[verb] = Result(answer)
+    ended = outlast(*arguments)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.strip()
+    assert not ended.out.lstrip().startswith(("{", "["))
+
+
+def test_what_is_followed_is_one_document_a_line(fake: FakeService, outlast: Outlast) -> None:
+    past, news = healthy.failover()[:2], healthy.failover()[1:]
+    fake.answers |= {"events": Result(past), "events.follow": Stream(news)}
+    lines = outlast("--json", "events", "--follow").out.splitlines()
+    # What stood in the past already is not told twice.
+    assert [json.loads(line)["kind"] for line in lines] == ["failed", "decided", "online-pending", "online"]
+
+
+def test_the_version_needs_no_cluster(fake: FakeService, outlast: Outlast) -> None:
+    assert set(json.loads(outlast("version", "--json").out)) == {"outlast", "python"}
+    assert outlast("version").out.startswith("outlast ")
+    assert fake.asked == []

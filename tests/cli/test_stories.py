@@ -1,0 +1,93 @@
+"""`events` and `explain`: the story of the cluster, told so that a reader sees what belongs together."""
+
+import healthy
+from command_line import Outlast
+from fake_service import FakeService, Result, Stream
+
+from outlast.cli.events import KIND_STYLES
+from outlast.cli.story import blocks
+from outlast.model.event import KINDS
+
+pytest_plugins = ("cli_fixtures",)
+
+
+def test_every_kind_of_event_has_its_colour() -> None:
+    assert set(KIND_STYLES) == set(KINDS)
+
+
+def test_two_failovers_are_two_chapters() -> None:
+    told = blocks([*healthy.failover(), *healthy.failover(healthy.AT_S + 5)])
+    assert [len(block.events) for block in told] == [4, 4]
+    assert told[1].outcome == healthy.failover(healthy.AT_S + 5)[-1]
+
+
+def test_the_failure_of_the_second_attempt_belongs_to_the_same_chapter() -> None:
+    first, again = healthy.failover()[:3], healthy.failover(healthy.AT_S + 1)
+    assert len(blocks([*first, *again])) == 1
+
+
+def test_what_comes_after_a_long_pause_is_another_chapter() -> None:
+    late = healthy.event("coordinator", "n3 coordinates", at_s=healthy.AT_S + 500)
+    assert len(blocks([*healthy.failover(), late])) == 2
+
+
+def test_what_an_administrator_does_begins_a_chapter() -> None:
+    joined = healthy.event("node-joined", "n1 opened its session")
+    protected = healthy.event("group-changed", "web is protected", at_s=healthy.AT_S + 3)
+    assert len(blocks([joined, protected, *healthy.failover(healthy.AT_S + 3)[1:]])) == 2
+
+
+def test_clocks_that_differ_tell_nothing_before_its_cause() -> None:
+    (chapter,) = blocks([healthy.event("failed", "x"), healthy.event("decided", "y", at_s=healthy.AT_S - 0.3)])
+    assert [chapter.after_s(event) for event in chapter.events] == [0.0, 0.0]
+
+
+def test_nothing_has_no_chapters() -> None:
+    assert blocks([]) == ()
+
+
+def test_explain_tells_the_present_then_the_story_with_relative_times(fake: FakeService, outlast: Outlast) -> None:
+    fake.answers["explain.vm"] = Result(healthy.explanation())
+    lines = outlast("explain", "vm", "web").lines()
+    assert lines[:4] == ["web", "  web is online on n2", "  it is wanted online", ""]
+    assert lines[4].endswith(":20.000")
+    assert lines[5:] == [
+        "     +0.000 s  failed          web failed on n1: QEMU ended with signal 9",
+        "     +0.012 s  decided         web goes to n2 (epoch 4): it failed on n1",
+        "                               n2: fewest groups (0) of the nodes that can take it (n2, n3)",
+        "     +0.020 s  online-pending  web is being brought online on n2",
+        "     +0.420 s  online          web is online on n2",
+        "               online after 0.42 s",
+    ]
+
+
+def test_explain_shows_the_last_chapters_and_how_to_see_the_others(fake: FakeService, outlast: Outlast) -> None:
+    story = [event for number in range(8) for event in healthy.failover(healthy.AT_S + 100 * number)]
+    fake.answers["explain.vm"] = Result(healthy.explanation(story=tuple(story)))
+    assert "(3 older chapters: add --last 8)" in outlast("explain", "vm", "web").out
+    assert "older chapters" not in outlast("explain", "vm", "web", "--last", "8").out
+
+
+def test_an_event_is_a_line_with_time_node_kind_and_words(fake: FakeService, outlast: Outlast) -> None:
+    fake.answers["events"] = Result(healthy.failover())
+    (line, *_) = outlast("events").lines()
+    assert line.endswith("20.000  n1   failed          web failed on n1: QEMU ended with signal 9")
+    assert len(line.split()[0]) == len("2026-11-23")
+    assert outlast("events", width=80).lines()[0].startswith(line.split()[1])
+
+
+def test_events_pass_the_filters_on_and_follow_with_them(fake: FakeService, outlast: Outlast) -> None:
+    fake.answers |= {"events": Result([]), "events.follow": Stream(healthy.failover())}
+    ended = outlast("events", "--follow", "--group", "web", "--limit", "7")
+    assert fake.arguments("events") == {"limit": 7, "group": "web", "node": ""}
+    assert fake.arguments("events.follow") == {"group": "web", "node": ""}
+    assert len(ended.lines()) == 4
+
+
+def test_a_replayed_decision_stands_beside_what_was_decided_then(fake: FakeService, outlast: Outlast) -> None:
+    action = {"group": "web", "owner": "n2", "why": "it failed on n1", "reasons": ["n2: the only node"]}
+    fake.answers["explain.replay"] = Result({"decided": "web goes to n2", "again": [action], "inputs": {}})
+    assert outlast("explain", "decision", "e1").lines() == [
+        "decided then: web goes to n2",
+        "decides now:  web goes to n2: it failed on n1 (n2: the only node)",
+    ]
