@@ -97,8 +97,7 @@ class Lab:
         for name in self.state().nodes:
             bmc.set_fault(self.paths, name, bmc.Fault.NONE)
             target = self.node(name)
-            if cgroup.is_frozen(target.cgroup):
-                node.thaw(target)
+            cgroup.thaw(target.cgroup)
             if not node.is_on(target) or any(node.guest_of(found) for found in node.processes(target)):
                 self.reset(name, "put in order")
             shutil.rmtree(target.guest_logs)

@@ -49,7 +49,9 @@ def power_on(node: NodePaths, why: str) -> None:
 
 
 def _start(node: NodePaths, why: str) -> None:
-    _forget_what_volatile_memory_held(node)
+    node.init.unlink(missing_ok=True)
+    group = cgroup.create(node.cgroup)
+    cgroup.thaw(node.cgroup)  # a node that lost its power while it was frozen
     environment = {
         "PATH": disk.search_path(),
         "HOME": "/root",
@@ -59,7 +61,7 @@ def _start(node: NodePaths, why: str) -> None:
         "NODE": str(node.root),
         "NAME": node.name,
         "ADDRESS": layout.address_of(node.name),
-        "CGROUP": str(cgroup.create(node.cgroup)),
+        "CGROUP": str(group),
         "NET": str(node.lab.network),
         "DEVICES": node.devices.read_text() if node.devices.exists() else "",
         "KEEP": "\n".join(_kept_directories()),
@@ -206,10 +208,6 @@ def _switch_held(node: NodePaths) -> Iterator[None]:
         yield
     finally:
         os.close(directory)
-
-
-def _forget_what_volatile_memory_held(node: NodePaths) -> None:
-    node.init.unlink(missing_ok=True)
 
 
 def _remember(node: NodePaths, power: Power) -> None:
