@@ -47,6 +47,8 @@ class Resources:
         self.settled = asyncio.Event()
         """Set with every change of a state."""
         self._tasks: asyncio.TaskGroup | None = None
+        self._leaving: dict[str, asyncio.Task[None]] = {}
+        """Resources that are being let go of here."""
 
     async def run(self) -> None:
         changes = self._store.subscribe(keys.GROUPS, keys.RESOURCES, keys.STATUS)
@@ -229,11 +231,20 @@ class Resources:
         if local.task is not None and local.task is not asyncio.current_task():
             local.task.cancel()
         if self._tasks is not None:
-            self._tasks.create_task(self._forget(local, forget=forget))
+            before = self._leaving.get(local.name)
+            leaving = self._tasks.create_task(self._forget(local, before, forget=forget))
+            self._leaving[local.name] = leaving
+            leaving.add_done_callback(lambda done: self._left(local.name, done))
         self.settled.set()
 
-    async def _forget(self, local: Local, *, forget: bool) -> None:
+    def _left(self, name: str, done: asyncio.Task[None]) -> None:
+        if self._leaving.get(name) is done:
+            del self._leaving[name]
+
+    async def _forget(self, local: Local, before: asyncio.Task[None] | None, *, forget: bool) -> None:
         try:
+            if before is not None:
+                await asyncio.wait([before])
             if forget and not local.opened:
                 await self.calls.open(local.resource)
             await self.calls.let_go(local.resource, forget=forget)
@@ -248,6 +259,9 @@ class Resources:
 
     async def _call(self, local: Local, call: Call) -> None:
         """Carry out a call of the machine and feed its result back in."""
+        leaving = self._leaving.get(local.name)
+        if leaving is not None:
+            await asyncio.wait([leaving])  # it is back before it was gone: else its leaving would close it again
         try:
             if call is Call.OPEN or not local.opened:
                 health = await self.calls.open(local.resource)
