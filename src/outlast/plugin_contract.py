@@ -15,10 +15,11 @@ import threading
 import time
 import unittest
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from outlast.plugin import (
     API_VERSION,
+    CannotStart,
     Condition,
     Found,
     Health,
@@ -174,6 +175,23 @@ class PluginContract:
             assert not self.runs(spec)
             waiting.join(HANG_S)
             assert not waiting.is_alive(), "offline did not return after terminate had stopped everything"
+
+    def test_after_a_terminate_that_came_while_it_started_nothing_runs(self) -> None:
+        with self._opened() as (_, resource, spec):
+            begun = threading.Event()
+
+            def start() -> None:
+                with suppress(CannotStart):
+                    resource.online(lambda _word: begun.set())
+                begun.set()
+
+            starting = threading.Thread(target=start, daemon=True)
+            starting.start()
+            assert begun.wait(HANG_S)
+            resource.terminate()
+            starting.join(HANG_S)
+            assert not starting.is_alive(), "online did not return after terminate"
+            assert not self.runs(spec)
 
     def test_what_the_cluster_does_is_not_reported_as_a_failure(self) -> None:
         host = RecordingHost()

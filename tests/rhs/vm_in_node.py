@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -235,6 +236,38 @@ def test_terminate_works_while_libvirtd_hangs_because_qemu_itself_is_killed(vm: 
         vm.vm.terminate()
     assert Condition.FAILED not in vm.reported()
     assert vm.is_alive().condition is Condition.OFFLINE
+
+
+def test_a_start_that_libvirt_holds_while_it_hangs_is_not_called_stopped(vm: Running, tmp_path: Path) -> None:
+    spec = make_spec(tmp_path)
+    opened = vm.type.open(spec)
+    refused: list[str] = []
+
+    def start() -> None:
+        try:
+            opened.online(lambda _: None)
+        except (CannotStart, RuntimeError) as error:
+            refused.append(str(error))
+
+    with frozen_libvirtd():
+        starting = threading.Thread(target=start)
+        starting.start()
+        wait_until(lambda: opened.sight.may_run())
+        with pytest.raises(RuntimeError, match=r"could still start it|does not end its start"):
+            opened.terminate()
+    starting.join(HANG_S)
+    opened.terminate()
+    assert qemu_pid(spec) == 0
+    opened.forget()
+    opened.close()
+
+
+def test_a_stop_that_libvirt_has_not_answered_does_not_hit_the_next_run(vm: Running) -> None:
+    with frozen_libvirtd():
+        vm.vm.terminate()
+    vm.vm.online(lambda _: None)
+    wait_until(lambda: virsh("domstate", vm.name) == "running")
+    assert vm.is_alive() == Health(Condition.ONLINE, running=True)
 
 
 def test_while_libvirtd_hangs_a_new_host_cannot_tell_whether_a_vm_without_qemu_is_off(vm: Running) -> None:

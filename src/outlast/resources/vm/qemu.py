@@ -30,13 +30,19 @@ _REAP_S = 0.05
 """The kernel tells how a process ended once its parent has waited for it; init does so at once."""
 
 
-@dataclass(frozen=True, slots=True)
 class Process:
-    """One QEMU process. The pidfd keeps meaning this very process, also when its pid is used again."""
+    """One QEMU process. The pidfd keeps meaning this very process, also when its pid is used again.
 
-    uuid: str
-    pid: int
-    pidfd: int
+    The pidfd is closed with the last reference: several threads may look at the process while one lets go of it.
+    """
+
+    def __init__(self, uuid: str, pid: int, pidfd: int) -> None:
+        self.uuid = uuid
+        self.pid = pid
+        self.pidfd = pidfd
+
+    def __del__(self) -> None:
+        os.close(self.pidfd)
 
     def ended(self, within_s: float = 0.0) -> bool:
         """True when all its threads are gone: nothing of it writes to a disk any more."""
@@ -47,9 +53,6 @@ class Process:
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-
-    def close(self) -> None:
-        os.close(self.pidfd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,6 @@ def _open(uuid: str, pid: int) -> Process | None:
     process = Process(uuid, pid, pidfd)
     if _uuid_of(_command_line(pid)) == uuid and not process.ended():
         return process
-    process.close()
     return None
 
 

@@ -15,7 +15,8 @@ from outlast.plugin import Found, Health, Json, Refusal, ResourceName, Spec, Typ
 from outlast.resources.vm import qemu, states, verbs
 from outlast.resources.vm.connection import Connection, NoAnswer
 from outlast.resources.vm.definition import uuid_of
-from outlast.resources.vm.domain import Snapshot, VmDomain
+from outlast.resources.vm.domain import VmDomain
+from outlast.resources.vm.sight import Snapshot
 
 _POLL_S = 1.0
 _OPEN_S = 1.0
@@ -55,13 +56,13 @@ class VmType:
             snapshot = self._connection.ask(lambda conn: _snapshot_of_one(conn, uuid), _OPEN_S)
         except (libvirt.libvirtError, NoAnswer):
             snapshot = None
-        domain.look(snapshot, self._fresh_scan())
+        domain.sight.look(snapshot, self._fresh_scan())
         return domain
 
     def looks_alive(self, resources: Sequence[ResourceName]) -> Mapping[ResourceName, Health]:
         with self._lock:
             asked = [domain for name in resources if (domain := self._by_name.get(name))]
-        found = {domain.spec.name: domain.health() for domain in asked if domain.alive()}
+        found = {domain.spec.name: domain.health() for domain in asked if domain.sight.alive()}
         doubtful = [domain.spec.name for domain in asked if domain.spec.name not in found]
         return {**found, **self.is_alive(doubtful)} if doubtful else found
 
@@ -86,21 +87,22 @@ class VmType:
         self._connection.close()
 
     def _look_at(self, domains: Sequence[VmDomain]) -> list[tuple[VmDomain, Health]]:
-        before = [domain.changes for domain in domains]
+        before = [domain.sight.changes for domain in domains]
         try:
             snapshot: Snapshot | None = self._connection.ask(_snapshot_of_all, _POLL_S)
             scan = None
         except (libvirt.libvirtError, NoAnswer):  # An answer that is an error is none.
             snapshot, scan = None, qemu.scan()
         return [
-            (domain, domain.look(snapshot, scan, since=since)) for domain, since in zip(domains, before, strict=True)
+            (domain, domain.sight.look(snapshot, scan, since=since))
+            for domain, since in zip(domains, before, strict=True)
         ]
 
     def _on_event(self, uuid: str, name: str, event: int, detail: int) -> None:
         with self._lock:
             domain = self._by_uuid.get(uuid)
         if domain:
-            domain.on_event(event, detail)
+            domain.sight.on_event(event, detail)
         elif event in _APPEARING:
             self._host.appeared(Found(uuid, name, running=event == libvirt.VIR_DOMAIN_EVENT_STARTED))
 
@@ -111,7 +113,7 @@ class VmType:
         known = [domain.health() for domain in domains]
         for (domain, health), old in zip(self._look_at(domains), known, strict=True):
             if health != old and old is not states.NOT_LOOKED_AT:  # Its `open` is about to answer.
-                domain.tell(health)
+                domain.sight.tell(health)
 
     def _closed(self, domain: VmDomain) -> None:
         """An open resource was closed; another one may have taken its place already."""
