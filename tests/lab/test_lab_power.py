@@ -16,7 +16,7 @@ FEEDER = """
 import sys, time
 from outlast.adapters.watchdog import LabWatchdog
 watchdog = LabWatchdog({path!r})
-watchdog.arm(0.3)
+watchdog.arm({timeout_s})
 for _ in range({meals}):
     time.sleep(0.05)
     watchdog.feed()
@@ -42,9 +42,9 @@ def fence(lab: Lab, action: str, plug: str = "", *more: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def feed(lab: Lab, name: str, *, meals: int = 0, last: str = "") -> None:
+def feed(lab: Lab, name: str, *, meals: int = 0, last: str = "", timeout_s: float = 0.5) -> None:
     """A process in the node arms its watchdog, feeds it, does a last thing, and then only lives on."""
-    script = FEEDER.format(path=layout.WATCHDOG_SOCKET, meals=meals, last=last)
+    script = FEEDER.format(path=layout.WATCHDOG_SOCKET, meals=meals, last=last, timeout_s=timeout_s)
     (lab.node(name).var / "tmp/feeder.py").write_text(script)
     lab.exec(name, "sh", "-c", "setsid python /var/tmp/feeder.py </dev/null >/run/feeder 2>&1 &")
     lab.wait(lambda: not lab.is_on(name) or "done" in lab.run(name, "cat", "/run/feeder").stdout, 20)
@@ -91,9 +91,11 @@ def test_a_lying_bmc_says_off_and_cuts_nothing(lab: Lab) -> None:
 
 
 def test_a_watchdog_that_is_not_fed_cuts_the_power_and_it_stays_off(lab: Lab) -> None:
-    feed(lab, "n3", meals=10)  # longer than its time-out, fed all the while: the node must still be there
+    note = lab.node("n3").var / "tmp/fed"
+    feed(lab, "n3", meals=30, last="open('/var/tmp/fed', 'w')", timeout_s=1.0)
+    assert note.exists(), "fed for longer than its time-out, it did not bite"
     assert lab.wait(lambda: not lab.is_on("n3"), 20, "the watchdog cut the power") < 5
-    assert lab.show()[2].why == "its watchdog was not fed for 0.3 s"
+    assert lab.show()[2].why == "its watchdog was not fed for 1 s"
     lab.power_on("n3")
     lab.wait(lambda: lab.run("n3", "true").returncode == 0, 20)
     assert not lab.node("n3").armed.exists(), "the countdown of a former life is over"

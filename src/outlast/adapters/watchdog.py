@@ -64,9 +64,6 @@ class LabWatchdog:
 
     def _write(self, connection: socket.socket, line: str) -> None:
         """Raises BlockingIOError (an OSError) when nobody has read for long: that watchdog is not to be trusted."""
-        with suppress(BlockingIOError):
-            while connection.recv(4096):  # its answers, which nobody needs
-                pass
         connection.sendall(f"{line}\n".encode())
 
     def _close(self) -> None:

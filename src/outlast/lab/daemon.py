@@ -4,8 +4,9 @@ Outside all nodes, one per lab. For each node it is
   the BMC: /run/outlast-lab/power.sock in each node (and power.sock in the lab's directory on the host). One request
       per connection, "VERB NODE" ("on", "off", "reset", "status") or "list"; the answer is one line ("on", "off",
       names) or "error: ...". "off" is said when not one process of the node is left.
-  the watchdog: /run/outlast-lab/watchdog.sock, each node's own. Lines "arm SECONDS", "feed", "disarm". Closing the
-      connection does not stop the countdown. Unfed, the node's power is cut at once, and it stays off.
+  the watchdog: /run/outlast-lab/watchdog.sock, each node's own. Lines "arm SECONDS", "feed", "disarm", which get
+      no answer. Closing the connection does not stop the countdown. Unfed, the node's power is cut at once, and it
+      stays off.
 
 Everything that it does to a node, `outlast lab power` can do without it: when it dies, only fencing and watchdogs
 are gone. A new one counts on for the watchdogs that were armed, from the moment it starts.
@@ -40,6 +41,8 @@ class Watchdog:
         self._timer: asyncio.TimerHandle | None = None
 
     def obey(self, line: str) -> str:
+        """Returns what was wrong with it, if anything. The node gets no answer: one that it had not read when it
+        closes the connection would make the kernel throw away its last word, and that may be "disarm"."""
         verb, _, argument = line.strip().partition(" ")
         match verb:
             case "arm":
@@ -48,19 +51,19 @@ class Watchdog:
                 except ValueError:
                     timeout_s = 0.0
                 if not 0.05 <= timeout_s <= 3600:
-                    return "error: arm takes 0.05 to 3600 seconds"
+                    return f"cannot arm {self._target.name}'s: 0.05 to 3600 seconds, not {argument!r}"
                 self._life = node.life_of(self._target)
                 self._start(timeout_s)
                 self._target.armed.write_bytes(msgspec.json.encode((timeout_s, self._life)))
             case "feed" if self._timer:
                 self._start(self._timeout_s)
             case "feed":
-                return "error: not armed"
+                return f"{self._target.name} feeds it, but has not armed it"
             case "disarm":
                 self._stop()
             case _:
-                return "error: arm SECONDS, feed, disarm"
-        return "ok"
+                return f"{self._target.name} says {line.strip()!r}; known are: arm SECONDS, feed, disarm"
+        return ""
 
     def resume(self) -> None:
         """After a restart of the daemon."""
@@ -81,9 +84,12 @@ class Watchdog:
         self._target.armed.unlink(missing_ok=True)
 
     def _expire(self) -> None:
-        self._stop()
-        if node.life_of(self._target) == self._life:
-            self._bite(self._target, f"its watchdog was not fed for {self._timeout_s:g} s")
+        self._timer = None
+        if node.life_of(self._target) != self._life:
+            self._stop()
+            return
+        # What it was armed with is forgotten when the power is off, not before: the daemon may die in between.
+        self._bite(self._target, f"its watchdog was not fed for {self._timeout_s:g} s")
 
 
 class Daemon:
@@ -149,17 +155,21 @@ class Daemon:
         async def obey(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with suppress(ConnectionError, asyncio.LimitOverrunError):
                 while line := await reader.readline():
-                    writer.write(f"{watchdog.obey(line.decode(errors='replace'))}\n".encode())
-                    await writer.drain()  # raises when the node has died; what it still had to say does not count
+                    if wrong := watchdog.obey(line.decode(errors="replace")):
+                        _say(f"watchdog: {wrong}")
             writer.close()
 
         return obey
 
     def _cut_power(self, target: NodePaths, why: str) -> None:
+        def cut() -> None:
+            node.power_off(target, why)
+            target.armed.unlink(missing_ok=True)
+
         _say(f"off {target.name}: {why}")
-        cut = asyncio.ensure_future(asyncio.to_thread(node.power_off, target, why))
-        self._cuts.add(cut)
-        cut.add_done_callback(self._cuts.discard)
+        task = asyncio.ensure_future(asyncio.to_thread(cut))
+        self._cuts.add(task)
+        task.add_done_callback(self._cuts.discard)
 
 
 HANGING = "(hang)"

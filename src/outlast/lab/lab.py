@@ -417,7 +417,7 @@ def _report(target: NodePaths, cuts: frozenset[network.Cut]) -> NodeReport:
         name=target.name,
         address=layout.address_of(target.name),
         power="frozen" if on and cgroup.is_frozen(target.cgroup) else "on" if on else "off",
-        why=power.why if on is power.on else "its first process died",
+        why="its first process died" if power.on and not on else power.why,
         services=tuple(services),
         guests=tuple(sorted(guests)),
         cut_from=tuple(sorted({(c.target if c.source == target.name else c.source) or "all" for c in mine})),

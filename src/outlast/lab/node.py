@@ -83,12 +83,15 @@ def _start(node: NodePaths, why: str) -> None:
 
 def power_off(node: NodePaths, why: str) -> None:
     """Returns when not one process of the node is left."""
+    off = Power(on=False, why=why, at=time.time())
     was_on = is_on(node)
+    if was_on:
+        _remember(node, off)  # first: whoever sees it off can read why
     cgroup.kill(node.cgroup)  # at once, also while somebody is about to power it on
     with _switch_held(node):
         cgroup.kill(node.cgroup)
         if was_on:
-            _remember(node, Power(on=False, why=why, at=time.time()))
+            _remember(node, off)
 
 
 def last_power(node: NodePaths) -> Power:
