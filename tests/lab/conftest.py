@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from outlast.lab.cluster import LabCluster
 from outlast.lab.lab import Lab
 from outlast.lab.layout import LabPaths
 
@@ -54,3 +55,14 @@ def lab_paths() -> Iterator[LabPaths]:
         yield lab.paths
     finally:
         lab.down()
+
+
+@pytest.fixture
+def cluster(labs: Labs) -> Iterator[LabCluster]:
+    """Three nodes with the cluster service, a node time-out of 2 s, nothing protected; watched for double copies."""
+    usual = LabCluster(labs("cluster", nodes=3, node_timeout_s=2.0))
+    usual.clear()
+    with usual.lab.watcher() as watcher:
+        yield usual
+    assert not watcher.findings, "two copies of a guest ran at once"
+    assert not usual.lab.check_disks(), "two copies of a guest wrote to one disk"

@@ -6,13 +6,16 @@ which is written by the guests alone: it says who runs where without asking Outl
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import outlast
 from outlast.client.control import Client, ControlError
-from outlast.lab.errors import LabError
+from outlast.lab.errors import LabError, NotPossibleNow
 from outlast.lab.lab import Lab
-from outlast.lab.node import guest_of, processes
+from outlast.lab.node import find_processes, guest_of, processes
 from outlast.model.answers import ClusterStatus, GroupRow, ProtectReport
 from outlast.model.event import Event
 
@@ -22,6 +25,8 @@ POLL_S = 0.002
 class LabCluster:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
+        self._old: set[str] = set()
+        """Ids of the events before the last `clear`."""
 
     def client(self, node: str = "") -> Client:
         """The cluster service of a node; without a name, of the first one that is on."""
@@ -45,8 +50,9 @@ class LabCluster:
     def events(self, node: str = "", limit: int = 1000, **filters: str) -> list[Event]:
         return self.client(node).call("events", {"limit": limit, **filters}, type=list[Event])
 
-    def words(self, node: str = "") -> list[str]:
-        return [event.words for event in self.events(node)]
+    def story(self, node: str = "") -> list[Event]:
+        """What happened since the last `clear`, oldest first."""
+        return [event for event in self.events(node) if event.id not in self._old]
 
     def wait(self, happened: Callable[[ClusterStatus], object], what: str, within_s: float = 60.0) -> ClusterStatus:
         """Until a status of the cluster says so. The bound catches a hang; it measures nothing."""
@@ -74,12 +80,30 @@ class LabCluster:
             within_s,
         )
 
-    def protect(self, kind: str, name: str, *, wait: bool = True, **options: Any) -> None:
-        """A new guest under the cluster's protection. Without QEMU's image lock: safety never rests on it (rule 5)."""
+    def protect(self, kind: str, name: str, *, wait: bool = True, **options: Any) -> str:
+        """A new guest under the cluster's protection; returns its domain XML. Without QEMU's image lock: safety never rests on it (rule 5)."""
         xml = self.lab.create_guest(kind, name, image_lock=False)
         self.client().call("vm.protect", {"definition": xml, **options}, type=ProtectReport)
         if wait:
             self.wait_online(name)
+        return xml
+
+    def clear(self) -> None:
+        """All nodes in order and members, nothing protected, no guest anywhere."""
+        for report in self.lab.show():
+            if report.power == "frozen":
+                self.lab.thaw(report.name)
+            elif report.power == "off":
+                self.lab.power_on(report.name)
+        self.wait_for_members()
+        for row in self.status().groups:
+            self.call("vm.unprotect", name=row.name)
+        self.lab.put_in_order()
+        for node in self.lab.state().nodes:
+            for guest in self.lab.virsh(node, "list", "--all", "--name").split():
+                self.lab.virsh(node, "undefine", guest)
+        self.wait_for_members()
+        self._old = {event.id for event in self.events()}
 
     def outputs(self, guests: Iterable[str], nodes: Iterable[str]) -> Mapping[tuple[str, str], int]:
         """How many bytes each guest has written to its serial port on each node."""
@@ -109,6 +133,26 @@ class LabCluster:
                 raise LabError(f"no output within {within_s:g} s from {', '.join(sorted(missing))}")
             time.sleep(POLL_S)
         return seen
+
+    @contextmanager
+    def damaged_plugin(self, node: str) -> Iterator[None]:
+        """The files of the VM plugin, as this node alone sees them, are broken; and whole again afterwards."""
+        file = Path(outlast.__file__).parent / "resources/vm/domain.py"
+        damage = (
+            f"cp {file} /run/damaged && echo 'this is (no Python' >>/run/damaged && mount --bind /run/damaged {file}"
+        )
+        self.lab.exec(node, "sh", "-c", damage)
+        try:
+            yield
+        finally:
+            self.lab.exec(node, "umount", str(file))
+
+    def pid(self, node: str, what: str) -> int:
+        """Of a process of the node (outlastd, outlast-rhs, libvirtd), as the host counts; 0 when there is none."""
+        try:
+            return find_processes(self.lab.node(node), what)[0]
+        except NotPossibleNow:
+            return 0
 
     def qemu_pid(self, node: str, guest: str) -> int:
         """As the host counts; 0 when it does not run there."""
