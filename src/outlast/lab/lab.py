@@ -4,46 +4,18 @@ The lab's state is the machine's state: what is up is asked of the kernel each t
 what was asked for when the lab was built. So a command that died half-way leaves nothing that `down` cannot find.
 """
 
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-import msgspec
-
-from outlast.lab import beacon, bmc, cgroup, checker, disk, layout, linux, network, node, requirements
+from outlast.lab import beacon, bmc, building, cgroup, checker, disk, layout, linux, network, node, requirements
+from outlast.lab.building import LabState, load_state
 from outlast.lab.errors import LabError, NotPossibleNow, WrongInput
 from outlast.lab.layout import LabPaths, NodePaths
-
-
-class LabState(msgspec.Struct, frozen=True):
-    """What was asked for at `lab up`."""
-
-    name: str
-    nodes: tuple[str, ...]
-    service: bool
-    watchdog: bool
-    kvm: bool
-    node_timeout_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class NodeReport:
-    name: str
-    address: str
-    power: str  # on, off, frozen
-    why: str
-    services: tuple[str, ...]
-    guests: tuple[str, ...]
-    cut_from: tuple[str, ...]
-    bmc: str  # ok, or how it misbehaves
+from outlast.lab.report import NodeReport, report
 
 
 class Lab:
@@ -69,13 +41,13 @@ class Lab:
         requirements.check_machine()
         if service:
             _check_service_program()
-        with self._alone():
+        with building.alone(self.paths):
             self._refuse_if_up(tell)
             state = LabState(self.paths.name, names, service, watchdog, kvm, node_timeout_s)
             try:
-                self._build(state, tell)
+                building.build(self.paths, state, tell)
             except BaseException:
-                self._tear_down()
+                building.tear_down(self.paths)
                 raise
 
     def down(self) -> bool:
@@ -85,8 +57,8 @@ class Lab:
         if there:
             # First of all, and without waiting for anybody: a hanging `lab up` dies with its nodes.
             cgroup.kill(self.paths.cgroup)
-            with self._alone(patience_s=30.0):
-                self._tear_down()
+            with building.alone(self.paths, patience_s=30.0):
+                building.tear_down(self.paths)
         return there
 
     def is_up(self) -> bool:
@@ -119,7 +91,7 @@ class Lab:
         self.keep_daemon()
         node.power_on(target, why)
         if wait:
-            wait_for_libvirt(target)
+            node.wait_for_libvirt(target)
 
     def power_off(self, name: str, why: str = "powered off by hand") -> None:
         node.power_off(self.node(name), why)
@@ -147,18 +119,18 @@ class Lab:
 
     def freeze(self, name: str, process: str = "") -> None:
         if process:
-            _signal(self.node(name), process, signal.SIGSTOP)
+            node.signal_processes(self.node(name), process, signal.SIGSTOP)
         else:
             node.freeze(self.node(name))
 
     def thaw(self, name: str, process: str = "") -> None:
         if process:
-            _signal(self.node(name), process, signal.SIGCONT)
+            node.signal_processes(self.node(name), process, signal.SIGCONT)
         else:
             node.thaw(self.node(name))
 
     def kill(self, name: str, process: str) -> None:
-        _signal(self.node(name), process, signal.SIGKILL)
+        node.signal_processes(self.node(name), process, signal.SIGKILL)
 
     # Network
 
@@ -238,12 +210,7 @@ class Lab:
     # Looking
 
     def state(self) -> LabState:
-        try:
-            return msgspec.json.decode(self.paths.state.read_bytes(), type=LabState)
-        except FileNotFoundError:
-            name = "" if self.paths.name == layout.DEFAULT_NAME else f" --name {self.paths.name}"
-            words = f'there is no lab "{self.paths.name}"; bring it up with: outlast lab up{name}'
-            raise NotPossibleNow(words) from None
+        return load_state(self.paths)
 
     def node(self, name: str) -> NodePaths:
         state = self.state()
@@ -253,7 +220,7 @@ class Lab:
 
     def show(self) -> tuple[NodeReport, ...]:
         cuts = network.load_cuts(self.paths)
-        return tuple(_report(self.paths.node(name), cuts) for name in self.state().nodes)
+        return tuple(report(self.paths.node(name), cuts) for name in self.state().nodes)
 
     def log(self, name: str, service: str) -> str:
         target = self.node(name)
@@ -264,40 +231,6 @@ class Lab:
 
     # How
 
-    def _build(self, state: LabState, tell: Callable[[str], None]) -> None:
-        lab = self.paths
-        lab.images.mkdir(parents=True)
-        lab.guests.mkdir()
-        (lab.root / "nodes").mkdir(mode=0o700)  # copies of /etc/shadow are in there
-        tell("network")
-        cgroup.create(lab.cgroup)
-        network.create(lab)
-        new = lab.state.with_suffix(".new")
-        new.write_bytes(msgspec.json.encode(state))
-        new.rename(lab.state)
-        for name in state.nodes:
-            lab.node(name).board.mkdir(parents=True)
-        bmc.start_daemon(lab)
-
-        def start(name: str) -> None:
-            target = lab.node(name)
-            disk.install(
-                target,
-                state.nodes,
-                service=state.service,
-                watchdog=state.watchdog,
-                kvm=state.kvm,
-                node_timeout_s=state.node_timeout_s,
-            )
-            bmc.wait_for_daemon(lab)  # the services find watchdog and BMC from their first moment on
-            node.power_on(target, "lab up")
-            wait_for_libvirt(target)
-            tell(name)
-
-        with ThreadPoolExecutor(len(state.nodes)) as pool:
-            list(pool.map(start, state.nodes))
-        disk.remember_qemu_capabilities(lab.node(state.nodes[0]))
-
     def _refuse_if_up(self, tell: Callable[[str], None]) -> None:
         if self.is_up():
             count = len(self.state().nodes)
@@ -307,44 +240,7 @@ class Lab:
             )
         if self.paths.state.exists() or cgroup.path_of(self.paths.cgroup).exists():
             tell("clearing what an earlier lab left")
-        self._tear_down(keep_directory=True)
-
-    def _tear_down(self, *, keep_directory: bool = False) -> None:
-        cgroup.kill(self.paths.cgroup)
-        cgroup.remove(self.paths.cgroup)
-        network.remove(self.paths)
-        _empty(self.paths.root)
-        if not keep_directory:
-            self.paths.root.rmdir()
-            with suppress(OSError):  # other labs are there
-                layout.LABS.rmdir()
-
-    @contextmanager
-    def _alone(self, *, patience_s: float = 0.0) -> Iterator[None]:
-        """One `up` or `down` of a lab at a time; the kernel lets go when its holder dies."""
-        deadline = time.monotonic() + patience_s
-        while not (directory := self._take()):
-            if time.monotonic() > deadline:
-                raise NotPossibleNow(
-                    f'lab "{self.paths.name}" is just being brought up or down by somebody else; try again'
-                )
-            time.sleep(0.05)
-        try:
-            yield
-        finally:
-            os.close(directory)
-
-    def _take(self) -> int:
-        """The lab's directory, locked; 0 if somebody else has it, or has just removed it."""
-        root = self.paths.root
-        root.mkdir(parents=True, exist_ok=True)
-        directory = os.open(root, os.O_RDONLY)
-        with suppress(BlockingIOError, FileNotFoundError):
-            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(directory), root.stat()):
-                return directory
-        os.close(directory)
-        return 0
+        building.tear_down(self.paths, keep_directory=True)
 
     def _check_names(self, *names: str) -> None:
         for name in names:
@@ -357,40 +253,6 @@ class Lab:
         network.apply_cuts(self.paths, cuts, self.state().nodes)
 
 
-def _empty(directory: Path) -> None:
-    """A copying command that a dying `lab up` left behind may still add files for a moment."""
-    for attempt in range(10):
-        try:
-            for entry in directory.iterdir():
-                shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-            return
-        except OSError:
-            if attempt == 9:
-                raise
-            time.sleep(0.1)
-
-
-def wait_for_libvirt(target: NodePaths, *, within_s: float = 30.0) -> None:
-    """Until libvirtd answers a question, not merely until its socket is there."""
-    deadline = time.monotonic() + within_s
-    pid = node.init_pid(target)
-    while not os.path.exists(f"/proc/{pid}/root/run/libvirt/libvirt-sock"):
-        if time.monotonic() > deadline:
-            raise LabError(f"libvirtd of {target.name} did not start; see {target.var}/log/libvirtd.log")
-        node.init_pid(target)  # raises when the node died
-        time.sleep(0.01)
-    ask = node.enter_command(target, ["virsh", "--quiet", "version", "--daemon"])
-    left_s = max(1.0, deadline - time.monotonic())
-    try:
-        answer = subprocess.run(
-            ask, env=node.enter_environment(), capture_output=True, text=True, timeout=left_s, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise LabError(f"libvirtd of {target.name} does not answer; see {target.var}/log/libvirtd.log") from None
-    if answer.returncode:
-        raise LabError(f"libvirtd of {target.name} does not answer: {answer.stderr.strip()}")
-
-
 def _check_service_program() -> None:
     program = disk.search_path().split(":")[0] + "/outlastd"
     if not os.access(program, os.X_OK):
@@ -398,28 +260,3 @@ def _check_service_program() -> None:
             f"cannot start the cluster service in the nodes: there is no {program}; install Outlast there, "
             "or bring the lab up with --no-service"
         )
-
-
-def _signal(target: NodePaths, process: str, what: signal.Signals) -> None:
-    for pid in node.find_processes(target, process):
-        with suppress(ProcessLookupError):
-            os.kill(pid, what)
-
-
-def _report(target: NodePaths, cuts: frozenset[network.Cut]) -> NodeReport:
-    power = node.last_power(target)
-    on = node.is_on(target)
-    running = node.processes(target) if on else ()
-    services = [s for s in ("libvirtd", "outlastd", "outlast-rhs") if any(node.is_service(p, s) for p in running)]
-    guests = [guest for guest in map(node.guest_of, running) if guest]
-    mine = [cut for cut in cuts if target.name in (cut.source, cut.target)]
-    return NodeReport(
-        name=target.name,
-        address=layout.address_of(target.name),
-        power="frozen" if on and cgroup.is_frozen(target.cgroup) else "on" if on else "off",
-        why="its first process died" if power.on and not on else power.why,
-        services=tuple(services),
-        guests=tuple(sorted(guests)),
-        cut_from=tuple(sorted({(c.target if c.source == target.name else c.source) or "all" for c in mine})),
-        bmc=bmc.fault_of(target.lab, target.name).value,
-    )

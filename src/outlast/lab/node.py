@@ -6,12 +6,13 @@ lab's daemon (the BMC), and after the daemon has died.
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +124,27 @@ def init_pid(node: NodePaths) -> int:
     return pid
 
 
+def wait_for_libvirt(target: NodePaths, *, within_s: float = 30.0) -> None:
+    """Until libvirtd answers a question, not merely until its socket is there."""
+    deadline = time.monotonic() + within_s
+    pid = init_pid(target)
+    while not os.path.exists(f"/proc/{pid}/root/run/libvirt/libvirt-sock"):
+        if time.monotonic() > deadline:
+            raise LabError(f"libvirtd of {target.name} did not start; see {target.var}/log/libvirtd.log")
+        init_pid(target)  # raises when the node died
+        time.sleep(0.01)
+    ask = enter_command(target, ["virsh", "--quiet", "version", "--daemon"])
+    left_s = max(1.0, deadline - time.monotonic())
+    try:
+        answer = subprocess.run(
+            ask, env=enter_environment(), capture_output=True, text=True, timeout=left_s, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise LabError(f"libvirtd of {target.name} does not answer; see {target.var}/log/libvirtd.log") from None
+    if answer.returncode:
+        raise LabError(f"libvirtd of {target.name} does not answer: {answer.stderr.strip()}")
+
+
 def life_of(node: NodePaths) -> str:
     """Names one life of the node, from power-on to power-off; "" when it is off."""
     try:
@@ -159,6 +181,12 @@ def find_processes(node: NodePaths, what: str) -> tuple[int, ...]:
     if not pids:
         raise NotPossibleNow(f"no process {what} runs on {node.name}")
     return pids
+
+
+def signal_processes(target: NodePaths, process: str, what: signal.Signals) -> None:
+    for pid in find_processes(target, process):
+        with suppress(ProcessLookupError):
+            os.kill(pid, what)
 
 
 def guest_of(process: NodeProcess) -> str:
