@@ -63,6 +63,18 @@ def up(
 
 
 @app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the lab up in the end, to go on by hand.")] = False,
+    name: Name = "lab",
+) -> None:
+    """See what Outlast is for: VMs and nodes fail in every way, and all goes on. It takes a minute."""
+    from outlast.cli import demo as show
+
+    with _lab(name):
+        show.run(name, keep=keep)
+
+
+@app.command()
 def down(name: Name = "lab") -> None:
     """End a lab and leave nothing behind: its nodes, their disks and guests are gone."""
     with _lab(name) as lab:

@@ -1,0 +1,343 @@
+"""What is Outlast for? Three nodes on this machine, six VMs, and everything that an administrator fears, in a minute.
+
+Everything is real: libvirt, QEMU, the cluster service; the nodes are Linux namespaces. Who runs where is read from
+the guests' own serial output, not only from what Outlast says.
+"""
+
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import outlast
+from outlast.cli import output
+from outlast.cli.demo_screen import Screen, screen
+from outlast.cli.demo_times import Failover, Other, failover, tables
+from outlast.cli.output import Cell
+from outlast.lab.cluster import LabCluster
+from outlast.lab.errors import LabError, NotPossibleNow
+from outlast.lab.lab import Lab
+from outlast.model.answers import ClusterStatus, GroupRow
+from outlast.model.event import Event
+
+BEACONS = ("web", "db", "mail", "wiki")
+LINUX = ("shop", "forum")
+GUESTS = (*BEACONS, *LINUX)
+PATIENCE_S = 60.0
+"""Nothing of this takes so long, unless something is wrong."""
+POLL_S = 0.005
+STOP_S = 5.0
+"""A beacon has no power button: an orderly stop takes this long, then force."""
+PLUGIN = Path(outlast.__file__).parent / "resources" / "vm" / "type.py"
+
+
+def run(name: str, *, keep: bool) -> None:
+    """The whole demo. Raises `LabError` or `ControlError` when something does not happen."""
+    lab = Lab(name)
+    if lab.is_up():
+        option = "" if name == "lab" else f" --name {name}"
+        raise NotPossibleNow(
+            f'cannot begin: lab "{name}" is up already; end it with: {program()} lab down{option} (or take another: --name)'
+        )
+    cluster = LabCluster(lab)
+    with _interruptible():
+        shown = screen(cluster)
+        demo = Demo(cluster, shown)
+        kept = keep
+        try:
+            demo.play()
+        except KeyboardInterrupt:
+            kept = False
+            raise
+        finally:
+            shown.close()
+            if not kept:
+                _clean_up(lab)
+    demo.sum_up(name, kept=kept)
+
+
+def _clean_up(lab: Lab) -> None:
+    """Whoever presses Ctrl-C twice shall not be left with half a lab."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        lab.down()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Demo:
+    def __init__(self, cluster: LabCluster, shown: Screen) -> None:
+        self.cluster = cluster
+        self.lab = cluster.lab
+        self.shown = shown
+        self.failovers: list[Failover] = []
+        self.others: list[Other] = []
+        self._began = time.monotonic()
+
+    def play(self) -> None:
+        self.build()
+        self.kill_a_vm()
+        victim = self.cut_the_power()
+        self.bring_it_back(victim)
+        self.break_resource_hosts()
+        self.damage_a_plugin()
+        self.look_for_two_copies()
+
+    # The steps
+
+    def build(self) -> None:
+        self.shown.step("Three nodes, each with its own libvirt and its own cluster service")
+        began = time.time()
+        self.lab.up(3, tell=lambda words: None)
+        self.shown.watch_from("n1")
+        self.cluster.wait_for_members(within_s=PATIENCE_S)
+        self.shown.say(f"n1, n2 and n3 form a cluster after {time.time() - began:.1f} s", good=True)
+        self.shown.step("Six VMs under its protection: four beacons (a boot sector each), two small Linux guests")
+        before = self.cluster.outputs(GUESTS, self.nodes())
+        for guest in BEACONS:
+            self.cluster.protect("beacon", guest, wait=False, offline_timeout_s=STOP_S)
+        for guest in LINUX:
+            self.cluster.protect("linux", guest, wait=False)
+        self.wait_for_answers(GUESTS, self.nodes(), before)
+        self.cluster.wait(all_well, "all six VMs online and protected", PATIENCE_S)
+        self.shown.say(f"{self.places()}: all six answer", good=True)
+
+    def kill_a_vm(self) -> None:
+        source = self.cluster.owner("web", "n1")
+        self.shown.step(f"(a) The QEMU of web is killed on {source}")
+        before = self.cluster.outputs(["web"], self.nodes())
+        others = [node for node in self.nodes() if node != source]
+        fault = time.time()
+        self.lab.kill(source, "qemu:web")
+        answered = self.wait_for_answers(["web"], others, before)["web"]
+        self.cluster.wait(all_well, "web is online again", PATIENCE_S)
+        self.note_failovers("QEMU killed", {"web": source}, fault, {"web": answered})
+
+    def cut_the_power(self) -> str:
+        status = self.cluster.status("n1")
+        victim = max(self.nodes(), key=lambda node: (sum(row.owner == node for row in status.groups), node))
+        eye = next(node for node in self.nodes() if node != victim)
+        hit = [row.name for row in status.groups if row.owner == victim]
+        too = ", and coordinates the cluster" if status.coordinator == victim else ""
+        self.shown.watch_from(eye)
+        self.shown.step(f"(b) {victim} loses power. It runs {', '.join(hit)}{too}")
+        before = self.cluster.outputs(hit, self.nodes())
+        others = [node for node in self.nodes() if node != victim]
+        fault = time.time()
+        self.lab.power_off(victim, "the demo cut its power")
+        self.shown.say(
+            f"silent for {status.node_timeout_s:g} s, it is suspected; fenced, it is proven dead; only then..."
+        )
+        answered = self.wait_for_answers(hit, others, before)
+        self.cluster.wait(groups_online, "its VMs are online elsewhere", PATIENCE_S)
+        self.note_failovers("power cut", dict.fromkeys(hit, victim), fault, answered, node=victim)
+        return victim
+
+    def bring_it_back(self, victim: str) -> None:
+        self.shown.step(f"(c) {victim} gets its power back")
+        fault = time.time()
+        self.lab.power_on(victim)
+        self.cluster.wait_for_members(within_s=PATIENCE_S)
+        joined = self.event_after(fault, lambda event: event.kind == "node-joined" and event.about == victim)
+        left = [guest for guest, nodes in self.cluster.running().items() if victim in nodes]
+        if left:
+            raise LabError(f"{victim} came back and runs {', '.join(left)}, which it does not own")
+        took_s = joined.at_s - fault
+        self.shown.say(f"it runs nothing that is not its own, and is a member again after {took_s:.2f} s", good=True)
+        self.others.append(Other(f"{victim} powered on", "it came back clean, and is a member again", took_s))
+
+    def break_resource_hosts(self) -> None:
+        owners = sorted({row.owner for row in self.cluster.status().groups})
+        killed, frozen = owners[0], owners[-1] if len(owners) > 1 else owners[0]
+        self.shown.step(f"(d) A resource host is killed on {killed}, and one is frozen on {frozen}")
+        pids, before = self.pids(), self.cluster.outputs(GUESTS, self.nodes())
+        fault = time.time()
+        self.lab.kill(killed, "outlast-rhs")
+        seen = self.event_after(fault, lambda event: event.kind == "host-died" and event.about == killed)
+        self.host_replaced("resource host killed", killed, seen.at_s - fault)
+        fault = time.time()
+        self.lab.freeze(frozen, "outlast-rhs")
+        seen = self.event_after(fault, lambda event: event.kind == "host-died" and event.about == frozen)
+        self.host_replaced("resource host frozen", frozen, seen.at_s - fault)
+        self.cluster.wait(all_well, "all VMs online and protected", PATIENCE_S)
+        self.wait_for_answers(GUESTS, self.nodes(), before, anything=True)
+        if self.pids() != pids:
+            raise LabError(f"a VM was touched: {pids} became {self.pids()}")
+        self.shown.say("no VM noticed: the same six QEMU processes run, and all guests count on", good=True)
+
+    def damage_a_plugin(self) -> None:
+        status = self.cluster.status()
+        node = max(sorted({row.owner for row in status.groups}), key=lambda name: _owned(status, name))
+        self.shown.step(f"(e) The VM plugin is damaged on {node}")
+        damaged = self.lab.paths.shared / "damaged.py"
+        damaged.write_text("raise ImportError('this file was damaged by the demo')\n")
+        fault = time.time()
+        self.in_node(node, "mount", "--bind", str(damaged), str(PLUGIN))
+        seen = self.cluster.wait(lambda s: unprotected(s, node), f"the VMs of {node} are not protected", PATIENCE_S)
+        took_s = time.time() - fault
+        for row in seen.groups:
+            if not row.protected:
+                self.shown.say(f"{row.name} is {row.state}, but not protected: {'; '.join(row.not_protected_because)}")
+        self.others.append(Other(f"plugin damaged on {node}", "its VMs run on, shown as not protected", took_s))
+        fault = time.time()
+        self.in_node(node, "umount", str(PLUGIN))
+        self.cluster.wait(all_well, "all VMs are protected again", PATIENCE_S)
+        self.shown.say(
+            f"the plugin is put right, and all are protected again after {time.time() - fault:.2f} s", good=True
+        )
+        self.others.append(Other(f"plugin repaired on {node}", "they are protected again", time.time() - fault))
+
+    def look_for_two_copies(self) -> None:
+        twice = {guest: nodes for guest, nodes in self.cluster.running().items() if len(nodes) > 1}
+        missing = set(GUESTS) - set(self.cluster.running())
+        if twice or missing:
+            raise LabError(f"in the end not every VM runs exactly once: twice {twice}, missing {sorted(missing)}")
+        self.shown.step("In the end")
+        took_s = time.monotonic() - self._began
+        self.shown.say(f"{self.places()}: every VM runs, and each of them once ({took_s:.0f} s in all)", good=True)
+
+    # What the steps share
+
+    def nodes(self) -> tuple[str, ...]:
+        return self.lab.state().nodes
+
+    def places(self) -> str:
+        status = self.cluster.status()
+        owned = {node: [row.name for row in status.groups if row.owner == node] for node in self.nodes()}
+        return "; ".join(f"{node}: {', '.join(names) or 'nothing'}" for node, names in owned.items())
+
+    def pids(self) -> dict[str, int]:
+        status = self.cluster.status()
+        return {row.name: self.cluster.qemu_pid(row.owner, row.name) for row in status.groups}
+
+    def in_node(self, node: str, *command: str) -> None:
+        done = self.lab.run(node, *command)
+        if done.returncode:
+            raise LabError(f"cannot run {' '.join(command)} on {node}: {done.stderr.strip()}")
+
+    def host_replaced(self, what: str, node: str, took_s: float) -> None:
+        self.shown.say(f"{node}: noticed after {took_s:.2f} s, and a new one looks after the running VMs")
+        self.others.append(Other(f"{what} on {node}", "seen, and replaced by a new one", took_s))
+
+    def event_after(self, at_s: float, wanted: Callable[[Event], bool]) -> Event:
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            for event in self.cluster.events():
+                if event.at_s >= at_s and wanted(event):
+                    return event
+            time.sleep(0.05)
+        raise LabError(f"the cluster did not notice within {PATIENCE_S:g} s")
+
+    def note_failovers(
+        self, what: str, sources: Mapping[str, str], fault: float, answered: Mapping[str, float], *, node: str = ""
+    ) -> None:
+        events = self.cluster.events()
+        for vm, source in sources.items():
+            told = failover(what, vm, source, events, fault_at_s=fault, answered_at_s=answered[vm], node=node)
+            self.failovers.append(told)
+            self.shown.say(f"{vm} answers on {told.target} after {answered[vm] - fault:.2f} s", good=True)
+
+    def wait_for_answers(
+        self, guests: "tuple[str, ...] | list[str]", nodes: "tuple[str, ...] | list[str]",
+        before: Mapping[tuple[str, str], int], *, anything: bool = False,
+    ) -> dict[str, float]:  # fmt: skip
+        """When each guest first said something new on one of these nodes: a beacon anything, a Linux READY."""
+        seen: dict[str, float] = {}
+        deadline = time.monotonic() + PATIENCE_S
+        while len(seen) < len(guests):
+            for guest in guests:
+                word = b" READY " if guest in LINUX and not anything else b"\n"
+                if guest not in seen and any(word in self.new_output(guest, node, before) for node in nodes):
+                    seen[guest] = time.time()
+            if time.monotonic() > deadline:
+                silent = ", ".join(guest for guest in guests if guest not in seen)
+                raise LabError(f"no sign of life within {PATIENCE_S:g} s from {silent}")
+            time.sleep(POLL_S)
+        return seen
+
+    def new_output(self, guest: str, node: str, before: Mapping[tuple[str, str], int]) -> bytes:
+        try:
+            with (self.lab.node(node).guest_logs / f"{guest}.log").open("rb") as log:
+                log.seek(before.get((guest, node), 0))
+                return log.read()
+        except FileNotFoundError:
+            return b""
+
+    # The end
+
+    def sum_up(self, name: str, *, kept: bool) -> None:
+        output.parts(["", *tables(self.failovers, self.others, output.console().width), ""])
+        option = "" if name == "lab" else f" --name {name}"
+        lab = f"{program()} lab"
+        if kept:
+            output.line(Cell("The lab is still up. Go on by hand:", "bold"))
+            for command, words in (
+                (f"{lab} exec{option} n1 outlast status", "how the cluster is"),
+                (f"{lab} exec{option} n1 outlast explain vm web", "why web runs where it runs"),
+                (f"{lab} exec{option} n1 outlast events --follow", "watch it, in a second terminal"),
+                (f"{lab} kill{option} n1 --process qemu:db", "break something"),
+                (f"{lab} power off{option} n3", "break more"),
+                (f"{lab} exec{option} n1 outlast vm move shop --to n1", "do it in order"),
+                (f"{lab} down{option}", "end it; nothing stays behind"),
+            ):
+                output.line(f"  {command:<58} ", Cell(words, "dim"))
+        else:
+            output.line(
+                "The lab is gone without a trace. ",
+                Cell("make demo KEEP=1", "bold"),
+                " leaves it up, to go on by hand;",
+            )
+            output.line(
+                Cell(f"{lab} up", "bold"),
+                " brings up an empty one, ",
+                Cell(f"{lab} --help", "bold"),
+                " tells what can be broken.",
+            )
+
+
+def all_well(status: ClusterStatus) -> bool:
+    return groups_online(status) and all(row.protected for row in status.groups)
+
+
+def groups_online(status: ClusterStatus) -> bool:
+    return len(status.groups) == len(GUESTS) and all(_runs(row) for row in status.groups)
+
+
+def unprotected(status: ClusterStatus, node: str) -> bool:
+    return _owned(status, node) > 0 and all(not row.protected for row in status.groups if row.owner == node)
+
+
+def _runs(row: GroupRow) -> bool:
+    return row.state == "online" and row.settled
+
+
+def _owned(status: ClusterStatus, node: str) -> int:
+    return sum(row.owner == node for row in status.groups)
+
+
+def program() -> str:
+    """As this program can be called from here."""
+    called = Path(sys.argv[0])
+    found = shutil.which("outlast")
+    if found and Path(found).resolve() == called.resolve():
+        return "outlast"
+    absolute = called.absolute()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(absolute)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Being told to end is like Ctrl-C: the lab is cleaned up first."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
