@@ -81,7 +81,10 @@ class LabCluster:
         )
 
     def protect(self, kind: str, name: str, *, wait: bool = True, **options: Any) -> str:
-        """A new guest under the cluster's protection; returns its domain XML. Without QEMU's image lock: safety never rests on it (rule 5)."""
+        """A new guest under the cluster's protection; returns its domain XML.
+
+        Without QEMU's image lock: safety never rests on it (rule 5).
+        """
         xml = self.lab.create_guest(kind, name, image_lock=False)
         self.client().call("vm.protect", {"definition": xml, **options}, type=ProtectReport)
         if wait:
