@@ -8,6 +8,7 @@ from outlast.core.resource import Call
 from outlast.model import keys
 from outlast.model.group import Definition, Resource
 from outlast.model.health import Found, Health, Spec
+from outlast.ports.database import Unavailable
 from outlast.ports.environment import Environment
 from outlast.ports.hosts import CallFailed
 from outlast.service.hosts import HostKeeper
@@ -27,6 +28,8 @@ class Calls:
     def __init__(self, env: Environment, hosts: HostKeeper) -> None:
         self._env = env
         self._hosts = hosts
+        self._definitions: dict[str, str] = {}
+        """As they were read last: what runs must be opened, to be stopped, also when the database cannot be reached."""
 
     async def open(self, resource: Resource) -> Health:
         spec = Spec(
@@ -68,8 +71,14 @@ class Calls:
 
     async def _definition(self, name: str) -> str:
         key = keys.DEFINITIONS + name
-        snapshot = await self._env.database.read(key, timeout_s=READ_TIMEOUT_S)
+        try:
+            snapshot = await self._env.database.read(key, timeout_s=READ_TIMEOUT_S)
+        except Unavailable:
+            if name in self._definitions:
+                return self._definitions[name]
+            raise
         for entry in snapshot.entries:
             if entry.key == key:
-                return msgspec.json.decode(entry.value, type=Definition).text
+                self._definitions[name] = msgspec.json.decode(entry.value, type=Definition).text
+                return self._definitions[name]
         raise CallFailed(f"the definition of {name} is not in the cluster database; protect it again")

@@ -45,6 +45,7 @@ def end_all_faults(world: World) -> None:
         world.thaw(name, "service")
         world.thaw(name, "host")
         machine.thaw()
+        world.troubled(name)
         world.checks.disturb(name, bound_s(world.setup))
         if machine.on:
             world.start_service(name)

@@ -15,9 +15,6 @@ from outlast.sim.fence import FenceMode
 from outlast.sim.vms import Ended, SimVm
 from outlast.sim.world import SERVICE_RESTART_S, Setup, World
 
-_TROUBLE_COUNTS_S = 60.0
-"""For so long after it ended, a trouble may still be the reason for which a VM is stopped."""
-
 
 class BadCommand(ValueError):
     """A line that is no command. The text says how it should be."""
@@ -168,7 +165,7 @@ def _freeze(world: World, words: Words) -> None:
     if not world.machines[node].on:
         return
     world.tell(f"{what}{node} freezes")
-    world.checks.disturb(node, _TROUBLE_COUNTS_S)
+    world.troubled(node)
     if not what:
         world.machines[node].freeze()
     else:
@@ -180,7 +177,7 @@ def _thaw(world: World, words: Words) -> None:
     if not world.machines[node].on:
         return
     world.tell(f"{what}{node} goes on")
-    world.checks.disturb(node, _TROUBLE_COUNTS_S)
+    world.troubled(node)
     if not what:
         world.machines[node].thaw()
     else:
@@ -210,7 +207,7 @@ def _kill(world: World, words: Words) -> None:
         case "host":
             node = words.next("node", world.machines)
             world.tell(f"the resource hosts of {node} are killed")
-            world.checks.disturb(node, _TROUBLE_COUNTS_S)
+            world.troubled(node)
             world.kill_hosts(node)
 
 
@@ -283,7 +280,7 @@ def _plugin(world: World, words: Words) -> None:
     how = words.next("of damage, repair, hang, unhang", dict.fromkeys(("damage", "repair", "hang", "unhang")))
     node = words.next("node", world.machines)
     machine = world.machines[node]
-    world.checks.disturb(node, _TROUBLE_COUNTS_S)
+    world.troubled(node)
     match how:
         case "damage":
             machine.damage("vm", "type.py does not compile")
@@ -303,7 +300,7 @@ def _plugin(world: World, words: Words) -> None:
 def _libvirt(world: World, words: Words) -> None:
     how = words.next("of silent, answers", {"silent": None, "answers": None})
     node = words.next("node", world.machines)
-    world.checks.disturb(node, _TROUBLE_COUNTS_S)
+    world.troubled(node)
     world.machines[node].troubles.libvirt_silent = how == "silent"
     world.tell(f"libvirt of {node} " + ("does not answer" if how == "silent" else "answers again"))
 
@@ -334,7 +331,7 @@ def _trouble(world: World, words: Words) -> None:
     vm.starts_only_on = words.names("starts_only_on")
     vm.hung_calls = set(words.names("hung"))
     for node in world.machines:
-        world.checks.disturb(node, _TROUBLE_COUNTS_S)
+        world.troubled(node)
     what = [f"its next {vm.failing_starts} starts fail"] if vm.failing_starts else []
     what += [f"it starts only on {', '.join(vm.starts_only_on)}"] if vm.starts_only_on else []
     what += [f"calls of it hang: {', '.join(sorted(vm.hung_calls))}"] if vm.hung_calls else []
@@ -351,7 +348,7 @@ def _clock(world: World, words: Words) -> None:
 def _hosts(world: World, words: Words) -> None:
     how = words.next("of die, hang, start", dict.fromkeys(("die", "hang", "start")))
     node = words.next("node", world.machines)
-    world.checks.disturb(node, _TROUBLE_COUNTS_S)
+    world.troubled(node)
     world.machines[node].troubles.host_start = {"die": "dies", "hang": "hangs", "start": ""}[how]
     verb = {"die": "die as they start", "hang": "hang as they start", "start": "start again"}[how]
     world.tell(f"new resource hosts of {node} {verb}")

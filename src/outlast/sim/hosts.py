@@ -27,7 +27,7 @@ _MESSAGE_S = 0.001
 _DEATH_NOTICED_S = 0.002
 _ORPHAN_LOOKS_S = 0.25
 _STOPPING_LOOKS_S = 0.25
-_STOP_AGAIN_S = 1.0
+STOP_AGAIN_S = 1.0
 _FILES_LOOKED_AT_S = 2.0
 
 
@@ -116,7 +116,8 @@ class SimHost:
         self._opened: dict[str, Spec] = {}
         self._may_run: set[str] = set()
         """Opened resources that were not seen stopped: what the permit's end stops."""
-        self._starting: dict[str, int] = {}
+        self._starting: dict[str, set[int]] = {}
+        self._starts = 0
         self._stopping: set[str] = set()
         self._turns: dict[str, asyncio.Lock] = {}
         self._waiting: dict[asyncio.Future[Any], None] = {}
@@ -253,7 +254,8 @@ class SimHost:
         self._alive()
         answer: asyncio.Future[T] = self._loop.create_future()
         self._waiting[answer] = None
-        self._in_process(self._serve(work, answer))
+        if self.process.alive:  # else it has just died, and the caller is about to hear of it
+            self._in_process(self._serve(work, answer))
         try:
             return await answer
         finally:
@@ -302,20 +304,25 @@ class SimHost:
         self._may_run.add(resource)
         if not self._may_start():
             raise CallFailed(f'cannot start "{resource}": the run permit of this node has passed', refusal=True)
-        self._starting[resource] = self._starting.get(resource, 0) + 1
+        self._starts += 1
+        start = self._starts
+        starting = self._starting.setdefault(resource, set())
+        starting.add(start)
         try:
             await self._plugin.online(name, progress)
         finally:
-            self._starting[resource] -= 1
+            starting.discard(start)
 
     async def _stop(self, resource: str, stop: Callable[[], Awaitable[None]]) -> None:
         """Only a stop that returned, with no start beside it, means that nothing runs: so it waits for that start's
         end, and stops what came of it."""
+        beside = set(self._starting.get(resource, ()))
         await stop()
-        while self._starting.get(resource):
+        while beside & self._starting.get(resource, set()):
             await asyncio.sleep(_STOPPING_LOOKS_S)
             await stop()
-        self._may_run.discard(resource)
+        if not self._starting.get(resource):
+            self._may_run.discard(resource)
 
     # --- the run permit -------------------------------------------------------------------------------------------
 
@@ -364,7 +371,7 @@ class SimHost:
         except CallFailed as error:
             why = f"the run permit of this node has passed, and it cannot be stopped: {error.why}"
             self._report(HealthReport(resource, Health(Condition.FAILED, why, running=True)))
-            await asyncio.sleep(_STOP_AGAIN_S)
+            await asyncio.sleep(STOP_AGAIN_S)
         else:
             why = "stopped by the resource host: the run permit of this node has passed"
             self._report(HealthReport(resource, Health(Condition.FAILED, why)))

@@ -65,6 +65,8 @@ class Machine:
         self.clock = clock
         self.vms = vms
         self.troubles = Troubles()
+        self.troubled_at_s = float("-inf")
+        """When its troubles changed last: what could not be done before is done from then on."""
         self.on = False
         self.frozen = False
         self.copies: dict[str, Copy] = {}

@@ -33,7 +33,7 @@ from outlast.sim.checks import Checks
 from outlast.sim.clock import SimClock
 from outlast.sim.database import Outage, SimConnection, SimDatabase
 from outlast.sim.fence import FencePower, SimFence
-from outlast.sim.hosts import SimHosts
+from outlast.sim.hosts import STOP_AGAIN_S, SimHosts
 from outlast.sim.loop import SimLoop
 from outlast.sim.machine import Machine
 from outlast.sim.process import OUTSIDE, Process
@@ -43,6 +43,10 @@ from outlast.sim.watchdog import SimWatchdog
 
 BOOT_S = 20.0
 """From power to a started cluster service."""
+OPENED_WITHIN_S = 20.0
+"""A new host has everything open that runs, after a call for it to the database and one to the plugin timed out."""
+TROUBLE_COUNTS_S = 60.0
+"""For so long after it ended, a trouble may still be the reason for which a VM is stopped."""
 SERVICE_RESTART_S = 1.0
 """systemd starts a service again that ended by itself, or was killed."""
 
@@ -184,6 +188,11 @@ class World:
         if self.powers[node].dies_with_node:
             self.powers[node].powered = False
         self.machines[node].power_off(why)
+
+    def troubled(self, node: str) -> None:
+        """The troubles of a node change: for a while they may be the reason for what is done there."""
+        self.machines[node].troubled_at_s = self.now
+        self.checks.disturb(node, TROUBLE_COUNTS_S)
 
     def start_service(self, node: str) -> None:
         """As systemd does it when it is asked to: nothing happens when the service runs, or is about to."""
@@ -407,23 +416,32 @@ class World:
             next_s = guard_s - over_s if over_s < guard_s else 1.0
             if over_s >= guard_s:
                 for vm, since_s in self._guarded(node):
-                    if self.now - since_s > guard_s:
+                    if self.now - max(since_s, machine.troubled_at_s) > guard_s + STOP_AGAIN_S:
                         self.checks.outlived_permit(node, vm)
         self.loop.call_later(max(0.05, next_s), self._check_permit, node, context=OUTSIDE)
         self._stop_if_broken()
 
     def _guarded(self, node: str) -> Iterator[tuple[str, float]]:
-        """VMs that a host of this node has been able to stop, and since when."""
+        """VMs that this node is able to stop, and since when it has had the time to.
+
+        A host stops at once what it has open; what a host before it had open, the service must make it open first.
+        """
         service = self.services.get(node)
         machine = self.machines[node]
         troubles = machine.troubles
-        if service is None or troubles.libvirt_silent or "terminate" in troubles.hung_calls:
+        if service is None or troubles.libvirt_silent or troubles.hung_calls or troubles.host_start:
             return
         for host in service.hosts.live:
-            if host.process.runs:
-                for vm in sorted(machine.copies):
-                    if host.guards(vm) and "terminate" not in self.vms[vm].hung_calls:
-                        yield vm, max(machine.copies[vm].since_s, host.process.since_s)
+            if not host.process.runs:
+                continue
+            for vm in sorted(machine.copies):
+                since_s = max(machine.copies[vm].since_s, host.process.since_s)
+                if self.vms[vm].hung_calls:
+                    continue
+                if host.guards(vm):
+                    yield vm, since_s
+                elif service.process.runs and self.checks.copies.get(vm, {}).get(node) == "the cluster":
+                    yield vm, max(since_s, service.process.since_s) + OPENED_WITHIN_S
 
     def _committed(self, batch: Batch) -> None:
         self.story.committed(self.now, batch)
