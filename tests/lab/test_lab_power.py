@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -135,3 +136,14 @@ def test_the_watchdogs_client_says_when_there_is_none() -> None:
     with pytest.raises(OSError, match="was not armed"):
         watchdog.feed()
     watchdog.disarm()
+
+
+def test_switching_off_never_ends_the_life_that_came_after(lab: Lab) -> None:
+    """Two hands on the switch: whoever saw it off and powers it on again keeps what it started."""
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(5):
+            off = pool.submit(lab.power_off, "n2")
+            lab.wait(lambda: not lab.is_on("n2"), 20)
+            lab.power_on("n2", wait=False)
+            off.result()
+            assert lab.is_on("n2")

@@ -84,15 +84,14 @@ def _start(node: NodePaths, why: str) -> None:
 
 def power_off(node: NodePaths, why: str) -> None:
     """Returns when not one process of the node is left."""
-    off = Power(on=False, why=why, at=time.time())
-    was_on = is_on(node)
-    if was_on:
-        _remember(node, off)  # first: whoever sees it off can read why
+    if is_on(node) or last_power(node).on:
+        _remember(node, Power(on=False, why=why, at=time.time()))  # first: whoever sees it off can read why
     cgroup.kill(node.cgroup)  # at once, also while somebody is about to power it on
     with _switch_held(node):
-        cgroup.kill(node.cgroup)
-        if was_on:
-            _remember(node, off)
+        # Somebody was about to, and had no process yet: that one must go as well. But not the life that somebody
+        # has given it since; then the record says "on".
+        if not last_power(node).on:
+            cgroup.kill(node.cgroup)
 
 
 def last_power(node: NodePaths) -> Power:
