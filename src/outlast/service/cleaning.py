@@ -24,16 +24,18 @@ async def clean(
 
     `continuing`: what this node owns may go on running (only the service has started again).
     """
-    for type_name, offer in hosts.offers().items():
-        if offer.problem:
-            if store.me in store.silences and incarnations.load():
-                # It was doubted and has not lost power since: then it must be certain.
-                return f"it cannot tell what of {type_name} runs here: {offer.problem}"
-            continue
+    # After a boot nothing of the cluster runs. In any other new life it must be certain what does.
+    must_be_sure = not continuing and bool(incarnations.load())
+    offers = hosts.offers()
+    if must_be_sure and not offers:
+        return "it cannot tell what runs here: no resource host has started"
+    for type_name, offer in offers.items():
         try:
             everything = await resources.calls.discover(type_name)
         except (CallFailed, CallTimedOut, HostDied) as error:
-            return f"it cannot tell what of {type_name} runs here: {error}"
+            if offer.problem and not must_be_sure:
+                continue
+            return f"it cannot tell what of {type_name} runs here: {offer.problem or error}"
         for thing in everything:
             local = resources.discovered(type_name, thing)
             if local is not None:

@@ -15,12 +15,15 @@ from outlast.core.membership import Session as OwnSession
 from outlast.core.timing import Timing
 from outlast.model import keys
 from outlast.model.node import Offer, Session
-from outlast.ports.database import Committed, Compare, Delete, Unavailable, Uncertain, Write
+from outlast.ports.database import Committed, Compare, Delete, Unavailable, Write
 from outlast.ports.environment import Environment
 from outlast.service.journal import Journal
 from outlast.service.store import RETRY_S, Store, put
 
 log = structlog.get_logger()
+
+SHORTEST_ATTEMPT_S = 0.05
+"""A database call needs some time to be worth making."""
 
 
 class Membership:
@@ -32,8 +35,6 @@ class Membership:
         """Set while the session is open."""
         self.why_not = "it has just started"
         """Why there is no session, for people."""
-        self.permit_lapsed_at: float | None = None
-        """When the run permit was last extended that had already passed."""
         self._store = store
         self._env = env
         self._journal = journal
@@ -54,41 +55,55 @@ class Membership:
             self._hurry.set()
 
     def continues(self) -> bool:
-        """Is the session in the database still this life's own, and nobody doubts it? Then VMs just go on."""
+        """Is the session in the database still this life's own, and nobody doubts it? Then VMs just go on.
+
+        Not when the run permit has passed meanwhile: the resource hosts have stopped what ran, so this is another life.
+        """
         present = self._store.sessions.get(self._store.me)
         mine = self._env.incarnations.load()
-        return bool(mine) and present is not None and present.incarnation == mine and not self.silenced()
+        if not mine or present is None or present.incarnation != mine or self.silenced():
+            return False
+        return self._env.hosts.permit.until_s() > self._env.clock.now()
 
     def silenced(self) -> bool:
         return self._store.me in self._store.silences
 
-    async def open(self) -> None:
-        """Returns when the session is open."""
-        while not await self._try_to_open():
-            self.stand_down()
+    async def open(self, *, continuing: bool) -> bool:
+        """Try once; `why_not` says why it did not work. `continuing`: go on with the session of this life, as it is in
+        the database; else nothing runs here, and the caller has just made sure of it (rule 6)."""
+        opened = await self._try_to_open(continuing)
+        if not opened:
+            self._session.closed()
+            if not continuing:
+                self.stand_down()
             log.warning("no session yet", why=self.why_not)
+        return opened
 
     async def renew(self) -> str:
         """Renew until the session is lost; returns why, for people. Nothing may run here any more then."""
         while True:
             await self._pause()
             sent_at = self._env.clock.now()
+            if not self._session.valid(sent_at):
+                # What ran was stopped by the resource hosts when the permit ended: that session cannot be mended.
+                return self._lost("it could not be renewed in time")
             record = msgspec.structs.replace(self._record, beat=self._record.beat + 1)
             compares = [Compare(self._session_key, self._revision), Compare(self._silence_key, 0)]
             try:
                 outcome = await self._env.database.transact(
-                    compares, [put(self._session_key, record)], timeout_s=self._timing.renew_timeout_s
+                    compares, [put(self._session_key, record)], timeout_s=self._attempt_s()
                 )
+                if not isinstance(outcome, Committed):
+                    if await self._was_written_unnoticed():
+                        self._hurry.set()
+                        continue
+                    return self._lost("it was declared silent, or another node bears its name")
             except Unavailable as error:
-                if isinstance(error, Uncertain):
-                    await self._find_out(record)
                 if not self._session.valid(self._env.clock.now()):
                     return self._lost(f"the cluster database does not answer: {error}")
                 await asyncio.sleep(min(RETRY_S, self._timing.renew_interval_s / 2))
                 self._hurry.set()
                 continue
-            if not isinstance(outcome, Committed):
-                return self._lost("it was declared silent, or another node bears its name")
             self._took(record, outcome.revision)
             if not self._acknowledged(sent_at):
                 return self._lost("its renewal was acknowledged too late")
@@ -116,9 +131,12 @@ class Membership:
     def _silence_key(self) -> str:
         return keys.SILENCES + self._store.me
 
-    async def _try_to_open(self) -> bool:
-        fresh = not self.continues()
+    async def _try_to_open(self, continuing: bool) -> bool:
+        fresh = not continuing
         if fresh and await self._rival():
+            return False
+        if continuing and not self.continues():
+            self.why_not = "the session of its last service is over"
             return False
         present = self._store.sessions.get(self._store.me)
         record = msgspec.structs.replace(
@@ -142,12 +160,14 @@ class Membership:
             outcome = await self._store.transact(compares, writes, timeout_s=self._timing.renew_timeout_s)
         except Unavailable as error:
             self.why_not = f"the cluster database does not answer: {error}"
-            await asyncio.sleep(RETRY_S)
             return False
         if not isinstance(outcome, Committed):
             self.why_not = "its session record changed while it opened its session"
             return False
         self._took(record, outcome.revision)
+        if continuing and self._env.hosts.permit.until_s() <= self._env.clock.now():
+            self.why_not = "its run permit passed while its session was continued"
+            return False
         if not self._acknowledged(sent_at):
             self.why_not = "the cluster database answered too late"
             return False
@@ -177,15 +197,21 @@ class Membership:
             pass
         self._hurry.clear()
 
-    async def _find_out(self, record: Session) -> None:
-        """An uncertain renewal may be in the database: then go on from it. It extends no permit."""
-        try:
-            snapshot = await self._env.database.read(self._session_key, timeout_s=self._timing.renew_timeout_s)
-        except Unavailable:
-            return
+    async def _was_written_unnoticed(self) -> bool:
+        """Is a record of ours there whose acknowledgement was lost? Then go on from it; it extends no permit."""
+        snapshot = await self._env.database.read(self._session_key, timeout_s=self._attempt_s())
         for entry in snapshot.entries:
-            if entry.key == self._session_key and msgspec.json.decode(entry.value, type=Session) == record:
-                self._took(record, entry.revision)
+            if entry.key == self._session_key and entry.revision != self._revision:
+                found = msgspec.json.decode(entry.value, type=Session)
+                if found.incarnation == self._record.incarnation:
+                    self._took(found, entry.revision)
+                    return True
+        return False
+
+    def _attempt_s(self) -> float:
+        """How long one attempt may take: the end of the permit must not be slept through."""
+        left_s = (self._session.permit_until_s or 0.0) - self._env.clock.now()
+        return max(SHORTEST_ATTEMPT_S, min(self._timing.renew_timeout_s, left_s))
 
     def _took(self, record: Session, revision: int) -> None:
         # Offers may have changed while the record was on its way; the newest are told next time.
@@ -200,12 +226,21 @@ class Membership:
         if not self._session.valid(now):
             return False
         assert self._session.permit_until_s is not None
-        if 0.0 < self._env.hosts.permit.until_s() <= now:
-            self.permit_lapsed_at = now
         self._env.hosts.permit.extend(self._session.permit_until_s)
-        if self._env.watchdog is not None and now - sent_at <= self._timing.feed_within_s:
-            self._env.watchdog.feed()
+        if now - sent_at <= self._timing.feed_within_s:
+            self._feed_watchdog()
         return True
+
+    def _feed_watchdog(self) -> None:
+        """One that is gone is no proof of anything any more: the next record says so."""
+        if self._env.watchdog is None or not self._record.watchdog_s:
+            return
+        try:
+            self._env.watchdog.feed()
+        except OSError as error:
+            log.warning("the watchdog cannot be fed, and counts no more", why=str(error))
+            self._record = msgspec.structs.replace(self._record, watchdog_s=0.0)
+            self._hurry.set()
 
     def _lost(self, why: str) -> str:
         self._session.closed()

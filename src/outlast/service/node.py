@@ -158,12 +158,9 @@ class Node:
         await self._first_host()
         continuing = self.membership.continues()
         while True:
+            continuing = continuing and self.membership.continues()
             in_the_way = await clean(
-                self.resources,
-                self.store,
-                self.hosts,
-                self._env.incarnations,
-                continuing=continuing and self.membership.continues(),
+                self.resources, self.store, self.hosts, self._env.incarnations, continuing=continuing
             )
             if in_the_way:
                 self.membership.why_not = in_the_way
@@ -172,9 +169,10 @@ class Node:
                 continue
             if not continuing:
                 self.membership.stand_down()
-            await self.membership.open()
+            if not await self.membership.open(continuing=continuing):
+                await asyncio.sleep(RETRY_S)
+                continue
             self.coordinating.incarnation = self.membership.incarnation
-            self.resources.permit_lapsed_at = self.membership.permit_lapsed_at
             self.resources.session_opened()
             log.info("session open", incarnation=self.membership.incarnation)
             why = await self.membership.renew()

@@ -37,8 +37,6 @@ class Resources:
         self.remarks: list[Remark] = []
         """What is worth an event; taken by the reporter."""
         self.offers_changed = asyncio.Event()
-        self.permit_lapsed_at: float | None = None
-        """When the run permit was last extended that had already passed: what ended before was the hosts' doing."""
         self._store = store
         self._env = env
         self._hosts = hosts
@@ -288,18 +286,14 @@ class Resources:
     def _permitted(self, local: Local) -> bool:
         """May it run here? When it may not, its end is the permit's doing and nobody's intent (rule 10)."""
         now = self._env.clock.now()
-        lapsed_at, guard_s = self.permit_lapsed_at, self._session.timing.guard_s
-        if local.must_stop or (lapsed_at is not None and now - lapsed_at < guard_s):
+        if local.must_stop:
             return False
         return self._session.valid(now) or self._env.hosts.permit.until_s() > now
 
     def _was_online(self, local: Local) -> bool:
-        """Was it seen online here, or did this life of the node report it so at the present epoch?
-
-        The report is of no use when the permit has passed since: then a host has stopped it.
-        """
-        if local.seen_online or self.permit_lapsed_at is not None:
-            return local.seen_online
+        """Was it seen online here, or did this life of the node report it so at the present epoch?"""
+        if local.seen_online:
+            return True
         group = self._store.groups.get(local.resource.group)
         status = self._store.statuses.get(local.resource.group)
         if group is None or status is None or status.epoch != group.epoch:
