@@ -21,6 +21,7 @@ from outlast.cli.output import Cell
 from outlast.lab.cluster import LabCluster
 from outlast.lab.errors import LabError, NotPossibleNow
 from outlast.lab.lab import Lab
+from outlast.lab.node import find_processes
 from outlast.model.answers import ClusterStatus, GroupRow
 from outlast.model.event import Event
 
@@ -30,6 +31,7 @@ GUESTS = (*BEACONS, *LINUX)
 PATIENCE_S = 60.0
 """Nothing of this takes so long, unless something is wrong."""
 POLL_S = 0.005
+RESOURCE_HOST = "outlast-rhs"
 STOP_S = 5.0
 """A beacon has no power button: an orderly stop takes this long, then force."""
 PLUGIN = Path(outlast.__file__).parent / "resources" / "vm" / "type.py"
@@ -40,9 +42,8 @@ def run(name: str, *, keep: bool) -> None:
     lab = Lab(name)
     if lab.is_up():
         option = "" if name == "lab" else f" --name {name}"
-        raise NotPossibleNow(
-            f'cannot begin: lab "{name}" is up already; end it with: {program()} lab down{option} (or take another: --name)'
-        )
+        end = f"{program()} lab down{option}"
+        raise NotPossibleNow(f'cannot begin: lab "{name}" is up already; end it with {end}, or take another --name')
     cluster = LabCluster(lab)
     with _interruptible():
         shown = screen(cluster)
@@ -155,14 +156,8 @@ class Demo:
         killed, frozen = owners[0], owners[-1] if len(owners) > 1 else owners[0]
         self.shown.step(f"(d) A resource host is killed on {killed}, and one is frozen on {frozen}")
         pids, before = self.pids(), self.cluster.outputs(GUESTS, self.nodes())
-        fault = time.time()
-        self.lab.kill(killed, "outlast-rhs")
-        seen = self.event_after(fault, lambda event: event.kind == "host-died" and event.about == killed)
-        self.host_replaced("resource host killed", killed, seen.at_s - fault)
-        fault = time.time()
-        self.lab.freeze(frozen, "outlast-rhs")
-        seen = self.event_after(fault, lambda event: event.kind == "host-died" and event.about == frozen)
-        self.host_replaced("resource host frozen", frozen, seen.at_s - fault)
+        self.break_host("resource host killed", killed, self.lab.kill)
+        self.break_host("resource host frozen", frozen, self.lab.freeze)
         self.cluster.wait(all_well, "all VMs online and protected", PATIENCE_S)
         self.wait_for_answers(GUESTS, self.nodes(), before, anything=True)
         if self.pids() != pids:
@@ -219,18 +214,37 @@ class Demo:
         if done.returncode:
             raise LabError(f"cannot run {' '.join(command)} on {node}: {done.stderr.strip()}")
 
-    def host_replaced(self, what: str, node: str, took_s: float) -> None:
-        self.shown.say(f"{node}: noticed after {took_s:.2f} s, and a new one looks after the running VMs")
-        self.others.append(Other(f"{what} on {node}", "seen, and replaced by a new one", took_s))
+    def break_host(self, what: str, node: str, how: Callable[[str, str], None]) -> None:
+        old = set(find_processes(self.lab.node(node), RESOURCE_HOST))
+        fault = time.time()
+        how(node, RESOURCE_HOST)
+        seen = self.event_after(fault, lambda event: event.kind == "host-died" and event.about == node)
+        self.until(lambda: self.hosts(node) - old and not self.hosts(node) & old, f"{node} has a new resource host")
+        self.shown.say(f"{node}: noticed after {seen.at_s - fault:.2f} s; a new one looks after the running VMs")
+        self.others.append(Other(f"{what} on {node}", "noticed; a new one took over", seen.at_s - fault))
+
+    def hosts(self, node: str) -> set[int]:
+        try:
+            return set(find_processes(self.lab.node(node), RESOURCE_HOST))
+        except NotPossibleNow:
+            return set()  # just now there is none
+
+    def until(self, happened: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not happened():
+            if time.monotonic() > deadline:
+                raise LabError(f"did not happen within {PATIENCE_S:g} s: {what}")
+            time.sleep(POLL_S)
 
     def event_after(self, at_s: float, wanted: Callable[[Event], bool]) -> Event:
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
-            for event in self.cluster.events():
-                if event.at_s >= at_s and wanted(event):
-                    return event
-            time.sleep(0.05)
-        raise LabError(f"the cluster did not notice within {PATIENCE_S:g} s")
+        found: list[Event] = []
+
+        def look() -> bool:
+            found.extend(event for event in self.cluster.events() if event.at_s >= at_s and wanted(event))
+            return bool(found)
+
+        self.until(look, "the cluster notices it")
+        return found[0]
 
     def note_failovers(
         self, what: str, sources: Mapping[str, str], fault: float, answered: Mapping[str, float], *, node: str = ""
@@ -247,16 +261,15 @@ class Demo:
     ) -> dict[str, float]:  # fmt: skip
         """When each guest first said something new on one of these nodes: a beacon anything, a Linux READY."""
         seen: dict[str, float] = {}
-        deadline = time.monotonic() + PATIENCE_S
-        while len(seen) < len(guests):
-            for guest in guests:
+
+        def look() -> bool:
+            for guest in set(guests) - set(seen):
                 word = b" READY " if guest in LINUX and not anything else b"\n"
-                if guest not in seen and any(word in self.new_output(guest, node, before) for node in nodes):
+                if any(word in self.new_output(guest, node, before) for node in nodes):
                     seen[guest] = time.time()
-            if time.monotonic() > deadline:
-                silent = ", ".join(guest for guest in guests if guest not in seen)
-                raise LabError(f"no sign of life within {PATIENCE_S:g} s from {silent}")
-            time.sleep(POLL_S)
+            return len(seen) == len(guests)
+
+        self.until(look, f"{', '.join(guests)} show a sign of life")
         return seen
 
     def new_output(self, guest: str, node: str, before: Mapping[tuple[str, str], int]) -> bytes:
@@ -273,30 +286,27 @@ class Demo:
         output.parts(["", *tables(self.failovers, self.others, output.console().width), ""])
         option = "" if name == "lab" else f" --name {name}"
         lab = f"{program()} lab"
-        if kept:
-            output.line(Cell("The lab is still up. Go on by hand:", "bold"))
-            for command, words in (
-                (f"{lab} exec{option} n1 outlast status", "how the cluster is"),
-                (f"{lab} exec{option} n1 outlast explain vm web", "why web runs where it runs"),
-                (f"{lab} exec{option} n1 outlast events --follow", "watch it, in a second terminal"),
-                (f"{lab} kill{option} n1 --process qemu:db", "break something"),
-                (f"{lab} power off{option} n3", "break more"),
-                (f"{lab} exec{option} n1 outlast vm move shop --to n1", "do it in order"),
-                (f"{lab} down{option}", "end it; nothing stays behind"),
-            ):
-                output.line(f"  {command:<58} ", Cell(words, "dim"))
-        else:
+        if not kept:
+            output.line("The lab is gone without a trace. ", Cell("make demo KEEP=1", "bold"), " leaves it up;")
+            more = f"{lab} --help"
             output.line(
-                "The lab is gone without a trace. ",
-                Cell("make demo KEEP=1", "bold"),
-                " leaves it up, to go on by hand;",
+                Cell(f"{lab} up", "bold"), " brings up an empty one, ", Cell(more, "bold"), " tells what it can do."
             )
-            output.line(
-                Cell(f"{lab} up", "bold"),
-                " brings up an empty one, ",
-                Cell(f"{lab} --help", "bold"),
-                " tells what can be broken.",
-            )
+            return
+        inside = f"{lab} exec{option} n1 outlast"
+        hints = {
+            f"{inside} status": "how the cluster is",
+            f"{inside} explain vm web": "why web runs where it runs",
+            f"{inside} events --follow": "watch it, in a second terminal",
+            f"{lab} kill{option} n1 --process qemu:db": "break something",
+            f"{lab} power off{option} n3": "break more",
+            f"{inside} vm move shop": "or move it in order",
+            f"{lab} down{option}": "end it; nothing stays behind",
+        }
+        output.line(Cell("The lab is still up. Go on by hand:", "bold"))
+        wide = max(map(len, hints))
+        for command, words in hints.items():
+            output.line(f"  {command:<{wide}}  ", Cell(words, "dim"))
 
 
 def all_well(status: ClusterStatus) -> bool:

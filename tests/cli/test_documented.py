@@ -1,0 +1,85 @@
+"""Every command is documented, explains itself, and takes what all commands take."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import Outlast
+
+from outlast.cli import main
+
+pytest_plugins = ("cli_fixtures",)
+
+DOCS = Path(__file__).parents[2] / "docs"
+OWN_DOCS = {"lab": "lab.md", "sim": "simulator.md"}
+"""Nouns with a document of their own."""
+CHANGE = {
+    *("vm protect", "vm unprotect", "vm start", "vm stop", "vm shutdown", "vm move"),
+    *("group online", "group offline", "group move", "group set", "resource set"),
+    *("node pause", "node resume", "node confirm-down"),
+}
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command of the program: its words, and what typer knows about it."""
+
+    def walk(words: str, command: Any) -> Iterator[tuple[str, Any]]:
+        if hasattr(command, "commands"):
+            for name, below in command.commands.items():
+                yield from walk(f"{words} {name}", below)
+        else:
+            yield words, command
+
+    for noun in main.NOUNS:
+        yield from walk(noun, main.load(noun))
+
+
+OWN = [(words, command) for words, command in commands() if words.split()[0] not in OWN_DOCS]
+
+
+@pytest.mark.parametrize("words", [words for words, _ in OWN])
+def test_every_command_is_in_the_manual(words: str) -> None:
+    assert f"`outlast {words}`" in (DOCS / "commands.md").read_text()
+
+
+def test_the_manual_documents_no_command_that_does_not_exist() -> None:
+    there = {words for words, _ in commands()}
+    told = set(re.findall(r"^\| `outlast ([a-z -]+)` \|", (DOCS / "commands.md").read_text(), re.MULTILINE))
+    assert told
+    assert told <= there
+
+
+@pytest.mark.parametrize(("words", "command"), list(commands()))
+def test_every_command_and_option_explains_itself(words: str, command: Any) -> None:
+    assert command.help, words
+    undocumented = [parameter.name for parameter in command.params if not getattr(parameter, "help", "x")]
+    assert undocumented == []
+
+
+@pytest.mark.parametrize(("words", "command"), OWN)
+def test_every_command_answers_in_json_and_those_that_change_something_wait(words: str, command: Any) -> None:
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert "--json" in options
+    assert ("--wait" in options) == (words in CHANGE)
+
+
+@pytest.mark.parametrize("arguments", [(), *((noun,) for noun in main.NOUNS)])
+def test_help_is_there_at_every_level(outlast: Outlast, arguments: tuple[str, ...]) -> None:
+    ended = outlast(*arguments, "--help")
+    assert ended.code == 0
+    assert "Usage: outlast" in ended.out
+
+
+def test_the_root_help_lists_every_noun_under_its_heading(outlast: Outlast) -> None:
+    out = outlast("--help").out
+    assert [heading for heading in (main.LOOK, main.MANAGE, main.TRY) if heading not in out] == []
+    assert [noun for noun in main.NOUNS if f" {noun} " not in out] == []
+
+
+def test_a_noun_without_a_verb_shows_its_help(outlast: Outlast) -> None:
+    ended = outlast("vm")
+    assert ended.code == 2
+    assert "protect" in ended.out
+    assert ended.err == ""
