@@ -35,8 +35,10 @@ def load_state(lab: LabPaths) -> LabState:
     try:
         return msgspec.json.decode(lab.state.read_bytes(), type=LabState)
     except FileNotFoundError:
-        name = "" if lab.name == layout.DEFAULT_NAME else f" --name {lab.name}"
-        words = f'there is no lab "{lab.name}"; bring it up with: outlast lab up{name}'
+        option = "" if lab.name == layout.DEFAULT_NAME else f" --name {lab.name}"
+        others = sorted(found.parent.name for found in layout.LABS.glob("*/state.json"))
+        there = f" (there are: {', '.join(others)}; choose with --name)" if others else ""
+        words = f'there is no lab "{lab.name}"{there}; bring it up with: outlast lab up{option}'
         raise NotPossibleNow(words) from None
 
 

@@ -208,6 +208,8 @@ def is_service(process: NodeProcess, kind: str, which: str = "") -> bool:
 def enter_command(node: NodePaths, command: Sequence[str]) -> list[str]:
     """What to execute on the host so that `command` runs inside the node, as one of its processes."""
     pid = init_pid(node)
+    if cgroup.is_frozen(node.cgroup):  # the command would be frozen with it, and take no Ctrl-C either
+        raise NotPossibleNow(f"{node.name} is frozen; let it go on with: {_hint(node, f'thaw {node.name}')}")
     enter = ["nsenter", f"--target={pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--"]
     join = 'echo $$ >"$0/cgroup.procs"; exec "$@"'
     go_there = 'cd "$0" 2>/dev/null || cd /; exec "$@"'
