@@ -253,7 +253,7 @@ def test_a_start_that_libvirt_holds_while_it_hangs_is_not_called_stopped(vm: Run
         starting = threading.Thread(target=start)
         starting.start()
         wait_until(lambda: opened.sight.may_run())
-        with pytest.raises(RuntimeError, match=r"could still start it|does not end its start"):
+        with pytest.raises(RuntimeError, match=r"could still start it|does not end the start"):
             opened.terminate()
     starting.join(HANG_S)
     opened.terminate()

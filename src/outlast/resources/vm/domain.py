@@ -26,7 +26,8 @@ _DESTROY_S = 0.5
 """libvirt's destroy takes 0.2 s; then we kill QEMU ourselves."""
 _KILLED_S = 10.0
 _CLEARED_S = 5.0
-_START_ENDS_S = 5.0
+_PROOF_S = 5.0
+"""How long a stop looks for proof. A restart of libvirtd is shorter."""
 _ASK_GUEST_AGAIN_S = 5.0
 """A guest that is still booting misses the first request."""
 
@@ -63,7 +64,11 @@ class VmDomain:
     def online(self, progress: Progress) -> None:
         if not self.sight.alive():
             with self.sight.our_doing():
-                self._start(progress)
+                given_up = self._given_up_from_here()
+                try:
+                    self._start(progress, given_up)
+                except _LibvirtLeft:  # Its daemon restarted beneath us, and nothing runs: once more.
+                    self._start(progress, given_up)
         self._leave_starting_to_the_cluster()
 
     def offline(self, progress: Progress, timeout_s: float) -> None:
@@ -83,13 +88,7 @@ class VmDomain:
     def terminate(self) -> None:
         with self.sight.our_doing():
             self._terminations += 1
-            ends_s = time.monotonic() + _START_ENDS_S
-            # A start that is under way may make a QEMU after we have looked: look again until there is none.
-            while self._stop_now_beside_a_start():
-                if time.monotonic() > ends_s:
-                    raise RuntimeError(f'cannot stop "{self.spec.name}": libvirt does not end its start')
-                time.sleep(0.02)
-            self.sight.saw(states.STOPPED_BY_US, ended=True)
+            self._stop_with_proof()
 
     def forget(self) -> None:
         if self.sight.alive():
@@ -116,8 +115,12 @@ class VmDomain:
 
     # -- starting ----------------------------------------------------------------------------------------------
 
-    def _start(self, progress: Progress) -> None:
+    def _given_up_from_here(self) -> Callable[[], bool]:
+        """Whether a `terminate` has come since."""
         terminations = self._terminations
+        return lambda: self._terminations != terminations
+
+    def _start(self, progress: Progress, given_up: Callable[[], bool]) -> None:
         conn = self._ready_to_start()
         if (process := qemu.find(self.uuid, self.libvirt_name)) is not None:
             self.sight.take(process)  # Started by somebody else, or unknown to libvirt: a second one must never start.
@@ -128,15 +131,15 @@ class VmDomain:
         try:
             domain = conn.defineXML(self.spec.definition)
             progress("defined")
-            self._create(domain, lambda: self._terminations != terminations)
+            self._create(domain, given_up)
         except libvirt.libvirtError as error:
             self._creating = False
             self._start_failed(error)
         finally:
             self._creating = False
         self.sight.adopt()
-        if self._terminations != terminations:
-            self.terminate()
+        if given_up():
+            self._stop_with_proof()
             raise CannotStart(f'"{self.spec.name}" was terminated while it started')
         progress("started")
         self.sight.saw(states.ONLINE)
@@ -177,9 +180,10 @@ class VmDomain:
         words = f'cannot start "{self.spec.name}": {error}'
         if is_loss(error):
             try:
-                self.terminate()
+                self._stop_with_proof()
             except RuntimeError as doubt:
                 raise RuntimeError(f"{words}; and whether it runs cannot be told: {doubt}") from error
+            raise _LibvirtLeft(words) from error
         self.sight.saw(Health(Condition.FAILED, str(error)), ended=True)
         raise CannotStart(words) from error
 
@@ -205,16 +209,30 @@ class VmDomain:
             return False  # It is asked again, and in the end switched off.
         return True
 
-    def _stop_now_beside_a_start(self) -> bool:
-        """Stop it; true when a start was under way meanwhile, so that this proves nothing."""
+    def _stop_with_proof(self) -> None:
+        """Stop it by force; raises when there is no proof that nothing runs."""
+        ends_s = time.monotonic() + _PROOF_S
+        while doubt := self._stop_once():
+            if time.monotonic() > ends_s:
+                raise RuntimeError(f'cannot prove that "{self.spec.name}" is off: {doubt}')
+            time.sleep(0.02)
+        self.sight.saw(states.STOPPED_BY_US, ended=True)
+
+    def _stop_once(self) -> str:
+        """Why this attempt proves nothing; empty when it does."""
         creating = self._creating
         self.sight.adopt()
         answered = self._destroy()
         killed = self._kill_process()
-        if not creating and not answered and not killed:
-            self._prove_without_libvirt()
-        # While libvirt hangs, a start that it holds is as good as ended once the QEMU it had made is dead.
-        return creating and not (killed and not answered)
+        if creating and (answered or not killed):
+            # It may make a QEMU after we have looked. (One that hangs and whose QEMU is dead makes no second one.)
+            return "libvirt does not end the start that is under way; restart libvirtd on this node"
+        if answered or killed:
+            return ""
+        scan = qemu.scan()
+        if scan.daemon_runs or scan.dying_qemu or self.uuid in scan.qemu:
+            return "libvirt does not answer and could still start it; restart libvirtd on this node"
+        return ""
 
     def _destroy(self) -> bool:
         """True when libvirt answered that it is off."""
@@ -263,14 +281,6 @@ class VmDomain:
         self.sight.drop(process)
         return True
 
-    def _prove_without_libvirt(self) -> None:
-        scan = qemu.scan()
-        if scan.daemon_runs or scan.dying_qemu or self.uuid in scan.qemu:
-            raise RuntimeError(
-                f'cannot prove that "{self.spec.name}" is off: libvirt does not answer and could still start it; '
-                "restart libvirtd on this node"
-            )
-
     def _undefine(self, conn: Any) -> None:
         """Everything but what holds the guest's own state: NVRAM and TPM may be the only copy."""
         try:
@@ -285,3 +295,7 @@ class VmDomain:
         flags |= libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
         flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM
         domain.undefineFlags(flags)
+
+
+class _LibvirtLeft(CannotStart):
+    """libvirt's daemon went away during the start. Nothing runs."""
