@@ -52,6 +52,7 @@ def daemon_runs(lab: LabPaths) -> bool:
 
 def start_daemon(lab: LabPaths) -> None:
     """Returns at once; `wait_for_daemon` says when it answers."""
+    cgroup.create(f"{lab.cgroup}/daemon")
     with lab.daemon_log.open("ab") as log:
         daemon = subprocess.Popen(
             [sys.executable, "-m", "outlast.lab.daemon", lab.name],

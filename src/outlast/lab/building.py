@@ -77,7 +77,6 @@ def build(lab: LabPaths, state: LabState, tell: Callable[[str], None]) -> None:
 
 
 def tear_down(lab: LabPaths, *, keep_directory: bool = False) -> None:
-    cgroup.kill(lab.cgroup)
     cgroup.remove(lab.cgroup)
     network.remove(lab)
     _empty(lab.root)

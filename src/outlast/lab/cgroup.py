@@ -5,9 +5,11 @@ process ids and never a name: a child is a member from its first instruction on,
 nothing of somebody else's can be hit. Killing and freezing a cgroup are done by the kernel in one go.
 """
 
+import errno
 import os
 import select
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -61,10 +63,13 @@ def _event(group: str, name: str) -> bool:
 
 def kill(group: str, *, within_s: float = 20.0) -> None:
     """Returns when no process of the group (or below it) is left. Frozen ones die too."""
-    path = path_of(group)
-    with suppress(FileNotFoundError):
-        (path / "cgroup.kill").write_text("1")
-    _wait_for(group, "populated 0", within_s)
+
+    def strike() -> None:
+        with suppress(FileNotFoundError):
+            (path_of(group) / "cgroup.kill").write_text("1")
+
+    # Again and again: somebody may have joined between the blow and the look.
+    _wait_for(group, "populated 0", within_s, each_time=strike)
 
 
 def freeze(group: str, *, within_s: float = 10.0) -> None:
@@ -78,14 +83,21 @@ def thaw(group: str, *, within_s: float = 10.0) -> None:
 
 
 def remove(group: str) -> None:
-    """Removes the (empty) group and all below it."""
+    """Kills what is in the group and below it, and removes all of it."""
     path = path_of(group)
-    for below in sorted(path.glob("**/"), key=lambda p: len(p.parts), reverse=True):
-        with suppress(FileNotFoundError):
-            below.rmdir()
+    for attempt in range(10):
+        kill(group)
+        try:
+            for below in sorted(path.glob("**/"), key=lambda p: len(p.parts), reverse=True):
+                with suppress(FileNotFoundError):
+                    below.rmdir()
+            return
+        except OSError as error:  # busy: somebody has just joined
+            if error.errno != errno.EBUSY or attempt == 9:
+                raise
 
 
-def _wait_for(group: str, event: str, within_s: float) -> None:
+def _wait_for(group: str, event: str, within_s: float, *, each_time: Callable[[], None] = lambda: None) -> None:
     """The kernel tells of each change of cgroup.events (poll, POLLPRI)."""
     try:
         events = os.open(path_of(group) / "cgroup.events", os.O_RDONLY)
@@ -95,11 +107,13 @@ def _wait_for(group: str, event: str, within_s: float) -> None:
         poll = select.poll()
         poll.register(events, select.POLLPRI)
         deadline = time.monotonic() + within_s
+        each_time()
         while event not in os.pread(events, 200, 0).decode():
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 raise LabError(f'cgroup {group} did not reach "{event}" within {within_s:g} s')
             # Not longer: a notice may have been given between reading and polling.
             poll.poll(min(left_s, 0.05) * 1000)
+            each_time()
     finally:
         os.close(events)

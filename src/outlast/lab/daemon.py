@@ -198,8 +198,8 @@ def _say(words: str) -> None:
 
 def main(name: str) -> None:
     lab = LabPaths(name)
-    # A member of the lab's cgroup before it does anything: `lab down` finds it there.
-    (cgroup.create(f"{lab.cgroup}/daemon") / "cgroup.procs").write_text(str(os.getpid()))
+    # A member of the lab's cgroup before it does anything: `lab down` finds it there. Gone already? Then so are we.
+    (cgroup.path_of(f"{lab.cgroup}/daemon") / "cgroup.procs").write_text(str(os.getpid()))
     lives = sorted((lab.root / "nodes").iterdir(), key=lambda path: int(path.name[1:]))
     asyncio.run(Daemon(lab, tuple(path.name for path in lives)).serve())
 
