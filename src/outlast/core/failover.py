@@ -76,10 +76,12 @@ class _Round:
 
     def _owner_declared_silent(self, group: Group) -> None:
         silence = self.view.silences[group.owner]
-        if silence.proof is None:
-            self._unproven.setdefault(group.owner, []).append(group.name)
-        elif group.wanted is Wanted.ONLINE:
+        if silence.proof is not None:
             self._place(group, f"{group.owner} is dead: {silence.proof.words}", avoid=group.owner)
+        elif group.wanted is Wanted.ONLINE:
+            self._unproven.setdefault(group.owner, []).append(group.name)
+        else:
+            self._place(group, f"{group.owner} is silent")  # it is wanted offline: nobody is fenced for that
 
     def _owner_alive(self, group: Group) -> None:
         incarnation = self.view.sessions[group.owner].incarnation

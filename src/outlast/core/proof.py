@@ -5,7 +5,7 @@ time has passed on a node that had declared an armed watchdog; an administrator'
 stand here too.) Nothing else counts, least of all more silence.
 """
 
-from outlast.core.timing import timing
+from outlast.core.timing import watchdog_proof_s
 from outlast.model.node import Proof, ProofKind, Silence
 from outlast.model.plan import Action, Fence, RecordProof
 from outlast.model.view import ClusterView
@@ -28,7 +28,7 @@ def pursue(silence: Silence, view: ClusterView) -> tuple[list[Action], str, floa
         error = f" (last answer: {report.last_error})" if report and report.last_error else ""
         waits.append(f"its fence device to confirm that it is off{error}")
     if silence.watchdog_s > 0:
-        needed = timing(view.settings.node_timeout_s).watchdog_proof_s
+        needed = watchdog_proof_s(silence.watchdog_s)
         passed = view.observed.silence_age_s.get(node, 0.0)
         if passed >= needed:
             words = f"its watchdog was armed and {needed:.1f} s have passed since its session could last be renewed"

@@ -89,6 +89,9 @@ TRANSITIONS: dict[tuple[S, E], tuple[S, Call]] = {
     (S.UNCERTAIN, E.FOUND_FAILED): (S.FAILED, Call.NONE),
     (S.UNCERTAIN, E.FAILS): (S.FAILING, Call.TERMINATE),
     (S.UNCERTAIN, E.FOUND_OFFLINE): (S.OFFLINE, Call.NONE),
+    # A new host must have open what is off as well, to see when somebody starts it.
+    (S.OFFLINE, E.ATTACH): (S.OFFLINE, Call.OPEN),
+    (S.FAILED, E.ATTACH): (S.FAILED, Call.OPEN),
     # Somebody started it at the host's console.
     (S.OFFLINE, E.FOUND_ONLINE): (S.ONLINE, Call.NONE),
     (S.FAILED, E.FOUND_ONLINE): (S.ONLINE, Call.NONE),
@@ -149,8 +152,11 @@ def runs_nothing(state: S) -> bool:
 
 
 def is_polled(state: S) -> bool:
-    """States in which only asking tells whether something changed."""
-    return state in (S.ONLINE, S.UNCERTAIN, S.STUCK)
+    """States in which nothing is on its way: asking is the safety net for a report that got lost.
+
+    Also when it is off: somebody may start it past the cluster, and then the report that it is off is no longer true.
+    """
+    return state in (S.ONLINE, S.UNCERTAIN, S.STUCK, S.OFFLINE, S.FAILED)
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -164,10 +170,11 @@ class Verdict(msgspec.Struct, frozen=True):
 
 def judge(state: S, health: Health, *, was_online: bool, permitted: bool) -> Verdict:
     """`was_online`: it was seen online here since it was last started, or this life of the node reported it so at the
-    present epoch. `permitted`: it may run here; when it may not, its end is the permit's doing and nobody's intent."""
+    present epoch. `permitted`: it may run here; when it may not, its end is the permit's doing, and neither a failure
+    nor anybody's intent."""
     event = found(health)
-    if state in (S.OPENING, S.UNCERTAIN) and not (was_online and permitted):
-        # What ended before this node was responsible for it is neither a failure nor anybody's intent.
+    if not permitted or (state in (S.OPENING, S.UNCERTAIN) and not was_online):
+        # Nor is what ended before this node was responsible for it.
         return Verdict(E.FOUND_OFFLINE if event is E.FOUND_FAILED else event)
     ran = state in (S.ONLINE, S.UNCERTAIN, S.OPENING)
     return Verdict(

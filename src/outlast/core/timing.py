@@ -37,8 +37,16 @@ class Timing(msgspec.Struct, frozen=True):
     """The countdown of an armed watchdog, counted from its last feeding. Longer than a node needs to stop all."""
     feed_within_s: float
     """A renewal feeds the watchdog only when its acknowledgement came that soon after it was sent."""
-    watchdog_proof_s: float
-    """Since a silence was written: when the watchdog of that node has certainly cut its power."""
+
+
+def watchdog_proof_s(watchdog_s: float) -> float:
+    """Since a silence was written: when a watchdog with that countdown has certainly cut its node's power.
+
+    The last renewal was committed before the silence, and fed the watchdog within `feed_within_s` (a ninth of the
+    countdown, at most 1 s) or not at all: so one countdown is left at most, and half a second for a sluggish device.
+    It counts with the countdown that the node declared, since the cluster's time-out may have been changed since.
+    """
+    return watchdog_s + min(1.0, watchdog_s / 9) + 0.5
 
 
 def timing(node_timeout_s: float) -> Timing:
@@ -62,7 +70,4 @@ def timing(node_timeout_s: float) -> Timing:
         steady_gap_s=2.5 * renew,
         watchdog_s=watchdog,
         feed_within_s=renew,
-        # The last renewal was committed before the silence, and fed the watchdog within `feed_within_s` or not at
-        # all: so one countdown is left at most, and half a second for a sluggish device.
-        watchdog_proof_s=watchdog + renew + 0.5,
     )

@@ -97,13 +97,15 @@ class Coordinating:
         for node in self._fencing.under_way():
             if node not in view.silences:
                 self._fencing.stop(node)
-        await self._carry_out(plan, view)
+        if not await self._carry_out(plan, view):
+            return RETRY_S  # a session record that only beats wakes nobody, and may be what refused it
         for node in wanted:
             await self._start_fencing(node, view)
         waits = [seconds for seconds in (plan.wake_in_s, self._observation.silence_in_s()) if seconds is not None]
         return min(waits, default=None)
 
-    async def _carry_out(self, plan: Plan, view: ClusterView) -> None:
+    async def _carry_out(self, plan: Plan, view: ClusterView) -> bool:
+        """False when something had changed meanwhile, and it is to be decided anew."""
         assigns = [action for action in plan.actions if isinstance(action, Assign)]
         inputs: list[Write] = []
         self._inputs = ""
@@ -134,7 +136,8 @@ class Coordinating:
         for compares, writes in parts:
             outcome = await self._store.transact([*me, *compares], writes, timeout_s=DATABASE_TIMEOUT_S)
             if isinstance(outcome, Refused):
-                return  # something changed meanwhile; that change wakes the loop, which decides anew
+                return False
+        return True
 
     def _declare_silent(self, action: DeclareSilent) -> tuple[list[Compare], list[Write]]:
         record = Silence(action.node, action.incarnation, action.why, action.watchdog_s)
@@ -172,6 +175,9 @@ class Coordinating:
         if group.owner in self._store.silences:
             # Rule 4: the proof this decision rests on must still stand when it is written.
             compares += self._store.unchanged(keys.SILENCES + group.owner)
+        elif group.owner and group.owner not in self._store.sessions:
+            # It left in order: when it is back, it may have started the group already.
+            compares.append(Compare(keys.SESSIONS + group.owner, 0))
         return compares, [put(keys.GROUPS + group.name, record), event]
 
     def _forget_failures(self, action: ForgetFailures) -> tuple[list[Compare], list[Write]]:

@@ -65,7 +65,7 @@ class Fencing:
                 try:
                     async with asyncio.timeout(ATTEMPT_TIMEOUT_S + 5):
                         words = await self._fence.off(node.name, device, timeout_s=ATTEMPT_TIMEOUT_S)
-                except (FenceFailed, TimeoutError) as error:
+                except (FenceFailed, OSError) as error:  # a TimeoutError is an OSError
                     why = str(error) or f"no answer within {ATTEMPT_TIMEOUT_S:g} s"
                     self._report(node.name, FenceReport(incarnation, attempts, "", f"{device.agent}: {why}"))
                     continue

@@ -159,6 +159,9 @@ class HostKeeper:
             if isinstance(report, OfferReport):
                 slot.offers[report.offer.type] = report.offer
                 self.news.put_nowait(OffersChanged())
+                if not report.offer.version:
+                    # It could not be loaded, and its files have changed since: only another host can try again.
+                    await self.replace(report.offer.type, f"the plugin for {report.offer.type} has changed", host)
             else:
                 self.news.put_nowait(report)
         slot.host = None

@@ -24,6 +24,7 @@ class Local:
         self.state = S.DETACHED
         self.why = ""
         self.since = now
+        """When it came into its state, as the cluster is told it."""
         self.changes = 0
         """Up by one with each change of state: an answer to an older question is no longer one."""
         self.opened = False

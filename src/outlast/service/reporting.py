@@ -21,7 +21,8 @@ from outlast.service.membership import Membership
 from outlast.service.resources import Resources
 from outlast.service.store import RETRY_S, Store, put
 
-GROUPS_PER_TRANSACTION = 40
+GROUPS_PER_TRANSACTION = 30
+"""Each costs up to four writes; a transaction holds 128."""
 UNKNOWN_GRACE_S = 3.0
 """A host that is being replaced knows nothing for a moment: that alone is not worth telling."""
 

@@ -11,7 +11,7 @@ import structlog
 
 from outlast.core.duty import Here, Step, next_step
 from outlast.core.membership import Session as OwnSession
-from outlast.core.resource import Call, E, S, judge, runs_nothing, step
+from outlast.core.resource import PUBLISHED, Call, E, S, judge, runs_nothing, step
 from outlast.model import keys
 from outlast.model.group import Group, Wanted
 from outlast.model.health import Found, Health
@@ -82,7 +82,9 @@ class Resources:
         if state is local.state and call is Call.NONE:
             return
         if state is not local.state:
-            local.state, local.since = state, self._env.clock.now()
+            if PUBLISHED[state] is not PUBLISHED[local.state]:
+                local.since = self._env.clock.now()
+            local.state = state
             local.changes += 1
             local.why = why
             if state is S.ONLINE:
@@ -193,14 +195,14 @@ class Resources:
             switched_off=bool(local.switched_off),
             switched_on=bool(local.switched_on),
         )
-        match next_step(group, self._store.me, here):
-            case Step.NOTHING:
+        what = next_step(group, self._store.me, here)
+        if local.announced is not (what is Step.ANNOUNCE):
+            local.announced = not local.announced
+            self.changed.set()
+        match what:
+            case Step.NOTHING | Step.ANNOUNCE:
                 pass
-            case Step.ANNOUNCE:
-                local.announced = True
-                self.changed.set()
             case Step.ONLINE:
-                local.announced = False
                 self.feed(local, E.WANT_ONLINE)
             case Step.OFFLINE:
                 self.feed(local, E.WANT_OFFLINE)
@@ -328,6 +330,13 @@ class Resources:
             if local.resource.type in types and not (event is E.ATTACH and self.problem(local.resource.type)):
                 self.feed(local, event, why)
 
+    def _unattached(self, local: Local) -> bool:
+        """Is a host there that could have it open, and has not?"""
+        if not self._hosts.is_ready(local.resource.type):
+            return False
+        idle = local.task is None or local.task.done()
+        return local.state is S.DETACHED or (runs_nothing(local.state) and not local.opened and idle)
+
     async def _retry(self) -> None:
         """What could not be done is tried again."""
         while True:
@@ -335,7 +344,7 @@ class Resources:
             for local in list(self.locals.values()):
                 if local.state is S.STUCK:
                     self.feed(local, E.RETRY)
-                elif local.state is S.DETACHED and self._hosts.is_ready(local.resource.type):
+                elif self._unattached(local):
                     self.feed(local, E.ATTACH)
                 else:
                     self._apply(local)

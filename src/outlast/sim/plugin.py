@@ -37,14 +37,15 @@ class SimPlugin:
         damaged = self._machine.troubles.damaged_types
         for type in self._types:
             problem = damaged.get(type, "" if type == VM_TYPE else f"no plugin for {type} is installed")
-            self._offered[type] = _offer(type, problem)
+            self._offered[type] = _offer(type, problem, loaded=not problem)
             if not problem:
                 self._loaded.add(type)
         return list(self._offered.values())
 
     def changed_offers(self) -> Sequence[Offer]:
-        """While the host runs, what was loaded goes on serving, but it is said that its files changed."""
-        changed = []
+        """While the host runs, what was loaded goes on serving, but it is said that its files changed. Of what could
+        not be loaded it is said that another host may have more luck."""
+        changed = [self._offered[type] for type in self._offered if type not in self._loaded and self._was_mended(type)]
         for type in sorted(self._loaded):
             problem = self._machine.troubles.damaged_types.get(type, "")
             offer = _offer(type, f"its files changed since it was loaded: {problem}" if problem else "")
@@ -52,6 +53,13 @@ class SimPlugin:
                 self._offered[type] = offer
                 changed.append(offer)
         return changed
+
+    def _was_mended(self, type: str) -> bool:
+        present = _offer(type, self._machine.troubles.damaged_types.get(type, ""), loaded=False)
+        mended = type == VM_TYPE and present.digest != self._offered[type].digest
+        if mended:
+            self._offered[type] = present
+        return mended
 
     def loads(self, type: str) -> bool:
         return type in self._loaded
@@ -190,8 +198,10 @@ class SimPlugin:
             await asyncio.sleep(_HUNG_LOOKS_S)
 
 
-def _offer(type: str, problem: str) -> Offer:
+def _offer(type: str, problem: str, *, loaded: bool = True) -> Offer:
     digest = hashlib.sha256(f"{type} {problem}".encode()).hexdigest()
+    if not loaded:
+        return Offer(type, digest=digest, problem=problem or "it did not load; its files have changed since")
     return Offer(type, version="1", digest=digest, functions=VERBS, problem=problem)
 
 
