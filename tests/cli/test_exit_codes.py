@@ -47,6 +47,17 @@ def test_without_a_service_there_is_no_contact(outlast: Outlast, tmp_path: Path)
     assert "Is outlastd running here?" in ended.err
 
 
+def test_the_control_socket_is_named_before_the_noun_in_two_ways(
+    fake: FakeService, outlast: Outlast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.answers["node.pause"] = Result("n2 is paused")
+    monkeypatch.setenv("OUTLAST_SOCKET", "/nowhere")
+    path = str(fake.path)
+    for arguments in (("--socket", path), (f"--socket={path}",), ("--json", "--socket", path)):
+        assert outlast(*arguments, "node", "pause", "n2").code == 0
+    assert outlast("--socket").code == 2
+
+
 @pytest.mark.parametrize("sent", [b"", b'{"item": 1}\n'])
 def test_a_service_that_hangs_up_is_no_contact(fake: FakeService, outlast: Outlast, sent: bytes) -> None:
     fake.answers["status"] = Broken(sent)
@@ -132,3 +143,12 @@ def _environment(fake: FakeService) -> dict[str, str]:
     # Unbuffered, Python itself loses the end of a write that its reader cuts off, and does not notice.
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return inherited | {"OUTLAST_SOCKET": str(fake.path)}
+
+
+def test_a_look_at_the_status_does_not_wait_for_what_it_does_not_need() -> None:
+    words = "import sys; from outlast.cli import main; main.run(['--socket=/nowhere', '--json', 'status']); "
+    heavy = (
+        "print([name for name in ('pydantic', 'rich', 'outlast.sim', 'outlast.lab', 'libvirt') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", words + heavy], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"

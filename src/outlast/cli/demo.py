@@ -53,6 +53,7 @@ def run(name: str, *, keep: bool) -> None:
             demo.play()
         except KeyboardInterrupt:
             kept = False
+            shown.say("stopped: the lab is taken down")
             raise
         finally:
             shown.close()
@@ -178,6 +179,7 @@ class Demo:
             if not row.protected:
                 self.shown.say(f"{row.name} is {row.state}, but not protected: {'; '.join(row.not_protected_because)}")
         self.others.append(Other(f"plugin damaged on {node}", "its VMs run on, shown as not protected", took_s))
+        self.shown.rest()
         fault = time.time()
         self.in_node(node, "umount", str(PLUGIN))
         self.cluster.wait(all_well, "all VMs are protected again", PATIENCE_S)

@@ -30,6 +30,9 @@ class Screen(Protocol):
     def say(self, words: str, *, good: bool = False) -> None:
         """A line of the story."""
 
+    def rest(self) -> None:
+        """Time to look at the cluster, where there is something to look at."""
+
     def close(self) -> None: ...
 
 
@@ -52,6 +55,9 @@ class PlainScreen:
 
     def say(self, words: str, *, good: bool = False) -> None:
         self._print(f"{time.monotonic() - self._began:7.1f} s  {words}")
+
+    def rest(self) -> None:
+        pass
 
     def close(self) -> None:
         pass
@@ -82,13 +88,16 @@ class LiveScreen:
         self._node = node
 
     def step(self, title: str) -> None:
-        if self._status is not None:
-            time.sleep(TIME_TO_READ_S)
+        self.rest()
         self._console.print()
         self._console.print(output.joined(Cell(title, "bold cyan")))
 
     def say(self, words: str, *, good: bool = False) -> None:
         self._console.print(output.joined("  ", Cell(words, "green" if good else "")))
+
+    def rest(self) -> None:
+        if self._status is not None:
+            time.sleep(TIME_TO_READ_S)
 
     def close(self) -> None:
         self._ending.set()

@@ -20,6 +20,9 @@ class Failover:
     vm: str
     source: str
     target: str
+    """"" when the log does not tell."""
+    alone: bool
+    """Only the VM failed: nothing was to be fenced."""
     seen_s: float | None
     fenced_s: float | None
     decided_s: float | None
@@ -51,6 +54,7 @@ def failover(
         vm=vm,
         source=source,
         target=decided.about if decided else "",
+        alone=not node,
         seen_s=since(_first(after, "node-silent", about=node) if node else _first(after, "failed", group=vm)),
         fenced_s=since(_first(after, "node-dead", about=node)) if node else None,
         decided_s=since(decided),
@@ -69,11 +73,17 @@ def tables(failovers: Sequence[Failover], others: Sequence[Other], width: int) -
 
 
 def _row(each: Failover) -> Row:
-    fenced = "-" if each.fenced_s is None else f"{each.fenced_s:.2f}"
-    times = [each.seen_s, each.decided_s, each.started_s]
-    seen, decided, started = ("?" if time is None else f"{time:.2f}" for time in times)
-    answers = Cell("?" if each.answers_s is None else f"{each.answers_s:.2f}", "bold green")
-    return Row((each.what, each.vm, f"{each.source} to {each.target}", seen, fenced, decided, started, answers))
+    seen, fenced, decided, started, answers = map(
+        _written, (each.seen_s, each.fenced_s, each.decided_s, each.started_s, each.answers_s)
+    )
+    moved = f"{each.source} to {each.target or '?'}"
+    return Row(
+        (each.what, each.vm, moved, seen, "-" if each.alone else fenced, decided, started, Cell(answers, "green"))
+    )
+
+
+def _written(seconds: float | None) -> str:
+    return "?" if seconds is None else f"{seconds:.2f}"
 
 
 def _first(events: Iterable[Event], kind: str, *, group: str = "", about: str = "") -> Event | None:

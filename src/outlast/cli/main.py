@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
@@ -47,7 +47,7 @@ class Nouns(TyperGroup):
             if cmd_name not in NOUNS:
                 return None
             if cmd_name not in self.commands:
-                self.add_command(load(cmd_name), cmd_name)
+                self.add_command(load(cmd_name, offer_help=self.add_help_option), cmd_name)
             return self.commands[cmd_name]
 
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -59,43 +59,50 @@ class Nouns(TyperGroup):
         return list(NOUNS)
 
 
-def load(noun: str) -> Any:
+def load(noun: str, *, offer_help: bool = True) -> Any:
     """The noun's command, with all its verbs."""
     module = importlib.import_module(f"outlast.cli.{noun.replace('-', '_')}")
     parent = typer.Typer(add_completion=False)
     parent.add_typer(module.app)
     command: Any = typer.main.get_group(parent).commands[noun]
     command.rich_help_panel = NOUNS[noun]
+    for each in (command, *getattr(command, "commands", {}).values()):
+        each.add_help_option = offer_help
     return command
 
 
-app = typer.Typer(
-    name="outlast",
-    cls=Nouns,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 not possible now, 4 no contact with the cluster.",
-)
+EPILOG = """--socket PATH (or OUTLAST_SOCKET), before the noun, names another control socket of the cluster service.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 not possible now, 4 no contact with the cluster."""
+HELP = {"-h", "--help"}
+COMPLETES = "_OUTLAST_COMPLETE"
+"""Set by the shell that asks for completions."""
+COMPLETION = {"--install-completion", "--show-completion"}
 
 
-@app.callback()
-def root(
-    context: typer.Context,
-    as_json: options.Json = False,
-    socket: Annotated[
-        str,
-        typer.Option(
-            "--socket",
-            metavar="PATH",
-            envvar="OUTLAST_SOCKET",
-            show_default=False,
-            help="The cluster service's control socket.",
-        ),
-    ] = "",
-) -> None:
+def root(context: typer.Context, as_json: options.Json = False) -> None:
     """Outlast: virtual machines that outlast their hosts."""
-    context.obj = {"json": as_json, "socket": socket}
+
+
+def program(arguments: Sequence[str]) -> Any:
+    """The root command, as far as these arguments need it.
+
+    Typer checks the value of every option but a plain flag with pydantic, whose import takes as long as all the rest
+    of `outlast status`. So the options for help and for shell completion are there for those who ask for them.
+    """
+    completing = COMPLETES in os.environ
+    app = typer.Typer(
+        name="outlast",
+        cls=Nouns,
+        no_args_is_help=True,
+        add_completion=completing or not arguments or arguments[0] in COMPLETION | HELP,
+        add_help_option=completing or not arguments or not HELP.isdisjoint(arguments),
+        context_settings={"help_option_names": sorted(HELP, reverse=True)},
+        pretty_exceptions_enable=False,
+        epilog=EPILOG,
+    )
+    app.callback()(root)
+    return typer.main.get_command(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -116,9 +123,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Carries the command out and returns its exit code."""
-    command = typer.main.get_command(app)
     try:
-        code = command.main(args=arguments, prog_name="outlast", standalone_mode=False)
+        socket, rest = _take_socket(arguments)
+        settings = {"json": False, "socket": socket}
+        code = program(rest).main(args=rest, prog_name="outlast", standalone_mode=False, obj=settings)
     except ControlError as error:
         _tell(error.kind, str(error), arguments)
         return EXIT_CODES.get(error.kind, EXIT_CODES["failed"])
@@ -130,6 +138,20 @@ def run(arguments: list[str]) -> int:
         _tell("failed", "stopped: nothing was changed", arguments)
         return EXIT_CODES["failed"]
     return code if isinstance(code, int) else 0
+
+
+def _take_socket(arguments: list[str]) -> tuple[str, list[str]]:
+    """`--socket PATH` before the noun. Read here, so that pydantic is not needed for it: see `program`."""
+    for place, word in enumerate(arguments):
+        if word == "--socket":
+            if place + 1 == len(arguments):
+                raise ControlError("usage", "--socket takes the path of a control socket")
+            return arguments[place + 1], arguments[:place] + arguments[place + 2 :]
+        if word.startswith("--socket="):
+            return word.removeprefix("--socket="), arguments[:place] + arguments[place + 1 :]
+        if not word.startswith("-"):
+            break
+    return "", arguments
 
 
 def _tell(kind: str, words: str, arguments: list[str], *, hint: str = "") -> None:
