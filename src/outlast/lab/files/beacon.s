@@ -147,6 +147,10 @@ write:  mov     ah, 0x30
         rep     outsw
         ret
 command:
+        mov     dx, 0x1f7               # a command that comes while the last write is under way would be dropped
+1:      in      al, dx
+        test    al, 0x88
+        jnz     1b
         mov     dx, 0x1f2
         mov     al, 1                   # one sector
         out     dx, al
