@@ -172,6 +172,7 @@ class SimPlugin:
         return {
             "definition": vm.definition,
             "identity": vm.identity,
+            "uuid": vm.identity,
             "name": vm.name,
             "running": vm.name in self._machine.copies,
             "disks": [],

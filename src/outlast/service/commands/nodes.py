@@ -5,6 +5,7 @@ import msgspec
 from outlast.model import keys
 from outlast.model.answers import NodeRow
 from outlast.model.node import Proof, ProofKind, Silence
+from outlast.model.view import ClusterView
 from outlast.ports.database import Compare, Write
 from outlast.service.commands.context import Command, CommandError, Context, Named, Nothing
 from outlast.service.commands.rows import Rows
@@ -24,28 +25,36 @@ async def show(context: Context, want: Named) -> NodeRow:
 async def confirm_down(context: Context, want: Named) -> str:
     """An administrator's word is proof of death (rule 4). Refused for a node that still writes session records."""
     context.need_node(want.name)
-    name, view = want.name, context.view()
-    session = view.sessions.get(name)
-    if session is None:
-        raise CommandError("impossible", f"{name} has no session: there is nothing to confirm")
-    silence = view.silences.get(name)
-    if silence is not None and silence.proof is not None:
-        return f"the death of {name} is proven already: {silence.proof.words}"
-    if silence is None and name not in view.observed.silent_s:
-        raise CommandError(
-            "impossible", f"{name} is alive: it wrote a session record just now. Switch it off first; its VMs run there"
-        )
+    name = want.name
+    known = context.store.silences.get(name)
+    if known is not None and known.proof is not None:
+        return f"the death of {name} is proven already: {known.proof.words}"
     proof = Proof(ProofKind.OPERATOR, f"an administrator on {context.store.me} confirmed that it is off")
-    words = silence.words if silence else f"{name} wrote no session record for {view.observed.silent_s[name]:.1f} s"
-    record = Silence(name, session.incarnation, words, session.watchdog_s, proof)
 
     def make() -> tuple[list[Compare], list[Write]]:
+        # Judged anew with each attempt: what refused the last one may be the node, which came back.
+        record = msgspec.structs.replace(_silence(context.view(), name), proof=proof)
         event = context.journal.event("node-dead", f"{name} is dead: {proof.words}", about=name)
         compares = context.store.unchanged(keys.SILENCES + name, keys.SESSIONS + name)
         return compares, [put(keys.SILENCES + name, record), event]
 
     await context.write(make)
     return f"{name} is taken for dead; its groups are brought online elsewhere"
+
+
+def _silence(view: ClusterView, name: str) -> Silence:
+    session = view.sessions.get(name)
+    if session is None:
+        raise CommandError("impossible", f"{name} has no session: there is nothing to confirm")
+    silence = view.silences.get(name)
+    if silence is not None:
+        return silence
+    if name not in view.observed.silent_s:
+        raise CommandError(
+            "impossible", f"{name} is alive: it wrote a session record just now. Switch it off first; its VMs run there"
+        )
+    words = f"{name} wrote no session record for {view.observed.silent_s[name]:.1f} s"
+    return Silence(name, session.incarnation, words, session.watchdog_s)
 
 
 async def pause(context: Context, want: Named) -> str:

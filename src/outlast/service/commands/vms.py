@@ -120,12 +120,14 @@ async def unprotect(context: Context, want: Unprotect) -> str:
     group = context.group(resource.group)
     if len(group.resources) > 1:
         raise CommandError("impossible", f"the group {group.name} holds more than this VM")
+    _refuse_doubtful_owner(context, group)
     where = f"it goes on on {group.owner}" if group.wanted is Wanted.ONLINE else "it stays off"
     if want.what_if:
         return f"{want.name} would no longer be protected; {where}"
 
     def make() -> tuple[list[Compare], list[Write]]:
         present = context.group(want.name)
+        _refuse_doubtful_owner(context, present)
         event = context.journal.event(
             "group-changed", f"{present.name} is no longer protected, {where}", group=present.name
         )
@@ -135,6 +137,19 @@ async def unprotect(context: Context, want: Unprotect) -> str:
 
     await context.write(make)
     return f"{want.name} is no longer protected; {where}"
+
+
+def _refuse_doubtful_owner(context: Context, group: Group) -> None:
+    """Else it could be protected anew, and be started beside the one that a silent node still runs."""
+    view, owner = context.view(), group.owner
+    silence = view.silences.get(owner)
+    doubtful = silence.proof is None if silence is not None else owner in view.observed.silent_s
+    if doubtful:
+        raise CommandError(
+            "impossible",
+            f"cannot unprotect {group.name} now: {owner}, which owns it, is silent and may still run it. Wait until "
+            f"its death is proven, or make sure that it is off, then `outlast node confirm-down {owner}`",
+        )
 
 
 def _need(context: Context, name: str) -> Resource:
@@ -172,6 +187,7 @@ async def _check_everywhere(context: Context, vm: Parsed) -> dict[str, tuple[str
         node: [answer.problem] if answer.problem else [str(problem) for problem in answer.result or ()]
         for node, answer in answers.items()
     }
+    await _refuse_running_elsewhere(context, vm, members)
     if not problems.get(context.store.me):
         for path in (str(disk["path"]) for disk in vm.disks if disk.get("kind") == "file"):
             for node in await _blind(context, path, members):
@@ -180,6 +196,15 @@ async def _check_everywhere(context: Context, vm: Parsed) -> dict[str, tuple[str
                         f"it does not see the disk {path} of {context.store.me}; put it on storage that all nodes share"
                     )
     return {node: tuple(found) for node, found in problems.items()}
+
+
+async def _refuse_running_elsewhere(context: Context, vm: Parsed, members: list[str]) -> None:
+    """Beside a VM that runs past the cluster, a second one must not be started."""
+    for node, answer in (await context.surveys.ask(members, VM, "list", {})).items():
+        stays_here = vm.running and node == context.store.me
+        if not stays_here and any(one["uuid"] == vm.identity and one.get("running") for one in answer.result or ()):
+            words = f'cannot protect "{vm.name}": it runs on {node} now. Protect it there by its name, or switch it off'
+            raise CommandError("impossible", words)
 
 
 async def _blind(context: Context, path: str, members: list[str]) -> list[str]:
