@@ -9,6 +9,8 @@ Level-triggered: it looks at everything each time and says the next steps only. 
 - a group that was switched off on purpose stays off (rule 10).
 """
 
+from collections.abc import Sequence
+
 from outlast.core import placement, proof, restarts
 from outlast.core.group_state import reported
 from outlast.model.group import Failure, Group, Wanted
@@ -125,7 +127,7 @@ class _Round:
             self.actions.append(ClearMove(group.name, "it is wanted offline and has no living owner"))
             return
         found = placement.candidates(group, self.view, self._load)
-        nodes = [name for name in found.nodes if name != avoid] or list(found.nodes)
+        nodes = _untried_first(group, avoid, found.nodes)
         reasons = tuple(f"not {name}: {reason}" for name, reason in sorted(found.refused.items()))
         if not nodes:
             self._wait(group, f"a node that can take it ({why}; {'; '.join(reasons)})")
@@ -156,3 +158,10 @@ class _Round:
     def _wake(self, in_s: float | None) -> None:
         if in_s is not None:
             self.wake_in_s = in_s if self.wake_in_s is None else min(self.wake_in_s, in_s)
+
+
+def _untried_first(group: Group, avoid: str, nodes: Sequence[str]) -> list[str]:
+    """Where it has not failed yet, if there is such a node: else its failovers could be spent on two of three nodes."""
+    failed_on = {failure.node for failure in group.failures} | {avoid}
+    untried = [name for name in nodes if name not in failed_on]
+    return untried or [name for name in nodes if name != avoid] or list(nodes)
