@@ -108,6 +108,10 @@ def _settle(world: World, words: Words) -> None:
     calm.settle(world, at_least_until_s=words.seconds("until", 0.0))
 
 
+def _skip(world: World, words: Words) -> None:
+    world.story.take()
+
+
 def _show(world: World, words: Words) -> None:
     calm.show(world)
 
@@ -164,7 +168,7 @@ def _freeze(world: World, words: Words) -> None:
     what, node = _process(world, words)
     if not world.machines[node].on:
         return
-    world.tell(f"{what}{node} freezes")
+    world.tell(f"{what}{node} freeze{'' if 'hosts' in what else 's'}")
     world.troubled(node)
     if not what:
         world.machines[node].freeze()
@@ -176,7 +180,7 @@ def _thaw(world: World, words: Words) -> None:
     what, node = _process(world, words)
     if not world.machines[node].on:
         return
-    world.tell(f"{what}{node} goes on")
+    world.tell(f"{what}{node} go{'' if 'hosts' in what else 'es'} on")
     world.troubled(node)
     if not what:
         world.machines[node].thaw()
@@ -387,4 +391,5 @@ COMMANDS: dict[str, tuple[Callable[[World, Words], None], str]] = {
     "calm": (_calm, "calm"),
     "settle": (_settle, "settle [until=S]"),
     "show": (_show, "show"),
+    "skip": (_skip, "skip"),
 }

@@ -480,7 +480,8 @@ def wishes_of(verb: str, arguments: dict[str, str]) -> list[tuple[str, Wanted]]:
 
 
 def _words(answer: Json) -> str:
-    return "done" if answer is None else msgspec.json.encode(answer).decode()
+    """Words are told; tables are for those who asked."""
+    return answer if isinstance(answer, str) else "done"
 
 
 def _story_of(error: BaseException) -> str:
