@@ -81,6 +81,8 @@ class Checks:
     settings: Settings = field(default_factory=Settings)
     groups: dict[str, _Kept] = field(default_factory=dict)
     group_of: dict[str, str] = field(default_factory=dict)
+    stops_within_s: dict[str, float] = field(default_factory=dict)
+    """How long an orderly stop that was once begun may take, by VM."""
     statuses: dict[str, GroupStatus] = field(default_factory=dict)
     silences: dict[str, Silence] = field(default_factory=dict)
     lives: dict[str, _Life] = field(default_factory=dict)
@@ -212,7 +214,9 @@ class Checks:
 
     def _resource(self, name: str, value: bytes | None) -> None:
         if value is not None:
-            self.group_of[name] = _RESOURCE.decode(value).group
+            resource = _RESOURCE.decode(value)
+            self.group_of[name] = resource.group
+            self.stops_within_s[name] = resource.offline_timeout_s + _RECENTLY_S
         else:
             self.group_of.pop(name, None)
 
@@ -360,7 +364,7 @@ class Checks:
         kept = self.groups.get(self.group_of.get(vm, ""))
         if kept is None or kept.record.owner != node or _unwanted(kept.record):
             return True
-        recently = self.now() - kept.last_off_s <= _RECENTLY_S
+        recently = self.now() - kept.last_off_s <= self.stops_within_s.get(vm, 0.0)
         lapsed = self.now() - self._life(node).session_at_s >= self._timing.permit_s / 2
         return recently or lapsed or node in self.silences or self._disturbed(node)
 
