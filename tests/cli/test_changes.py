@@ -74,6 +74,18 @@ def test_without_a_limit_it_is_asked_again_until_it_has_settled(fake: FakeServic
     assert fake.verbs().count("group.wait") == 3
 
 
+def test_a_group_that_waits_for_what_may_never_come_is_not_waited_for_without_end(
+    fake: FakeService, outlast: Outlast
+) -> None:
+    nowhere = healthy.group(state="offline", settled=False, why="waits for a node that can take it (n2: it is paused)")
+    fake.answers |= {"group.online": Result(nowhere), "group.wait": Stream([nowhere])}
+    ended = outlast("group", "online", "web")
+    assert ended.code == 3
+    assert (
+        "cannot bring web online now: it is offline (waits for a node that can take it (n2: it is paused))" in ended.err
+    )
+
+
 def test_a_group_that_failed_in_the_end_has_failed(fake: FakeService, outlast: Outlast) -> None:
     failed = healthy.group(state="failed", why="waits for an administrator: it failed over 2 times")
     fake.answers |= {"group.online": Result(STARTING), "group.wait": Stream([failed])}

@@ -17,9 +17,10 @@ from outlast.cli.output import named
 from outlast.client.control import Client, ControlError
 from outlast.model.answers import GroupRow
 
-NO_LIMIT_S = 24 * 3600.0
-"""One question's time limit when the user set none; then it is asked again."""
+ROUND_S = 30.0
+"""Without a limit of the user's, it is asked again after this time. A group that is stuck stays so for all of it."""
 MARGIN_S = 10.0
+PENDING = ("online pending", "offline pending")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +93,19 @@ def follow(
     with output.progress(goal.to_do.format(name=named(name or row.name)), quiet=quiet) as tell:
         while True:
             tell(present(latest))
-            left_s = NO_LIMIT_S if deadline is None else max(0.0, deadline - time.monotonic())
+            before = latest
+            left_s = ROUND_S if deadline is None else max(0.0, deadline - time.monotonic())
             question = {"name": row.name, "timeout_s": left_s}
             for latest in contact.stream("group.wait", question, type=GroupRow, timeout_s=left_s + MARGIN_S):
                 tell(present(latest))
-            if latest.settled or deadline is not None:
+            if latest.settled or deadline is not None or _stuck(before, latest):
                 return latest
+
+
+def _stuck(before: GroupRow, now: GroupRow) -> bool:
+    """Nothing is being done about it: it waits for something that may never come, and says for what."""
+    unmoved = (before.state, before.owner, before.epoch) == (now.state, now.owner, now.epoch)
+    return unmoved and bool(now.why) and now.state not in PENDING
 
 
 def problem(contact: Client, goal: Goal, row: GroupRow, wait_s: float | None, name: str) -> tuple[str, str]:
