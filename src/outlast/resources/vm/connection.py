@@ -1,12 +1,16 @@
 """How does the plugin talk to libvirt without ever hanging on it?
 
-One connection per host process, made and remade by a thread of its own; a second thread delivers libvirt's events.
-libvirtd may be gone, restart, or hang at any time: whoever asks gives a deadline and gets `NoAnswer` instead of an
-answer. A keepalive drops a connection to a daemon that hangs, which frees the threads that wait in it.
+Each connection is made and remade by a thread of its own; one more thread delivers libvirt's events. libvirtd may be
+gone, restart, or hang at any time: whoever asks gives a deadline and gets `NoAnswer` instead of an answer. A keepalive
+drops a connection to a daemon that hangs, which frees the threads that wait in it.
+
+libvirtd carries out five requests of a connection at a time, and lets the others wait. So what watches has a connection
+of its own, which starts and stops cannot fill, and these are spread over several (`Workers`).
 """
 
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -17,6 +21,7 @@ _T = TypeVar("_T")
 
 _KEEPALIVE_INTERVAL_S = 3
 _KEEPALIVE_COUNT = 3
+_WORKERS = 3
 _FIRST_RETRY_S = 0.05
 _LAST_RETRY_S = 1.0
 
@@ -31,7 +36,7 @@ class NoAnswer(Exception):
 class Connection:
     """`on_event` runs in the event thread and must not call libvirt; `on_connected` may."""
 
-    def __init__(self, on_event: EventHandler, on_connected: Callable[[], None]) -> None:
+    def __init__(self, on_event: EventHandler | None = None, on_connected: Callable[[], None] | None = None) -> None:
         self._on_event = on_event
         self._on_connected = on_connected
         self._changed = threading.Condition()
@@ -97,7 +102,8 @@ class Connection:
             with self._changed:
                 self._conn = conn
                 self._changed.notify_all()
-            self._on_connected()
+            if self._on_connected:
+                self._on_connected()
             with self._changed:
                 self._changed.wait_for(lambda: self._conn is None or self._closed)
             _drop(conn)
@@ -107,7 +113,8 @@ class Connection:
         try:
             conn.registerCloseCallback(self._lost, None)
             conn.setKeepAlive(_KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT)
-            conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._event, None)
+            if self._on_event:
+                conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._event, None)
         except libvirt.libvirtError:
             _drop(conn)
             raise
@@ -121,7 +128,26 @@ class Connection:
             self._changed.notify_all()
 
     def _event(self, _conn: Any, domain: Any, event: int, detail: int, _opaque: Any) -> None:
-        self._on_event(domain.UUIDString(), domain.name(), event, detail)
+        if self._on_event:
+            self._on_event(domain.UUIDString(), domain.name(), event, detail)
+
+
+class Workers:
+    """The connections for starts and stops; a VM always has the same one, which keeps its requests in order."""
+
+    def __init__(self) -> None:
+        self._connections = [Connection() for _ in range(_WORKERS)]
+
+    def start(self) -> None:
+        for connection in self._connections:
+            connection.start()
+
+    def of(self, uuid: str) -> Connection:
+        return self._connections[zlib.crc32(uuid.encode()) % len(self._connections)]
+
+    def close(self) -> None:
+        for connection in self._connections:
+            connection.close()
 
 
 def is_loss(error: BaseException) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 import libvirt
 
-from outlast.plugin import CannotStart, Condition, Health, Json, Progress, Refusal, Spec, TypeHost
+from outlast.plugin import CannotStart, Condition, Health, Json, Progress, Refusal, TypeHost
 from outlast.resources.vm import definition, qemu, states
 from outlast.resources.vm.connection import Connection, NoAnswer, is_loss
 from outlast.resources.vm.sight import Sight
@@ -36,19 +36,12 @@ class VmDomain:
     """One VM; the plugin API's Resource."""
 
     def __init__(
-        self,
-        spec: Spec,
-        uuid: str,
-        connection: Connection,
-        watch: qemu.Watch,
-        host: TypeHost,
-        on_close: Callable[["VmDomain"], None],
+        self, sight: Sight, connection: Connection, host: TypeHost, on_close: Callable[["VmDomain"], None]
     ) -> None:
-        self.spec = spec
-        self.uuid = uuid
-        self.libvirt_name = definition.name_of(spec.definition)
-        self.sight = Sight(spec, uuid, connection, watch, host)
+        self.sight = sight
+        self.spec, self.uuid, self.libvirt_name = sight.spec, sight.uuid, sight.libvirt_name
         self._connection = connection
+        self._sight_connection = sight.connection
         self._host = host
         self._on_close = on_close
         self._changed = threading.Condition()
@@ -229,10 +222,29 @@ class VmDomain:
             return "libvirt does not end the start that is under way; restart libvirtd on this node"
         if answered or killed:
             return ""
+        if self._libvirt_holds_a_dead_run():
+            return ""
         scan = qemu.scan()
         if scan.daemon_runs or scan.dying_qemu or self.uuid in scan.qemu:
             return "libvirt does not answer and could still start it; restart libvirtd on this node"
         return ""
+
+    def _libvirt_holds_a_dead_run(self) -> bool:
+        """libvirt says that it runs, and its pid file names a process that has ended.
+
+        So libvirt 9.0 stays, even through a restart, when it was killed during a start and QEMU ended before it came
+        back: no stop is carried out any more, but no second QEMU is made for a run either.
+        """
+
+        def run_number(conn: Any) -> int:
+            return int(conn.lookupByUUIDString(self.uuid).ID())
+
+        try:
+            before = self._sight_connection.ask(run_number, _ASK_S)
+            ended = qemu.pid_file_is_stale(self.uuid, self.libvirt_name)
+            return ended and before > 0 and self._sight_connection.ask(run_number, _ASK_S) == before
+        except (libvirt.libvirtError, NoAnswer):
+            return False
 
     def _destroy(self) -> bool:
         """True when libvirt answered that it is off."""
@@ -252,7 +264,10 @@ class VmDomain:
         return True
 
     def _request(self, work: Callable[[Any], None], timeout_s: float) -> None:
-        """Ask libvirt for something that must not be carried out later than `timeout_s` on a new run."""
+        """Ask libvirt to stop it, unless it has not answered the last request: more of them would only queue up."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._unanswered == 0, timeout_s):
+                raise NoAnswer("libvirt has not answered the last request to stop it")
 
         def counted(conn: Any) -> None:
             with self._changed:

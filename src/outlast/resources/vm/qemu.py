@@ -82,6 +82,16 @@ def find_by_pid_file(uuid: str, name: str) -> Process | None:
     return None
 
 
+def pid_file_is_stale(uuid: str, name: str) -> bool:
+    """libvirt's pid file is there, and the process that it names is not this VM's QEMU, or not any more."""
+    try:
+        with open(f"{PID_FILES}/{name}.pid") as file:
+            pid = int(file.read())
+    except (OSError, ValueError):
+        return False
+    return _open(uuid, pid) is None and not _is_dying_qemu(pid)
+
+
 def scan() -> Scan:
     qemu: dict[str, int] = {}
     daemon_runs = dying_qemu = False

@@ -36,7 +36,7 @@ class Sight:
         self.spec = spec
         self.uuid = uuid
         self.libvirt_name = definition.name_of(spec.definition)
-        self._connection = connection
+        self.connection = connection
         self._watch = watch
         self._host = host
         self._lock = threading.Condition()
@@ -146,6 +146,8 @@ class Sight:
         `since` is `changes` from before the poll: what was seen meanwhile is newer, and stands.
         """
         self.adopt(scan)
+        if snapshot is not None and self._is_without_qemu(snapshot):
+            self.adopt(qemu.scan())
         with self._lock:
             if self._ours or (since is not None and since != self._changes):
                 return self._health
@@ -155,6 +157,11 @@ class Sight:
                 health = self._with_libvirt(snapshot.get(self.uuid))
             self._health = health
             return health
+
+    def _is_without_qemu(self, snapshot: Snapshot) -> bool:
+        """libvirt says that it runs, we hold no process, and know of no end."""
+        state, _ = snapshot.get(self.uuid, (libvirt.VIR_DOMAIN_SHUTOFF, 0))
+        return states.is_active(state) and not self.alive() and not self._run_ended
 
     def tell(self, health: Health) -> None:
         """Report what a look has found."""
@@ -236,7 +243,7 @@ class Sight:
                 return  # The event was told by itself.
         health = states.VANISHED
         with contextlib.suppress(libvirt.libvirtError, NoAnswer):
-            state, reason = self._connection.ask(lambda conn: conn.lookupByUUIDString(self.uuid).state(), _ASK_S)
+            state, reason = self.connection.ask(lambda conn: conn.lookupByUUIDString(self.uuid).state(), _ASK_S)
             if not states.is_active(state):
                 health = _blamed(states.of_state(state, reason))
         with self._lock:
@@ -260,8 +267,10 @@ class Sight:
         """Under the lock: libvirt answered the poll."""
         lives = self._process is not None and not self._process.ended()
         if found is not None and states.is_active(found[0]):
-            # Shortly after QEMU's end libvirt still believes in it.
-            return self._health if self._run_ended and not lives else states.of_state(*found)
+            if lives:
+                return states.of_state(*found)
+            # Shortly after QEMU's end libvirt still believes in it, and shortly before its start already.
+            return self._health if self._run_ended else states.NO_QEMU
         if lives:
             pid = self._process.pid if self._process else 0
             return Health(Condition.UNKNOWN, f"libvirt says that it is off, but QEMU (pid {pid}) runs", running=True)

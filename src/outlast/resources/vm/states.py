@@ -21,6 +21,9 @@ VANISHED = Health(Condition.FAILED, "it ended, and libvirt does not know why")
 PANICKED = Health(Condition.FAILED, "the guest crashed (panic); QEMU is kept as it is", running=True)
 
 
+NO_QEMU = Health(Condition.UNKNOWN, "libvirt says that it runs, but no QEMU was found", running=True)
+
+
 def _online(why: str) -> Health:
     return Health(Condition.ONLINE, why, running=True)
 

@@ -13,10 +13,10 @@ import libvirt
 
 from outlast.plugin import Found, Health, Json, Refusal, ResourceName, Spec, TypeHost
 from outlast.resources.vm import qemu, states, verbs
-from outlast.resources.vm.connection import Connection, NoAnswer
+from outlast.resources.vm.connection import Connection, NoAnswer, Workers
 from outlast.resources.vm.definition import uuid_of
 from outlast.resources.vm.domain import VmDomain
-from outlast.resources.vm.sight import Snapshot
+from outlast.resources.vm.sight import Sight, Snapshot
 
 _POLL_S = 1.0
 _OPEN_S = 1.0
@@ -40,14 +40,17 @@ class VmType:
         self._by_uuid: dict[str, VmDomain] = {}
         self._scan: tuple[float, qemu.Scan] | None = None
         self._watch = qemu.Watch()
+        self._workers = Workers()
         self._connection = Connection(self._on_event, self._on_connected)
         self._connection.start()
+        self._workers.start()
 
     def open(self, spec: Spec) -> VmDomain:
         uuid = (spec.identity or uuid_of(spec.definition)).lower()
         if not uuid:
             raise Refusal(f'cannot open "{spec.name}": its definition has no UUID; use "parse", which gives it one')
-        domain = VmDomain(spec, uuid, self._connection, self._watch, self._host, self._closed)
+        sight = Sight(spec, uuid, self._connection, self._watch, self._host)
+        domain = VmDomain(sight, self._workers.of(uuid), self._host, self._closed)
         with self._lock:
             self._by_name[spec.name] = domain
             self._by_uuid[uuid] = domain
@@ -85,6 +88,7 @@ class VmType:
 
     def close(self) -> None:
         self._connection.close()
+        self._workers.close()
 
     def _look_at(self, domains: Sequence[VmDomain]) -> list[tuple[VmDomain, Health]]:
         before = [domain.sight.changes for domain in domains]
