@@ -16,7 +16,7 @@ from outlast.model.node import Offer
 from outlast.ports.hosts import AppearedReport, CallFailed, HealthReport, HostDied, OfferReport, Permit, Report
 from outlast.sim.loop import SimLoop
 from outlast.sim.machine import Machine
-from outlast.sim.plugin import VM_TYPE, SimPlugin
+from outlast.sim.plugin import VM_TYPE, Crashed, SimPlugin
 from outlast.sim.process import OUTSIDE, PROCESS, Process
 from outlast.sim.vms import Ended
 
@@ -179,7 +179,9 @@ class SimHost:
     async def is_alive(self, type: str, resources: Sequence[str]) -> Mapping[str, Health]:
         async def ask() -> Mapping[str, Health]:
             self._plugin.check_type(type)
-            await self._plugin.hang("is_alive")
+            await self._plugin.meet("is_alive")
+            for name in resources:
+                await self._plugin.meet("is_alive", self._name(name))
             return {name: self._plugin.health(self._name(name)) for name in resources}
 
         return await self._ask(ask)
@@ -265,12 +267,16 @@ class SimHost:
         await asyncio.sleep(_MESSAGE_S)
         try:
             result = await work()
+        except Crashed:
+            self.die("was ended by signal 11 (Segmentation fault)")
+            return
         except CallFailed as error:
             if not answer.done():
                 answer.set_exception(error)
-            return
-        if not answer.done():
-            answer.set_result(result)
+        else:
+            if not answer.done():
+                answer.set_result(result)
+        self._look_soon()
 
     async def _in_turn(self, resource: str, work: Callable[[], Awaitable[T]]) -> T:
         """A resource's calls come one at a time."""

@@ -23,6 +23,10 @@ _LIBVIRT_S = 0.005
 _HUNG_LOOKS_S = 0.25
 
 
+class Crashed(Exception):
+    """The plugin takes its host along."""
+
+
 class SimPlugin:
     def __init__(self, machine: Machine, types: Sequence[str]) -> None:
         self._machine = machine
@@ -86,7 +90,7 @@ class SimPlugin:
 
     async def discover(self, type: str) -> Sequence[Found]:
         self.check_type(type)
-        await self.hang("discover")
+        await self.meet("discover")
         self._need_libvirt("list the VMs of this node")
         names = sorted(self._machine.defined | set(self._machine.copies))
         return [Found(self._machine.vms[name].identity, name, name in self._machine.copies) for name in names]
@@ -96,13 +100,13 @@ class SimPlugin:
     async def open(self, spec: Spec) -> Health:
         self.check_type(spec.type)
         self._known(spec.name)
-        await self.hang("open", spec.name)
+        await self.meet("open", spec.name)
         return self.health(spec.name)
 
     async def online(self, name: str, progress: Callable[[str], None]) -> None:
         machine, vm = self._machine, self._known(name)
         await asyncio.sleep(_START_S)
-        await self.hang("online", name)
+        await self.meet("online", name)
         self._need_libvirt(f'start "{name}"')
         if name not in machine.copies:
             self._start(vm)
@@ -114,6 +118,8 @@ class SimPlugin:
                 raise CallFailed(f'"{name}" ended while it started', refusal=True)
 
     def _start(self, vm: SimVm) -> None:
+        if vm.start_problem:
+            raise CallFailed(f'cannot start "{vm.name}": {vm.start_problem}', refusal=True)
         if vm.failing_starts > 0:
             vm.failing_starts -= 1
             raise CallFailed(f'cannot start "{vm.name}": QEMU ended at once: its disk is damaged', refusal=True)
@@ -123,7 +129,7 @@ class SimPlugin:
 
     async def offline(self, name: str, timeout_s: float, progress: Callable[[str], None], by: Listener) -> None:
         machine = self._machine
-        await self.hang("offline", name)
+        await self.meet("offline", name)
         self._need_libvirt(f'shut "{name}" down')
         copy = machine.copies.get(name)
         if copy is None:
@@ -136,7 +142,7 @@ class SimPlugin:
 
     async def terminate(self, name: str, ended: Ended, by: Listener) -> None:
         await asyncio.sleep(_KILL_S)
-        await self.hang("terminate", name)
+        await self.meet("terminate", name)
         self._need_libvirt(f'terminate "{name}"')
         self._machine.end_vm(name, ended, by)
 
@@ -152,7 +158,7 @@ class SimPlugin:
 
     async def control(self, verb: str, arguments: Mapping[str, Json]) -> Json:
         await asyncio.sleep(_LIBVIRT_S)
-        await self.hang("control")
+        await self.meet("control")
         machine = self._machine
         match verb:
             case "list":
@@ -192,10 +198,15 @@ class SimPlugin:
         if self._machine.troubles.libvirt_silent:
             raise CallFailed(f"cannot {purpose}: libvirt does not answer")
 
-    async def hang(self, call: str, name: str = "") -> None:
-        """Returns when nothing holds this call up (any more)."""
+    async def meet(self, call: str, name: str = "") -> None:
+        """Meet what is wrong with this call: it crashes, fails, or hangs until nothing holds it up any more."""
+        vm = self._machine.vms[name] if name else None
+        if vm is not None and call in vm.crashing_calls:
+            raise Crashed
+        if vm is not None and call in vm.failing_calls:
+            raise CallFailed(f"ZeroDivisionError in {call} of {name}")
         troubles = self._machine.troubles
-        while call in troubles.hung_calls or (name and call in self._machine.vms[name].hung_calls):  # noqa: ASYNC110
+        while call in troubles.hung_calls or (vm is not None and call in vm.hung_calls):  # noqa: ASYNC110
             await asyncio.sleep(_HUNG_LOOKS_S)
 
 

@@ -24,8 +24,14 @@ class SimVm:
     """Empty: everywhere. Elsewhere a start fails: an emulator or a network is missing there."""
     ignores_shutdown: bool = False
     """The guest does not react to ACPI: only force ends it."""
+    start_problem: str = ""
+    """Why no start of it succeeds anywhere; empty when they do."""
     hung_calls: set[str] = field(default_factory=set)
-    """Calls of the plugin about this VM that do not return: "online", "offline", "terminate", "open"."""
+    """Calls of the plugin about this VM that do not return: "online", "offline", "is_alive", ..."""
+    failing_calls: set[str] = field(default_factory=set)
+    """Calls that raise what nobody foresaw."""
+    crashing_calls: set[str] = field(default_factory=set)
+    """Calls that take their host process along."""
 
     @property
     def definition(self) -> str:
