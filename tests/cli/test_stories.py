@@ -37,6 +37,15 @@ def test_what_an_administrator_does_begins_a_chapter() -> None:
     assert len(blocks([joined, protected, *healthy.failover(healthy.AT_S + 3)[1:]])) == 2
 
 
+def test_a_failover_is_a_chapter_of_its_own_whatever_came_shortly_before() -> None:
+    before = [
+        healthy.event("type", "n3 cannot run vm"),
+        healthy.event("node-joined", "n2 opened its session", at_s=healthy.AT_S + 30),
+    ]
+    told = blocks([*before, *healthy.failover(healthy.AT_S + 40)])
+    assert [len(block.events) for block in told] == [2, 4]
+
+
 def test_clocks_that_differ_tell_nothing_before_its_cause() -> None:
     (chapter,) = blocks([healthy.event("failed", "x"), healthy.event("decided", "y", at_s=healthy.AT_S - 0.3)])
     assert [chapter.after_s(event) for event in chapter.events] == [0.0, 0.0]

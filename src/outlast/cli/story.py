@@ -8,21 +8,10 @@ from dataclasses import dataclass
 
 from outlast.model.event import Event
 
-BEGINS = frozenset(
-    {
-        "failed",
-        "node-silent",
-        "node-left",
-        "intent",
-        "group-changed",
-        "unknown",
-        "permit",
-        "stopped",
-        "host-died",
-        "type",
-    }
-)
-"""Kinds of events that something new begins with."""
+BEGINS = frozenset({"failed", "node-silent", "node-left", "intent", "group-changed", "permit", "stopped"})
+"""Kinds of events that something new begins with, unless such a thing is under way already."""
+MAY_BEGIN = frozenset({"unknown", "host-died", "type", "node-joined"})
+"""Kinds that begin something new when what was before has come to its end, and else belong to it."""
 ENDS = frozenset({"online", "offline"})
 """Kinds of events after which nothing more is on its way."""
 PAUSE_S = 60.0
@@ -59,5 +48,8 @@ def blocks(events: Iterable[Event]) -> tuple[Block, ...]:
 def _begins_anew(event: Event, block: list[Event]) -> bool:
     if event.at_s - block[-1].at_s > PAUSE_S:
         return True
-    ended = any(before.kind in ENDS for before in block)
-    return event.kind in BEGINS and (ended or block[0].kind not in BEGINS)
+    kinds = {before.kind for before in block}
+    ended = not kinds.isdisjoint(ENDS)
+    if event.kind in BEGINS:
+        return ended or kinds.isdisjoint(BEGINS)
+    return event.kind in MAY_BEGIN and ended
