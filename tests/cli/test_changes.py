@@ -221,6 +221,13 @@ def test_a_word_on_a_node_s_death_takes_a_terminal_or_yes(fake: FakeService, out
     assert len(ended.lines()) == 2
 
 
+def test_nobody_is_asked_whether_a_living_node_is_off(fake: FakeService, outlast: Outlast) -> None:
+    fake.answers["node.show"] = Result(healthy.node("n2"))
+    ended = outlast("node", "confirm-down", "n2", "--yes")
+    assert (ended.code, fake.verbs()) == (3, ["node.show"])
+    assert "cannot confirm that n2 is off: it is up, not silent" in ended.err
+
+
 def test_a_death_that_is_none_is_refused_before_anything_is_asked(fake: FakeService, outlast: Outlast) -> None:
     fake.answers["node.show"] = Refusal("usage", 'there is no node "n9"')
     assert outlast("node", "confirm-down", "n9").code == 2

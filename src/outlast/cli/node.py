@@ -70,9 +70,12 @@ def confirm_down(
     """
     contact = client(context)
     began = time.monotonic()
-    contact.call("node.show", {"name": name}, type=NodeRow)  # an unknown node is refused before anything is asked
+    row = contact.call("node.show", {"name": name}, type=NodeRow)
+    if row.state not in ("silent", "dead"):
+        why = f": {row.why}" if row.why else ""
+        raise ControlError("impossible", f"cannot confirm that {name} is off: it is {row.state}{why}, not silent")
     at_risk = [row for row in contact.call("group.list", type=list[GroupRow]) if row.owner == name]
-    if not yes:
+    if not yes and row.state != "dead":
         _ask(name, at_risk)
     words = contact.call("node.confirm_down", {"name": name}, type=str)
     ended = [
