@@ -293,6 +293,24 @@ def test_a_restart_of_libvirtd_touches_nothing_and_reports_nothing(vm: Running) 
     assert set(vm.reported()) <= {Condition.ONLINE, Condition.FAILED}
 
 
+def test_restarts_of_libvirtd_leave_no_dead_connections_behind(vm: Running) -> None:
+    def sockets() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    def restart() -> None:
+        with no_libvirtd():
+            pass
+        wait_until(lambda: vm.is_alive() == Health(Condition.ONLINE, running=True))
+        # The other connections of the type, and those that are about to be dropped.
+        vm.vm.online(lambda _: None)
+
+    restart()
+    before = sockets()
+    for _ in range(10):
+        restart()
+    assert sockets() < before + 5
+
+
 def test_without_libvirtd_and_without_qemu_a_vm_that_ran_is_failed(vm: Running) -> None:
     with no_libvirtd():
         os.kill(vm.pid, signal.SIGKILL)

@@ -106,17 +106,19 @@ class Connection:
                 self._on_connected()
             with self._changed:
                 self._changed.wait_for(lambda: self._conn is None or self._closed)
-            _drop(conn)
+            _drop(conn, self._registered)
 
     def _connect(self) -> Any:
         conn = libvirt.open(URI)
+        self._registered: int | None = None
         try:
             conn.registerCloseCallback(self._lost, None)
             conn.setKeepAlive(_KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT)
             if self._on_event:
-                conn.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._event, None)
+                lifecycle = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
+                self._registered = conn.domainEventRegisterAny(None, lifecycle, self._event, None)
         except libvirt.libvirtError:
-            _drop(conn)
+            _drop(conn, self._registered)
             raise
         return conn
 
@@ -159,11 +161,14 @@ def is_loss(error: BaseException) -> bool:
     return error.get_error_code() in (libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALID_CONN, libvirt.VIR_ERR_NO_CONNECT)
 
 
-def _drop(conn: Any) -> None:
-    """Callbacks hold references; without these a dead connection would stay for ever."""
-    for forget in (conn.unregisterCloseCallback, conn.close):
+def _drop(conn: Any, registered: int | None) -> None:
+    """Callbacks hold references: a connection whose events are not given back stays for ever, with its sockets."""
+    steps: list[Callable[[], object]] = [conn.unregisterCloseCallback, conn.close]
+    if registered is not None:
+        steps.insert(0, lambda: conn.domainEventDeregisterAny(registered))
+    for step in steps:
         try:
-            forget()
+            step()
         except libvirt.libvirtError:
             continue  # It is dead: that is why it is dropped.
 
