@@ -33,7 +33,7 @@ from outlast.sim.checks import Checks
 from outlast.sim.clock import SimClock
 from outlast.sim.database import Outage, SimConnection, SimDatabase
 from outlast.sim.fence import FencePower, SimFence
-from outlast.sim.hosts import STOP_AGAIN_S, SimHosts
+from outlast.sim.hosts import STOP_AGAIN_S, SimHost, SimHosts
 from outlast.sim.loop import SimLoop
 from outlast.sim.machine import Machine
 from outlast.sim.process import OUTSIDE, Process
@@ -112,6 +112,7 @@ class World:
         self.watchdogs = {name: SimWatchdog(machine) for name, machine in self.machines.items()}
         self.services: dict[str, Service] = {}
         self._frozen: list[Process] = []
+        self._hosts: dict[str, list[SimHosts]] = {name: [] for name in setup.nodes}
         self._starting: dict[str, Process] = {}
         """Who will start the service of a node soon: a node that boots, or a service that is to be restarted."""
         self._lives = 0
@@ -244,14 +245,17 @@ class World:
             self.loop.thaw(process)
 
     def _processes(self, node: str, what: str) -> list[Process]:
+        if what == "host":
+            return [host.process for host in self.hosts_on(node)]
         service = self.services.get(node)
-        if service is None:
-            return []
-        return [service.process] if what == "service" else [host.process for host in service.hosts.live]
+        return [service.process] if service else []
+
+    def hosts_on(self, node: str) -> list[SimHost]:
+        """Every resource host that lives there, orphans of services that ended too."""
+        return [host for hosts in self._hosts[node] for host in hosts.live if host.process.alive]
 
     def kill_hosts(self, node: str) -> None:
-        service = self.services.get(node)
-        for host in list(service.hosts.live) if service else []:
+        for host in self.hosts_on(node):
             host.die("was ended by signal 9")
 
     # --- hands on VMs ---------------------------------------------------------------------------------------------
@@ -368,6 +372,7 @@ class World:
         _, process = machine.spawn("service")
         connection = self.database.connect(node)
         hosts = SimHosts(machine, f"{node}-{self._lives}")
+        self._hosts[node] = [*(before for before in self._hosts[node] if before.live), hosts]
         environment = Environment(
             clock=machine.clock,
             random=Random(self.random.random()),
