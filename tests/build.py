@@ -1,0 +1,99 @@
+"""What does a healthy cluster look like? Builders for the nouns; a test changes the one thing that it is about.
+
+Times in `observed` are ages in seconds by the deciding node's own clock, as the core is given them.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from outlast.model.group import Failure, Group, Resource, Wanted
+from outlast.model.node import Coordinator, FenceDevice, Node, Offer, Proof, ProofKind, Session, Silence
+from outlast.model.settings import Settings
+from outlast.model.status import GroupStatus, ResourceStatus, State
+from outlast.model.view import ClusterView, FenceReport, Observed
+
+NODES = ("n1", "n2", "n3")
+AGENT = FenceDevice("fence_lab", {"plug": "1"})
+
+
+def node(name: str, *, fenced: bool = True, paused: bool = False) -> Node:
+    """With a fence device, as a careful administrator has it."""
+    return Node(name, address="192.0.2.1", fence=(AGENT,) if fenced else (), paused=paused)
+
+
+def session(name: str, *, life: int = 1, watchdog_s: float = 0.0, offers: Iterable[Offer] = (Offer("vm"),)) -> Session:
+    return Session(
+        name, incarnation(name, life), beat=7, machine=f"m-{name}", offers=tuple(offers), watchdog_s=watchdog_s
+    )
+
+
+def incarnation(name: str, life: int = 1) -> str:
+    return f"{name}-life-{life}"
+
+
+def silence(name: str, *, life: int = 1, proof: ProofKind | None = None, watchdog_s: float = 0.0) -> Silence:
+    words = f"{name} wrote no session record for 5.1 s"
+    proven = Proof(proof, "the fence device confirmed") if proof else None
+    return Silence(name, incarnation(name, life), words, watchdog_s, proven)
+
+
+def group(name: str, *, on: str = "n1", wanted: Wanted = Wanted.ONLINE, epoch: int = 3, **more: Any) -> Group:
+    """Of one resource of the same name, as for a VM."""
+    return msgspec.structs.replace(Group(name, (name,)), owner=on, wanted=wanted, epoch=epoch, **more)
+
+
+def failure(id: str, on: str = "n1") -> Failure:
+    return Failure(id, on, "QEMU ended with signal 9", 0.0)
+
+
+def resource(name: str, *, type: str = "vm", group: str = "") -> Resource:
+    return Resource(name, type, group or name, identity=f"uuid-{name}")
+
+
+def status(of: Group, state: State, *, by: str = "", life: int = 1, epoch: int | None = None) -> GroupStatus:
+    """What the owner reports, at the group's epoch."""
+    reporter = by or of.owner
+    resources = {name: ResourceStatus(state, "as it is") for name in of.resources}
+    return GroupStatus(of.name, reporter, incarnation(reporter, life), of.epoch if epoch is None else epoch, resources)
+
+
+def confirmed(name: str, *, life: int = 1) -> FenceReport:
+    return FenceReport(incarnation(name, life), attempts=1, confirmed="fence_lab confirmed: it is off")
+
+
+def observed(**ages: Any) -> Observed:
+    return Observed(**ages)
+
+
+def view(*groups: Group, me: str = "n1", nodes: Iterable[Node] = (), **changes: Any) -> ClusterView:
+    """Three members, n1 coordinates, and every group is online where its record says.
+
+    `changes` replace fields; those that are mappings may be given as any iterable of the nouns.
+    """
+    all_nodes = tuple(nodes) or tuple(node(name) for name in NODES)
+    names = [one.name for one in all_nodes]
+    healthy = ClusterView(
+        me=me,
+        revision=100,
+        settings=Settings(),
+        coordinator=Coordinator("n1", incarnation("n1"), 1),
+        nodes={one.name: one for one in all_nodes},
+        sessions={name: session(name) for name in names},
+        silences={},
+        groups={one.name: one for one in groups},
+        resources={name: resource(name, group=one.name) for one in groups for name in one.resources},
+        statuses={one.name: status(one, State.ONLINE) for one in groups if one.owner},
+        observed=Observed(),
+    )
+    return msgspec.structs.replace(healthy, **{field: _by_name(value) for field, value in changes.items()})
+
+
+def _by_name(value: Any) -> Any:
+    if isinstance(value, Mapping) or not isinstance(value, tuple | list):
+        return value
+    return {getattr(one, _KEYS.get(type(one), "name")): one for one in value}
+
+
+_KEYS: dict[type, str] = {Session: "node", Silence: "node", GroupStatus: "group"}
