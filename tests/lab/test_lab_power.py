@@ -147,3 +147,13 @@ def test_switching_off_never_ends_the_life_that_came_after(lab: Lab) -> None:
             lab.power_on("n2", wait=False)
             off.result()
             assert lab.is_on("n2")
+
+
+def test_many_hands_may_cut_the_power_at_once(lab: Lab) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            for cut in [pool.submit(lab.power_off, "n2", f"hand {hand}") for hand in range(8)]:
+                cut.result()
+            assert not lab.is_on("n2")
+            assert lab.show()[1].why.startswith("hand ")
+            lab.power_on("n2", wait=False)

@@ -243,7 +243,8 @@ def _switch_held(node: NodePaths) -> Iterator[None]:
 
 
 def _remember(node: NodePaths, power: Power) -> None:
-    new = node.power.with_suffix(".new")
+    # Two hands may be on the switch at once (the watchdog and a person): each writes a file of its own.
+    new = node.power.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
     new.write_bytes(msgspec.json.encode(power))
     new.rename(node.power)
 
