@@ -1,7 +1,7 @@
 """How long does the simulator take for a seed, and how much of that is its event loop?
 
-Prints one JSON line per figure. `python bench/simulator.py [SEEDS]`: that many seeds of 3 nodes and 10 VMs, 10 simulated
-minutes each, on one core. The goal: 1,000 seeds in at most 300 s.
+Prints one JSON line per figure. `python bench/simulator.py [SEEDS]`: that many seeds of 3 nodes and 10 VMs, 10
+simulated minutes each, on one core. The goal: 1,000 seeds in at most 300 s.
 """
 
 import asyncio
