@@ -118,7 +118,8 @@ def test_closing_the_watchdog_without_a_word_does_not_stop_it_but_disarming_does
 
 
 def test_power_works_without_the_daemon_and_an_armed_watchdog_survives_its_restart(lab: Lab) -> None:
-    feed(lab, "n3")
+    feed(lab, "n3", timeout_s=2.0)
+    lab.wait(lambda: lab.node("n3").armed.exists(), 20, "the daemon has heard it")
     lab.kill_daemon(signal.SIGKILL)
     lab.power_off("n2")
     assert not lab.is_on("n2")
