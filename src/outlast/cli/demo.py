@@ -4,9 +4,7 @@ Everything is real: libvirt, QEMU, the cluster service; the nodes are Linux name
 the guests' own serial output, not only from what Outlast says.
 """
 
-import shutil
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,10 +12,10 @@ from pathlib import Path
 from types import FrameType
 
 import outlast
-from outlast.cli import output
+from outlast.cli import demo_end
 from outlast.cli.demo_screen import Screen, screen
-from outlast.cli.demo_times import Failover, Other, failover, tables
-from outlast.cli.output import Cell
+from outlast.cli.demo_times import Failover, Other, failover
+from outlast.lab.checker import Watcher
 from outlast.lab.cluster import LabCluster
 from outlast.lab.errors import LabError, NotPossibleNow
 from outlast.lab.lab import Lab
@@ -31,6 +29,7 @@ GUESTS = (*BEACONS, *LINUX)
 PATIENCE_S = 60.0
 """Nothing of this takes so long, unless something is wrong."""
 POLL_S = 0.005
+WATCH_EVERY_S = 0.05
 RESOURCE_HOST = "outlast-rhs"
 STOP_S = 5.0
 """A beacon has no power button: an orderly stop takes this long, then force."""
@@ -42,7 +41,7 @@ def run(name: str, *, keep: bool) -> None:
     lab = Lab(name)
     if lab.is_up():
         option = "" if name == "lab" else f" --name {name}"
-        end = f"{program()} lab down{option}"
+        end = f"{demo_end.program()} lab down{option}"
         raise NotPossibleNow(f'cannot begin: lab "{name}" is up already; end it with {end}, or take another --name')
     cluster = LabCluster(lab)
     with _interruptible():
@@ -59,7 +58,7 @@ def run(name: str, *, keep: bool) -> None:
             shown.close()
             if not kept:
                 _clean_up(lab)
-    demo.sum_up(name, kept=kept)
+    demo_end.sum_up(demo.failovers, demo.others, name, kept=kept)
 
 
 def _clean_up(lab: Lab) -> None:
@@ -82,12 +81,13 @@ class Demo:
 
     def play(self) -> None:
         self.build()
-        self.kill_a_vm()
-        victim = self.cut_the_power()
-        self.bring_it_back(victim)
-        self.break_resource_hosts()
-        self.damage_a_plugin()
-        self.look_for_two_copies()
+        with Watcher([self.lab.node(node) for node in self.nodes()], every_s=WATCH_EVERY_S) as watcher:
+            self.kill_a_vm()
+            victim = self.cut_the_power()
+            self.bring_it_back(victim)
+            self.break_resource_hosts()
+            self.damage_a_plugin()
+        self.look_for_two_copies(watcher)
 
     # The steps
 
@@ -188,14 +188,19 @@ class Demo:
         )
         self.others.append(Other(f"plugin repaired on {node}", "they are protected again", time.time() - fault))
 
-    def look_for_two_copies(self) -> None:
-        twice = {guest: nodes for guest, nodes in self.cluster.running().items() if len(nodes) > 1}
-        missing = set(GUESTS) - set(self.cluster.running())
-        if twice or missing:
-            raise LabError(f"in the end not every VM runs exactly once: twice {twice}, missing {sorted(missing)}")
+    def look_for_two_copies(self, watcher: Watcher) -> None:
         self.shown.step("In the end")
-        took_s = time.monotonic() - self._began
-        self.shown.say(f"{self.places()}: every VM runs, and each of them once ({took_s:.0f} s in all)", good=True)
+        missing = set(GUESTS) - set(self.cluster.running())
+        if missing:
+            raise LabError(f"in the end, {', '.join(sorted(missing))} did not run")
+        self.shown.say(f"{self.places()}: all six run", good=True)
+        twice = (*watcher.findings, *self.lab.check_disks())
+        if twice:
+            raise LabError("; ".join(f"{finding.guest}: {finding.words}" for finding in twice))
+        self.shown.say(
+            f"{watcher.rounds} looks at all processes, and the guests' disks, say: none ever ran twice", good=True
+        )
+        self.shown.say(f"{time.monotonic() - self._began:.0f} s in all")
 
     # What the steps share
 
@@ -282,34 +287,6 @@ class Demo:
         except FileNotFoundError:
             return b""
 
-    # The end
-
-    def sum_up(self, name: str, *, kept: bool) -> None:
-        output.parts(["", *tables(self.failovers, self.others, output.console().width), ""])
-        option = "" if name == "lab" else f" --name {name}"
-        lab = f"{program()} lab"
-        if not kept:
-            output.line("The lab is gone without a trace. ", Cell("make demo KEEP=1", "bold"), " leaves it up;")
-            more = f"{lab} --help"
-            output.line(
-                Cell(f"{lab} up", "bold"), " brings up an empty one, ", Cell(more, "bold"), " tells what it can do."
-            )
-            return
-        inside = f"{lab} exec{option} n1 outlast"
-        hints = {
-            f"{inside} status": "how the cluster is",
-            f"{inside} explain vm web": "why web runs where it runs",
-            f"{inside} events --follow": "watch it, in a second terminal",
-            f"{lab} kill{option} n1 --process qemu:db": "break something",
-            f"{lab} power off{option} n3": "break more",
-            f"{inside} vm move shop": "or move it in order",
-            f"{lab} down{option}": "end it; nothing stays behind",
-        }
-        output.line(Cell("The lab is still up. Go on by hand:", "bold"))
-        wide = max(map(len, hints))
-        for command, words in hints.items():
-            output.line(f"  {command:<{wide}}  ", Cell(words, "dim"))
-
 
 def all_well(status: ClusterStatus) -> bool:
     return groups_online(status) and all(row.protected for row in status.groups)
@@ -329,16 +306,6 @@ def _runs(row: GroupRow) -> bool:
 
 def _owned(status: ClusterStatus, node: str) -> int:
     return sum(row.owner == node for row in status.groups)
-
-
-def program() -> str:
-    """As this program can be called from here."""
-    called = Path(sys.argv[0])
-    found = shutil.which("outlast")
-    if found and Path(found).resolve() == called.resolve():
-        return "outlast"
-    absolute = called.absolute()
-    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(absolute)
 
 
 @contextmanager
