@@ -12,7 +12,8 @@ from outlast.cli import main
 
 pytest_plugins = ("cli_fixtures",)
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 OWN_DOCS = {"lab": "lab.md", "sim": "simulator.md"}
 """Nouns with a document of their own."""
 CHANGE = {
@@ -49,6 +50,19 @@ def test_the_manual_documents_no_command_that_does_not_exist() -> None:
     told = set(re.findall(r"^\| `outlast ([a-z -]+)` \|", (DOCS / "commands.md").read_text(), re.MULTILINE))
     assert told
     assert told <= there
+
+
+def test_no_text_of_ours_names_a_command_that_does_not_exist() -> None:
+    """Messages say "then `outlast group online web`": it had better be there."""
+    verbs = {noun: set(getattr(main.load(noun), "commands", {})) for noun in main.NOUNS}
+    texts = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("src/outlast/**/*.py")]
+    wrong = [
+        f"{path.relative_to(ROOT)}: outlast {noun} {verb}"
+        for path in texts
+        for noun, verb in re.findall(r"\boutlast ([a-z-]+) ([a-z][a-z-]*)", path.read_text())
+        if verbs.get(noun) and verb not in verbs[noun]
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize(("words", "command"), list(commands()))

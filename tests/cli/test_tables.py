@@ -79,6 +79,23 @@ def test_the_last_line_of_status_tells_what_is_not_well(fake: FakeService, outla
     assert outlast("status").lines()[-1] == expected
 
 
+def test_a_node_that_is_on_its_own_says_so(fake: FakeService, outlast: Outlast) -> None:
+    fake.answers["status"] = Result(healthy.status(session="the database does not answer", coordinator=""))
+    lines = outlast("status").lines()
+    assert lines[1] == "n1 has no session: the database does not answer"
+    assert lines[-1] == "Not well: n1 has no session, so its answers may be old; nobody coordinates the cluster."
+
+
+def test_unmanaged_vms_are_told_apart_and_how_to_take_them_in(fake: FakeService, outlast: Outlast) -> None:
+    stranger = healthy.vm("old", group="", protected=False, not_protected_because=("the cluster does not manage it",))
+    fake.answers["vm.list"] = Result([healthy.vm(), stranger])
+    assert outlast("vm", "list", "--all").lines()[2:] == [
+        "old  online  n1     not managed  512 MiB  2",
+        "not managed: outlast vm protect NAME, on the node that has it, takes it in",
+    ]
+    assert fake.arguments("vm.list") == {"all": True}
+
+
 def test_of_many_vms_status_lists_those_that_are_not_well(fake: FakeService, outlast: Outlast) -> None:
     vms = [healthy.vm(f"vm{number}") for number in range(100)]
     vms[7] = healthy.vm("vm7", state="failed", why="QEMU ended with signal 9")

@@ -85,6 +85,10 @@ def _verdict(answer: ClusterStatus) -> Any:
     amiss = [row for row in answer.groups if row.state != row.wanted]
     bare = [row for row in answer.groups if row.state == row.wanted == "online" and not row.protected]
     problems = []
+    if answer.session:
+        problems.append(f"{answer.answered_by} has no session, so its answers may be old")
+    if not answer.coordinator:
+        problems.append("nobody coordinates the cluster")
     if down:
         problems.append(f"{_count(len(down), 'node')} not up ({', '.join(down)})")
     if amiss:

@@ -34,6 +34,8 @@ def list_vms(
     else:
         empty = "no VM is protected; outlast vm list --all shows what the nodes have, outlast vm protect takes one in"
         output.table(rows.VM_TITLES, [rows.vm(row) for row in found], empty=empty)
+        if any(not row.group for row in found):
+            output.line(Cell("not managed: outlast vm protect NAME, on the node that has it, takes it in", "dim"))
 
 
 @app.command()
