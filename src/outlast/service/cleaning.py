@@ -1,6 +1,7 @@
 """Before a session is opened: makes sure that nothing runs here that must not (rule 6)."""
 
 import asyncio
+import contextlib
 
 import structlog
 
@@ -14,6 +15,7 @@ from outlast.service.store import Store
 log = structlog.get_logger()
 
 STILL_RUNNING_S = 1.0
+OPENED_WITHIN_S = 0.5
 BEFORE = "it ran here before this node opened its session"
 
 
@@ -43,6 +45,8 @@ async def clean(
                 if not (continuing and group is not None and group.owner == store.me):
                     resources.must_stop(local, BEFORE)
     await _stopped(resources)
+    if continuing:
+        await _opened(resources)
     return ""
 
 
@@ -59,3 +63,13 @@ async def _stopped(resources: Resources) -> None:
         except TimeoutError:
             words = [f"{local.name} ({local.state.value})" for local in still]
             log.warning("what must not run here is being stopped", resources=words)
+
+
+async def _opened(resources: Resources) -> None:
+    """What goes on running is guarded by the orphans of the last service, until the permit is extended by this one:
+    then its own hosts should have it open. That is not waited for so long that the permit ends."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(OPENED_WITHIN_S):
+            while not all(local.opened for local in resources.locals.values()):
+                resources.settled.clear()
+                await resources.settled.wait()
