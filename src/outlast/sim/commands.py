@@ -250,19 +250,28 @@ def _admin(world: World, words: Words) -> None:
 
 
 def _database(world: World, words: Words) -> None:
-    how = words.next("of cut, refuse, mend, lose, unhear", dict.fromkeys(("cut", "refuse", "mend", "lose", "unhear")))
+    hows = ("cut", "refuse", "slow", "deafen", "mend", "lose", "unhear")
+    how = words.next(f"of {', '.join(hows)}", dict.fromkeys(hows))
     node = words.next("node, or all", {**world.machines, "all": None})
     nodes = list(world.machines) if node == "all" else [node]
-    if how in ("lose", "unhear"):
-        for name in nodes:
-            world.database.next_write(name, Fate.LOST if how == "lose" else Fate.UNHEARD)
-        return
     who = "every node" if node == "all" else node
-    world.tell(f"{who} reaches the database again" if how == "mend" else f"{who} cannot reach the database")
-    if how == "mend":
-        world.mend_database(nodes)
-    else:
-        world.cut_database(nodes, refused=how == "refuse")
+    match how:
+        case "lose" | "unhear":
+            for name in nodes:
+                world.database.next_write(name, Fate.LOST if how == "lose" else Fate.UNHEARD)
+        case "mend":
+            world.tell(f"{who} reaches the database again")
+            world.mend_database(nodes)
+        case "slow":
+            way_s = words.seconds("way", 0.5)
+            world.tell(f"each way between {who} and the database takes {way_s:g} s longer")
+            world.slow_database(nodes, way_s)
+        case "deafen":
+            world.tell(f"{who} hears no answer of the database to what it writes")
+            world.deafen(nodes)
+        case _:
+            world.tell(f"{who} cannot reach the database")
+            world.cut_database(nodes, refused=how == "refuse")
 
 
 def _fence(world: World, words: Words) -> None:
@@ -378,7 +387,7 @@ COMMANDS: dict[str, tuple[Callable[[World, Words], None], str]] = {
     "guest": (_guest, "guest shutdown VM"),
     "console": (_console, "console stop VM | console start VM NODE"),
     "admin": (_admin, "admin NODE VERB [KEY=VALUE ...]"),
-    "database": (_database, "database cut|refuse|mend|lose|unhear NODE|all"),
+    "database": (_database, "database cut|refuse|deafen|mend|lose|unhear NODE|all | database slow NODE|all [way=S]"),
     "fence": (_fence, "fence NODE confirms|fails|hangs|lies|shares-power"),
     "plugin": (_plugin, "plugin damage|repair|unhang NODE | plugin hang NODE CALL"),
     "libvirt": (_libvirt, "libvirt silent|answers NODE"),

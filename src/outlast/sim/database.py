@@ -66,6 +66,7 @@ class SimDatabase:
     def __init__(self, *, latency_s: float | Callable[[], float] = 0.001, keep_revisions: int = KEEP_REVISIONS) -> None:
         self.way_s: Callable[[], float] = _half(latency_s)
         self.fate_of: Callable[[str], Fate] | None = None
+        self.slow_s: dict[str, float] = {}  # how much longer each way takes, by node
         self.on_commit: Callable[[Batch], None] | None = None  # told of each commit in the moment of it
         self.revision = 0
         self.outages: dict[str, Outage] = {}
@@ -249,7 +250,8 @@ class SimConnection:
         return Outage.REFUSED if self._closed else self._store.outages.get(self.node)
 
     def way_s(self) -> float:
-        return self._store.way_s()
+        store = self._store
+        return store.way_s() + store.slow_s.get(self.node, 0.0) if store.slow_s else store.way_s()
 
     def send_news(self, revision: int, changes: Sequence[Change]) -> None:
         if self.reachable and any(_touches(changes, watch.prefix) for watch in self._watches):

@@ -203,6 +203,11 @@ def _service_killed(dice: Random, node: str, vm: str) -> list[tuple[float, str]]
     return [(0.0, f"kill service {node} restart={_some_s(dice):.2f}")]
 
 
+def _abandoned(dice: Random, node: str, vm: str) -> list[tuple[float, str]]:
+    """Nobody is left on the node to guard what runs."""
+    return [(0.0, f"kill service {node} restart={dice.uniform(1.0, 40.0):.2f}"), (0.05, f"kill host {node}")]
+
+
 def _fence_fails(dice: Random, node: str, vm: str) -> list[tuple[float, str]]:
     """A fence device that does not work matters when it is needed: so the node dies too."""
     how = dice.choice(("fails", "hangs", "shares-power"))
@@ -215,6 +220,12 @@ def _fence_fails(dice: Random, node: str, vm: str) -> list[tuple[float, str]]:
 def _database_down(dice: Random, node: str, vm: str) -> list[tuple[float, str]]:
     how = dice.choice(("cut", "refuse"))
     return [(0.0, f"database {how} all"), (_some_s(dice), "database mend all")]
+
+
+def _database_slow(dice: Random, node: str, vm: str) -> list[tuple[float, str]]:
+    who = dice.choice((node, "all"))
+    way_s = dice.choice((0.05, 0.3, 0.6, 1.2))
+    return [(0.0, f"database slow {who} way={way_s}"), (_some_s(dice), f"database mend {who}")]
 
 
 def _uncertain(dice: Random, node: str, vm: str) -> list[tuple[float, str]]:
@@ -253,6 +264,7 @@ FAULTS: list[tuple[Draw, float]] = [
     (_pair("freeze host {node}", "thaw host {node}"), 2.0),
     (_service_killed, 2.0),
     (_one("kill host {node}"), 2.0),
+    (_abandoned, 1.0),
     (_pair("plugin hang {node} {call}", "plugin unhang {node}"), 1.5),
     (_pair("plugin damage {node}", "plugin repair {node}"), 1.0),
     (_pair("hosts die {node}", "hosts start {node}"), 0.7),
@@ -261,7 +273,9 @@ FAULTS: list[tuple[Draw, float]] = [
     (_pair("reports lost {node}", "reports heard {node}"), 1.0),
     (_pair("database cut {node}", "database mend {node}"), 2.0),
     (_pair("database refuse {node}", "database mend {node}"), 1.0),
+    (_pair("database deafen {node}", "database mend {node}"), 1.0),
     (_database_down, 1.0),
+    (_database_slow, 1.0),
     (_uncertain, 2.0),
     (_fence_fails, 1.5),
     (_bad_starts, 1.5),

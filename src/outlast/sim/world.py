@@ -31,7 +31,7 @@ from outlast.service.node import Node
 from outlast.sim.bugs import Bug, plant
 from outlast.sim.checks import Checks
 from outlast.sim.clock import SimClock
-from outlast.sim.database import Outage, SimConnection, SimDatabase
+from outlast.sim.database import Fate, Outage, SimConnection, SimDatabase
 from outlast.sim.fence import FencePower, SimFence
 from outlast.sim.hosts import STOP_AGAIN_S, SimHost, SimHosts
 from outlast.sim.loop import SimLoop
@@ -111,6 +111,7 @@ class World:
         self.machines = {name: self._machine(name) for name in setup.nodes}
         self.watchdogs = {name: SimWatchdog(machine) for name, machine in self.machines.items()}
         self.services: dict[str, Service] = {}
+        self._deaf: dict[str, None] = {}
         self._frozen: list[Process] = []
         self._hosts: dict[str, list[SimHosts]] = {name: [] for name in setup.nodes}
         self._starting: dict[str, Process] = {}
@@ -308,8 +309,19 @@ class World:
         for node in nodes:
             self.database.cut(node, Outage.REFUSED if refused else Outage.SILENT)
 
+    def deafen(self, nodes: list[str]) -> None:
+        """Everything they write arrives, and no answer to a write does: a partition in one direction."""
+        self._deaf.update(dict.fromkeys(nodes))
+        self.database.fate_of = lambda node: Fate.UNHEARD if node in self._deaf else Fate.ANSWERED
+
+    def slow_database(self, nodes: list[str], way_s: float) -> None:
+        for node in nodes:
+            self.database.slow_s[node] = way_s
+
     def mend_database(self, nodes: list[str]) -> None:
         for node in nodes:
+            self._deaf.pop(node, None)
+            self.database.slow_s.pop(node, None)
             self.loop.call_soon(self.database.mend, node, context=OUTSIDE)
 
     # --- the witness of the machines ------------------------------------------------------------------------------
