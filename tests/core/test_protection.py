@@ -30,6 +30,15 @@ def test_a_group_that_no_other_node_could_take_is_not_protected_and_each_says_wh
     )
 
 
+def test_what_all_other_nodes_have_in_common_is_said_once() -> None:
+    paused = [node("n1"), node("n2", paused=True), node("n3", paused=True)]
+    assert why(nodes=paused) == "no other node could take it: n2, n3: it is paused"
+
+
+def test_a_group_whose_owner_is_silent_is_not_protected_before_its_death_is_proven() -> None:
+    assert "not proven dead" in why(silences=[silence("n1")])
+
+
 def test_on_a_single_node_nothing_is_protected() -> None:
     assert why(nodes=[node("n1")]) == "there is no other node"
 

@@ -222,7 +222,11 @@ def bmc(
     typer.echo(f"the BMC of {node} is set to: {chosen[0]}")
 
 
-@app.command("exec", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(
+    "exec",
+    # All behind NODE is the command's own, its options too.
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False},
+)
 def execute(context: typer.Context, node: Node, name: Name = "lab") -> None:
     """Run a command in a node: outlast lab exec n1 virsh list."""
     if not context.args:

@@ -1,5 +1,7 @@
 """Is a group protected: would it run again by itself if its node died now? If not, why not?"""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from outlast.core import placement, restarts
@@ -29,9 +31,9 @@ def protection(group: Group, view: ClusterView) -> Protection:
     if not elsewhere:
         reasons.append("there is no other node")
     elif all(elsewhere.values()):
-        reasons.append(
-            "no other node could take it: " + "; ".join(f"{name}: {why}" for name, why in sorted(elsewhere.items()))
-        )
+        reasons.append(f"no other node could take it: {_by_reason(elsewhere)}")
+    if owner in view.silences and view.silences[owner].proof is None:
+        reasons.append(f"{owner} is silent and not proven dead: nobody may start it elsewhere yet")
     if owner and owner in view.nodes and not provable(owner, view):
         reasons.append(f"the death of {owner} could not be proven: it has neither a fence device nor an armed watchdog")
     return Protection(protected=not reasons, reasons=tuple(reasons))
@@ -41,6 +43,14 @@ def provable(node: str, view: ClusterView) -> bool:
     """Could this node's death be proven without an administrator?"""
     session = view.sessions.get(node)
     return bool(view.nodes[node].fence) or (session is not None and session.watchdog_s > 0)
+
+
+def _by_reason(nodes: Mapping[str, str]) -> str:
+    """Nodes with the same reason together, so that what all have in common is read once."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in sorted(nodes.items()):
+        by_reason.setdefault(why, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
 
 
 def _types(group: Group, view: ClusterView) -> list[str]:

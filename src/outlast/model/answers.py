@@ -69,7 +69,7 @@ class GroupRow(msgspec.Struct, frozen=True):
     failover_period_s: float
     resources: tuple[str, ...]
     settled: bool
-    """Nothing is on its way: it is as wanted, or it waits for something that time alone does not bring."""
+    """It is as wanted, or it stays failed until somebody does something about it."""
 
 
 class ResourceRow(msgspec.Struct, frozen=True):
