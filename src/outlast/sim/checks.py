@@ -94,6 +94,8 @@ class Checks:
     switched_off: dict[str, str] = field(default_factory=dict)
     """VM, and the node where somebody switched it off by hand, as long as the cluster has not written that down."""
 
+    distrusted: set[str] = field(default_factory=set)
+
     # --- facts ----------------------------------------------------------------------------------------------------
 
     def power(self, node: str, *, on: bool) -> None:
@@ -119,6 +121,10 @@ class Checks:
             self.switched_off[vm] = node
         else:
             self.switched_off.pop(vm, None)
+
+    def distrust(self, vm: str) -> None:
+        """Its plugin has lied about it: what the cluster concludes is not the cluster's fault."""
+        self.distrusted.add(self.group_of.get(vm, ""))
 
     def disturb(self, node: str, for_s: float) -> None:
         """Something on this node is broken on purpose: stopping a VM there may be called for."""
@@ -264,7 +270,7 @@ class Checks:
                 wishes.remove(new.wanted)
                 for vm in new.resources:
                     self.switched_off.pop(vm, None)
-            else:
+            elif new.name not in self.distrusted:
                 self._broken(5, f"{new.name} became wanted {new.wanted.value}, and nobody asked for it")
 
     def _unproven(self, old: Group, incarnation: str) -> str:

@@ -321,6 +321,7 @@ def _libvirt(world: World, words: Words) -> None:
 def _lie(world: World, words: Words) -> None:
     vm = words.next("VM", world.vms)
     for node in world.where(vm):
+        world.checks.distrust(vm)
         world.machines[node].troubles.said_alive.add(vm)
         world.tell(f"the vm plugin of {node} calls {vm} online, whatever is true")
 
