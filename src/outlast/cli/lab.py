@@ -229,10 +229,11 @@ def bmc(
 )
 def execute(context: typer.Context, node: Node, name: Name = "lab") -> None:
     """Run a command in a node: outlast lab exec n1 virsh list."""
-    if not context.args:
+    command = context.args[1:] if context.args[:1] == ["--"] else context.args
+    if not command:
         _fail(2, f"no command was given; for example: outlast lab exec {node} virsh list")
     with _lab(name) as lab:
-        lab.become(node, context.args)
+        lab.become(node, command)
 
 
 @app.command()
