@@ -1,0 +1,54 @@
+"""Plays a story on the real service code in the simulated world, and hands over the world to look at."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from outlast.model import keys
+from outlast.model.event import Event
+from outlast.model.group import Group
+from outlast.model.node import Session
+from outlast.sim import commands
+from outlast.sim.world import World
+
+
+@contextmanager
+def played(*lines: str) -> Iterator[World]:
+    """The first line says how the world is. Nothing that must never happen may have happened, also at the end."""
+    world = World(commands.setup_from(commands.parse(lines[0])))
+    try:
+        play(world, *lines[1:])
+        yield world
+        assert world.broken == []
+    finally:
+        world.close()
+
+
+def play(world: World, *lines: str) -> None:
+    for line in lines:
+        commands.do(world, line)
+        assert world.broken == [], f"after {line!r}"
+
+
+def session_of(world: World, node: str) -> Session | None:
+    found = world.database.entries(keys.SESSIONS + node)
+    return msgspec.json.decode(found[0].value, type=Session) if found else None
+
+
+def incarnation_of(world: World, node: str) -> str:
+    session = session_of(world, node)
+    assert session is not None, f"{node} has no session"
+    return session.incarnation
+
+
+def group_of(world: World, name: str) -> Group:
+    groups = {entry.key: entry.value for entry in world.database.entries(keys.GROUPS)}
+    return msgspec.json.decode(groups[keys.GROUPS + name], type=Group)
+
+
+def events(world: World, kind: str) -> list[str]:
+    """The words of all events of that kind, oldest first."""
+    found = sorted(world.database.entries(keys.EVENTS), key=lambda entry: entry.revision)
+    decoded = (msgspec.json.decode(entry.value, type=Event) for entry in found)
+    return [event.words for event in decoded if event.kind == kind]

@@ -1,0 +1,107 @@
+"""When does a node's session go on, and when does another life of the node begin?"""
+
+import pytest
+from played import events, group_of, incarnation_of, play, played, session_of
+
+from outlast.model.group import Wanted
+from outlast.sim.watchdog import SimWatchdog
+
+TWO_VMS = ("vm web1 preferred=n1", "vm web2 preferred=n2", "start", "run 10")
+
+
+def test_a_lost_acknowledgement_costs_a_node_neither_its_session_nor_its_vms() -> None:
+    with played("world", *TWO_VMS) as world:
+        before = incarnation_of(world, "n1")
+        play(world, "database unhear n1", "run 20")
+        assert incarnation_of(world, "n1") == before
+        assert events(world, "permit") == []
+        assert world.where("web1") == ["n1"]
+
+
+def test_a_service_that_is_back_before_its_permit_ends_goes_on_with_its_session() -> None:
+    with played("world", *TWO_VMS) as world:
+        before = incarnation_of(world, "n1")
+        play(world, "kill service n1 restart=1", "run 20")
+        assert incarnation_of(world, "n1") == before
+        assert world.where("web1") == ["n1"]
+        assert len(events(world, "node-joined")) == 3
+
+
+def test_a_service_that_is_back_later_begins_another_life_and_what_its_hosts_stopped_is_nobodys_intent() -> None:
+    with played("world nodes=1", "vm web1", "start", "run 10") as world:
+        before = incarnation_of(world, "n1")
+        play(world, "kill service n1 restart=8", "run 30")
+        assert incarnation_of(world, "n1") != before
+        assert group_of(world, "web1").wanted is Wanted.ONLINE
+        assert world.where("web1") == ["n1"]
+
+
+def test_a_session_whose_permit_has_passed_is_over_although_nobody_declared_it_silent() -> None:
+    with played("world", *TWO_VMS) as world:
+        before = {name: incarnation_of(world, name) for name in ("n1", "n2", "n3")}
+        play(world, "database cut all", "run 6", "database mend all", "run 30")
+        assert all(incarnation_of(world, name) != old for name, old in before.items())
+        assert world.where("web1") == ["n1"]
+
+
+def test_what_an_outage_of_the_database_ended_is_no_failure_of_the_groups() -> None:
+    with played("world", *TWO_VMS) as world:
+        for _ in range(4):
+            play(world, "database cut all", "run 7", "database mend all", "run 30")
+        assert group_of(world, "web1").failures == ()
+        assert world.where("web1") == ["n1"]
+
+
+def test_an_outage_that_is_shorter_than_the_permit_is_not_noticed_by_any_vm() -> None:
+    with played("world", *TWO_VMS) as world:
+        before = incarnation_of(world, "n1")
+        play(world, "database cut all", "run 2.5", "database mend all", "run 20")
+        assert incarnation_of(world, "n1") == before
+        assert events(world, "permit") == []
+
+
+def test_a_service_that_was_frozen_beyond_its_permit_does_not_renew_what_has_ended() -> None:
+    with played("world nodes=1", "vm web1", "start", "run 10") as world:
+        before = incarnation_of(world, "n1")
+        play(world, "freeze service n1", "run 8", "thaw service n1", "run 30")
+        assert incarnation_of(world, "n1") != before
+        assert group_of(world, "web1").wanted is Wanted.ONLINE
+        assert world.where("web1") == ["n1"]
+
+
+def test_a_node_whose_resource_hosts_do_not_start_is_no_member_before_it_knows_what_runs() -> None:
+    with played(
+        "world unfenced", *TWO_VMS, "kill service n1 restart=never", "run 1", "kill host n1", "hosts hang n1", "run 20"
+    ) as world:
+        before = incarnation_of(world, "n1")
+        play(world, "service start n1", "run 40")
+        assert incarnation_of(world, "n1") == before
+        assert world.where("web1") == ["n1"]
+        play(world, "hosts start n1", "run 60")
+        assert incarnation_of(world, "n1") != before
+
+
+class GoneWatchdog(SimWatchdog):
+    """As a device is whose driver has been unloaded."""
+
+    def arm(self, timeout_s: float) -> None:
+        raise OSError("no such device")
+
+    def feed(self) -> None:
+        raise OSError("no such device")
+
+
+def test_a_watchdog_that_is_gone_proves_nothing_any_more_and_ends_nothing() -> None:
+    with played("world watchdogs", *TWO_VMS) as world:
+        before = session_of(world, "n1")
+        assert before is not None
+        assert before.watchdog_s == pytest.approx(7.5)
+        world.watchdogs["n1"].disarm()
+        world.watchdogs["n1"].__class__ = GoneWatchdog
+        play(world, "run 10")
+        after = session_of(world, "n1")
+        assert after is not None
+        assert (after.incarnation, after.watchdog_s) == (before.incarnation, 0.0)
+        play(world, "kill service n1 restart=1", "run 10")
+        assert incarnation_of(world, "n1") == before.incarnation
+        assert world.where("web1") == ["n1"]
