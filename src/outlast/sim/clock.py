@@ -18,7 +18,7 @@ class SimClock:
         """A jump of the wall clock. Nothing may change by it (rule 12)."""
 
     def now(self) -> float:
-        return self._offset_s + self._loop.time() * self.pace
+        return self._offset_s + self._loop.now_s * self.pace
 
     def wall(self) -> float:
         return _WALL_AT_START_S + self._loop.time() + self.wall_error_s

@@ -146,9 +146,14 @@ class SimDatabase:
         offset = self._compacted + 1
         for place in range(after_revision + 1 - offset, until + 1 - offset):
             batch = self._log[place]
-            if _touches(batch.changes, prefix):
-                changes = tuple(change for change in batch.changes if change.key.startswith(prefix))
-                return batch if len(changes) == len(batch.changes) else Batch(batch.revision, changes)
+            changes = batch.changes
+            if len(changes) == 1:  # nearly always: a session record
+                if changes[0].key.startswith(prefix):
+                    return batch
+                continue
+            under = tuple(change for change in changes if change.key.startswith(prefix))
+            if under:
+                return batch if len(under) == len(changes) else Batch(batch.revision, under)
         return None
 
     def fate(self, node: str) -> Fate:

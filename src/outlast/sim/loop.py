@@ -108,7 +108,7 @@ else:
 
 class SimLoop(_Loop):
     def __init__(self) -> None:
-        self._now_s = 0.0
+        self.now_s = 0.0
         self._ready: deque[SimHandle | SimTimer] = deque()
         self._timers: list[tuple[float, int, SimTimer]] = []
         self._order = itertools.count()
@@ -126,7 +126,7 @@ class SimLoop(_Loop):
     # --- what asyncio asks of a loop ------------------------------------------------------------------------------
 
     def time(self) -> float:
-        return self._now_s
+        return self.now_s
 
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
@@ -145,7 +145,7 @@ class SimLoop(_Loop):
     def call_later(
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        when = self._now_s + delay
+        when = self.now_s + delay
         timer = SimTimer(when, callback, args, context if context is not None else contextvars.copy_context(), self)
         heapq.heappush(self._timers, (when, next(self._order), timer))
         return timer
@@ -216,7 +216,7 @@ class SimLoop(_Loop):
                 if self._stopping or not self._jump(when_s):
                     break
             if not self._stopping:
-                self._now_s = max(self._now_s, when_s)
+                self.now_s = max(self.now_s, when_s)
 
     def _run_ready(self) -> None:
         """Run callbacks until none is ready. The innermost loop of the simulator: every microsecond counts here."""
@@ -226,9 +226,9 @@ class SimLoop(_Loop):
         while ready and not self._stopping:
             self._rounds += 1
             if self._rounds % _ROUNDS_IN_NO_TIME == 0:
-                self._now_s += _A_MOMENT_S
+                self.now_s += _A_MOMENT_S
                 if self._rounds > _ROUNDS_WITHOUT_A_PAUSE:
-                    raise Spinning(f"there is no pause at {self._now_s:.3f} s; next: {ready[0]!r}")
+                    raise Spinning(f"there is no pause at {self.now_s:.3f} s; next: {ready[0]!r}")
             for _ in range(len(ready)):
                 handle = take()
                 if handle._cancelled:
@@ -252,11 +252,11 @@ class SimLoop(_Loop):
             self._cancelled_timers -= 1
         if not timers or timers[0][0] > until_s:
             return False
-        if timers[0][0] > self._now_s:
-            if timers[0][0] > self._now_s + _A_MOMENT_S:
+        if timers[0][0] > self.now_s:
+            if timers[0][0] > self.now_s + _A_MOMENT_S:
                 self._rounds = 0
-            self._now_s = timers[0][0]
-        now_s = self._now_s
+            self.now_s = timers[0][0]
+        now_s = self.now_s
         ready = self._ready
         while timers and timers[0][0] <= now_s:
             timer = heapq.heappop(timers)[2]
@@ -314,7 +314,7 @@ class SimLoop(_Loop):
 
     def thaw(self, process: Process) -> None:
         if process.thaw():
-            process.since_s = self._now_s
+            process.since_s = self.now_s
             self._ready.extend(process.parked)
             process.parked.clear()
 
