@@ -208,6 +208,7 @@ class Checks:
         life = self._life(node)
         if silence.proof is None or (before is not None and before.proof is not None):
             return
+        self._forget_hands(node)  # what only that node knew is lost with it
         same_life = life.on and life.on_since_s < life.incarnation_since_s
         running = [vm for vm, where in self.copies.items() if where.get(node) == "the cluster"]
         if same_life and (running or silence.proof.kind is ProofKind.FENCE):

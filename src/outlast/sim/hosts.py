@@ -130,6 +130,10 @@ class SimHost:
 
     # --- the port -------------------------------------------------------------------------------------------------
 
+    @property
+    def end(self) -> str:
+        return self._dead
+
     async def shake_hands(self) -> None:
         self.offers = await self._ask(self._load)
 
