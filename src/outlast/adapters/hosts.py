@@ -102,6 +102,10 @@ class ProcessHost(asyncio.Protocol):
         await self._loop.create_unix_connection(lambda: self, sock=sock)
         await self._hello
 
+    @property
+    def end(self) -> str:
+        return self._death
+
     # -- the port -------------------------------------------------------------------------------------------------
 
     async def open(self, spec: Spec) -> Health:

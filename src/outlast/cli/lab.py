@@ -54,7 +54,8 @@ def up(
     began = time.monotonic()
     with _lab(name) as lab, _progress(f"lab {name}") as tell:
         lab.up(nodes, node_timeout_s=node_timeout_s, service=service, watchdog=watchdog, kvm=kvm, tell=tell)
-    typer.echo(f"{nodes} nodes are up after {time.monotonic() - began:.1f} s: n1{f' to n{nodes}' if nodes > 1 else ''}")
+    which = f"{nodes} nodes are up: n1 to n{nodes}" if nodes > 1 else "one node is up: n1"
+    typer.echo(f"{which}, after {time.monotonic() - began:.1f} s")
     option = "" if name == "lab" else f" --name {name}"
     example = "outlast status" if service else "virsh list --all"
     typer.echo(

@@ -91,6 +91,9 @@ def _verdict(answer: ClusterStatus) -> Any:
         problems.append("nobody coordinates the cluster")
     if down:
         problems.append(f"{_count(len(down), 'node')} not up ({', '.join(down)})")
+    ailing = [row.name for row in answer.nodes if row.state == "up" and row.why]
+    if ailing:
+        problems.append(f"{_count(len(ailing), 'node')} not fit for everything ({', '.join(ailing)})")
     if amiss:
         problems.append(f"{_count(len(amiss), 'group')} not as wanted ({_names(amiss)})")
     if bare:

@@ -167,6 +167,7 @@ class HostKeeper:
         slot.host = None
         slot.ready.clear()
         await host.kill()
+        slot.why = slot.why or host.end
         self._ended(start, slot, born)
 
     def _ended(self, start: Start, slot: _Slot, born: float) -> None:

@@ -31,6 +31,7 @@ from outlast.service.coordinator import Coordinating
 from outlast.service.fencing import Fencing
 from outlast.service.hosts import HostKeeper
 from outlast.service.journal import Journal
+from outlast.service.local import Remark
 from outlast.service.membership import Membership
 from outlast.service.observation import Observation
 from outlast.service.polling import Poller
@@ -157,6 +158,9 @@ class Node:
         """Open the session when nothing runs here that must not; renew it; stop everything when it is lost."""
         await self._first_host()
         continuing = self.membership.continues()
+        if self._env.incarnations.load() and not continuing:
+            words = f"{self.store.me} was without a service until its run permit had ended; what ran there was stopped"
+            self.resources.remarks.append(Remark("permit", words))
         while True:
             continuing = continuing and self.membership.continues()
             in_the_way = await clean(

@@ -87,10 +87,9 @@ class Resources:
             local.state = state
             local.changes += 1
             local.why = why
-            if state is S.ONLINE:
-                local.seen_online = True
-            elif runs_nothing(state) or state is S.ONLINE_PENDING:
-                local.seen_online = False
+            if state not in (S.DETACHED, S.OPENING, S.UNCERTAIN):
+                # Once the cluster itself has begun to stop it, its end is nobody's intent (rule 10).
+                local.seen_online = state is S.ONLINE
             group = self._store.groups.get(local.resource.group)
             if state is S.FAILED and group is not None:
                 local.failed_epoch = group.epoch
@@ -316,7 +315,7 @@ class Resources:
                 case HostReady(types):
                     self._feed_all(types, E.ATTACH, "")
                 case HostGone(types, why):
-                    words = f"a resource host of {self._store.me} ended ({why}) and is replaced; what runs goes on"
+                    words = f"{self._store.me}: {why}; its resource host is replaced, and what runs goes on"
                     self.remarks.append(Remark("host-died", words))
                     self.changed.set()
                     for local in self.locals.values():

@@ -210,10 +210,6 @@ class SimHost:
             self._reader = self._loop.create_future()
             await self._reader
 
-    @property
-    def end(self) -> str:
-        return self._dead
-
     async def kill(self) -> None:
         self.die("was killed")
         await asyncio.sleep(_DEATH_NOTICED_S)
