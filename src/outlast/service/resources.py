@@ -315,7 +315,7 @@ class Resources:
                 case HostReady(types):
                     self._feed_all(types, E.ATTACH, "")
                 case HostGone(types, why):
-                    words = f"{self._store.me}: {why}; its resource host is replaced, and what runs goes on"
+                    words = f"{self._store.me}: {why}; another resource host takes over, and what runs goes on"
                     self.remarks.append(Remark("host-died", words))
                     self.changed.set()
                     for local in self.locals.values():
