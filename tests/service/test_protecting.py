@@ -1,0 +1,34 @@
+"""When is a VM not taken under protection, or not let go of, because a second copy could come of it?"""
+
+from played import group_of, play, played
+
+from outlast.sim.world import World
+
+
+def ask(world: World, node: str, verb: str, **arguments: str) -> None:
+    world.administer(node, verb, arguments)
+    play(world, "run 10")
+
+
+def exists(world: World, group: str) -> bool:
+    return any(entry.key.endswith(f"/{group}") for entry in world.database.entries("control/groups/"))
+
+
+def test_a_vm_is_not_unprotected_while_nobody_knows_whether_its_owner_still_runs_it() -> None:
+    with played("world unfenced", "vm web1 preferred=n2", "start", "run 10", "freeze n2", "run 10") as world:
+        ask(world, "n1", "vm.unprotect", name="web1")
+        assert group_of(world, "web1").owner == "n2"
+        play(world, "thaw n2", "run 30")
+        ask(world, "n1", "vm.unprotect", name="web1")
+        assert not exists(world, "web1")
+
+
+def test_a_vm_that_runs_past_the_cluster_is_protected_where_it_runs_and_nowhere_else() -> None:
+    with played("world", "vm web1 preferred=n2", "start", "run 10") as world:
+        ask(world, "n1", "vm.unprotect", name="web1")
+        assert world.where("web1") == ["n2"]
+        ask(world, "n1", "vm.protect", definition=world.vms["web1"].definition)
+        assert not exists(world, "web1")
+        ask(world, "n2", "vm.protect", name="web1")
+        assert group_of(world, "web1").owner == "n2"
+        assert world.where("web1") == ["n2"]
