@@ -272,9 +272,12 @@ class World:
             self.machines[node].end_vm(vm, ended)
 
     def console_start(self, vm: str, node: str) -> None:
+        """By hand, where the VM belongs. Elsewhere the cluster leaves nothing of it to be started, except on a node that
+        has just come back; and who starts a second copy there by hand, is beyond all protection but the disk's lock."""
         machine = self.machines[node]
-        # The cluster leaves nothing of a VM behind where it does not run; who starts a second copy by hand, knows.
-        if machine.on and vm in machine.defined and not self.where(vm):
+        kept = self.checks.groups.get(self.checks.group_of.get(vm, ""))
+        belongs = kept is not None and kept.record.owner == node
+        if machine.on and belongs and vm in machine.defined and not self.where(vm):
             self.checks.switched_by_hand(node, vm, Wanted.ONLINE)
             machine.start_vm(vm, "hand")
             machine.tell(vm, Health(Condition.ONLINE, "started at the host's console", running=True))
