@@ -1,6 +1,7 @@
 """Asks this node's resources every few seconds whether they are alive, all of one type in one call."""
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 
@@ -32,14 +33,14 @@ class Poller:
                 deadline = self._polling.deadline()
                 wait_s = IDLE_S if deadline is None else min(IDLE_S, max(0.0, deadline - self._clock.now()))
                 await asyncio.sleep(wait_s)
-                by_type: dict[str, list[str]] = {}
+                by_type: dict[str, dict[str, int]] = {}
                 for name in self._polling.due(self._clock.now()):
                     local = self._resources.locals.get(name)
                     if local is not None and is_polled(local.state) and local.opened:
-                        by_type.setdefault(local.resource.type, []).append(name)
-                for type_name, names in by_type.items():
+                        by_type.setdefault(local.resource.type, {})[name] = local.changes
+                for type_name, asked in by_type.items():
                     if type_name not in self._asking:  # a slow plugin is asked again when it has answered
-                        tasks.create_task(self._ask(type_name, names))
+                        tasks.create_task(self._ask(type_name, asked))
 
     def _follow(self) -> None:
         """Watch over exactly the resources that are here."""
@@ -49,13 +50,12 @@ class Poller:
         for name, local in locals_.items():
             self._polling.watch(name, local.resource.is_alive_interval_s, self._clock.now())
 
-    async def _ask(self, type_name: str, names: list[str]) -> None:
-        locals_ = self._resources.locals
-        asked = {name: locals_[name].changes for name in names}
+    async def _ask(self, type_name: str, asked: Mapping[str, int]) -> None:
+        """`asked`: the resources, each with how often its state had changed: an answer to an older question is none."""
         self._asking.add(type_name)
         try:
             answers = await self._hosts.call(
-                type_name, IS_ALIVE_DEADLINE_S, lambda host, _: host.is_alive(type_name, names)
+                type_name, IS_ALIVE_DEADLINE_S, lambda host, _: host.is_alive(type_name, list(asked))
             )
         except (CallFailed, CallTimedOut, HostDied) as error:
             log.warning("cannot ask whether resources are alive", type=type_name, why=str(error))
@@ -63,6 +63,6 @@ class Poller:
         finally:
             self._asking.discard(type_name)
         for name, health in answers.items():
-            local = locals_.get(name)
+            local = self._resources.locals.get(name)
             if local is not None and local.changes == asked.get(name):
                 self._resources.judge(local, health)
