@@ -234,7 +234,9 @@ def _console(world: World, words: Words) -> None:
     if how == "stop":
         world.end_vm(vm, Ended.CONSOLE)
     else:
-        world.console_start(vm, words.next("node", world.machines))
+        node = words.next("node", world.machines) if words.plain else world.owner(vm)
+        if node:
+            world.console_start(vm, node)
 
 
 def _admin(world: World, words: Words) -> None:
@@ -386,7 +388,7 @@ COMMANDS: dict[str, tuple[Callable[[World, Words], None], str]] = {
     "kill": (_kill, "kill vm VM | kill host NODE | kill service NODE [restart=S|never]"),
     "service": (_service, "service start NODE"),
     "guest": (_guest, "guest shutdown VM"),
-    "console": (_console, "console stop VM | console start VM NODE"),
+    "console": (_console, "console stop VM | console start VM [NODE]"),
     "admin": (_admin, "admin NODE VERB [KEY=VALUE ...]"),
     "database": (_database, "database cut|refuse|deafen|mend|lose|unhear NODE|all | database slow NODE|all [way=S]"),
     "fence": (_fence, "fence NODE confirms|fails|hangs|lies|shares-power"),

@@ -282,8 +282,8 @@ FAULTS: list[tuple[Draw, float]] = [
     (_lies, 0.7),
     (_asks, 3.0),
     (_pauses, 0.5),
-    (_one("guest shutdown {vm}"), 1.0),
-    (_one("console stop {vm}"), 1.0),
-    (_one("console start {vm} {node}"), 0.5),
+    (_pair("guest shutdown {vm}", "console start {vm}"), 1.0),
+    (_pair("console stop {vm}", "console start {vm}"), 1.0),
+    (_one("console stop {vm}"), 0.5),
     (_one("clock {node} jump=3600"), 0.5),
 ]

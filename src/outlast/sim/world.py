@@ -264,6 +264,10 @@ class World:
     def where(self, vm: str) -> list[str]:
         return [name for name, machine in self.machines.items() if vm in machine.copies]
 
+    def owner(self, vm: str) -> str:
+        kept = self.checks.groups.get(self.checks.group_of.get(vm, ""))
+        return kept.record.owner if kept is not None else ""
+
     def end_vm(self, vm: str, ended: Ended) -> None:
         """On every node where it runs."""
         for node in self.where(vm):
@@ -272,12 +276,11 @@ class World:
             self.machines[node].end_vm(vm, ended)
 
     def console_start(self, vm: str, node: str) -> None:
-        """By hand, where the VM belongs. Elsewhere the cluster leaves nothing of it to be started, except on a node that
-        has just come back; and who starts a second copy there by hand, is beyond all protection but the disk's lock."""
+        """By hand, where the VM belongs. Elsewhere the cluster leaves nothing of it to be started, except on a node
+        that just came back; and who starts a second copy there by hand is beyond all protection but the disk's lock.
+        """
         machine = self.machines[node]
-        kept = self.checks.groups.get(self.checks.group_of.get(vm, ""))
-        belongs = kept is not None and kept.record.owner == node
-        if machine.on and belongs and vm in machine.defined and not self.where(vm):
+        if machine.on and node == self.owner(vm) and vm in machine.defined and not self.where(vm):
             self.checks.switched_by_hand(node, vm, Wanted.ONLINE)
             machine.start_vm(vm, "hand")
             machine.tell(vm, Health(Condition.ONLINE, "started at the host's console", running=True))
