@@ -25,8 +25,8 @@ class Observation:
     def view(self) -> ClusterView:
         """The cluster as this node sees it now. Use it before the next `await`."""
         store, now = self._store, self._clock.now()
-        silences = {f"{name} {silence.incarnation}" for name, silence in store.silences.items()}
-        failures = {failure.id for group in store.groups.values() for failure in group.failures}
+        silences = dict.fromkeys(f"{name} {silence.incarnation}" for name, silence in store.silences.items())
+        failures = dict.fromkeys(failure.id for group in store.groups.values() for failure in group.failures)
         _keep_first_seen(self._silences, silences, now)
         _keep_first_seen(self._failures, failures, now)
         observed = Observed(

@@ -5,7 +5,7 @@ Everybody reads from here; nobody decides here. Writers compare the revisions th
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -49,19 +49,20 @@ class Subscription:
 
     def __init__(self, prefixes: Sequence[str]) -> None:
         self._prefixes = tuple(prefixes)
-        self._changed: set[str] = set()
+        self._changed: dict[str, None] = {}
+        """In the order of their changes, so that a run of the simulator repeats exactly: a set's order does not."""
         self._event = asyncio.Event()
 
     def offer(self, key: str) -> None:
         if key.startswith(self._prefixes):
-            self._changed.add(key)
+            self._changed[key] = None
             self._event.set()
 
     def wake(self) -> None:
         self._event.set()
 
-    async def wait(self, timeout_s: float | None = None) -> set[str]:
-        """The changed keys; the empty set after `timeout_s`, or when somebody called `wake`."""
+    async def wait(self, timeout_s: float | None = None) -> Collection[str]:
+        """The changed keys; none after `timeout_s`, or when somebody called `wake`."""
         if timeout_s is None:
             await self._event.wait()
         else:
@@ -69,9 +70,9 @@ class Subscription:
                 async with asyncio.timeout(max(0.0, timeout_s)):
                     await self._event.wait()
             except TimeoutError:
-                return set()
+                return ()
         self._event.clear()
-        changed, self._changed = self._changed, set()
+        changed, self._changed = self._changed, {}
         return changed
 
 
