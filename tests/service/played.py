@@ -9,6 +9,7 @@ from outlast.model import keys
 from outlast.model.event import Event
 from outlast.model.group import Group
 from outlast.model.node import Session
+from outlast.model.status import GroupStatus, State
 from outlast.sim import commands
 from outlast.sim.world import World
 
@@ -52,3 +53,11 @@ def events(world: World, kind: str) -> list[str]:
     found = sorted(world.database.entries(keys.EVENTS), key=lambda entry: entry.revision)
     decoded = (msgspec.json.decode(entry.value, type=Event) for entry in found)
     return [event.words for event in decoded if event.kind == kind]
+
+
+def reported_state(world: World, group: str) -> State:
+    """What the last report in the database says of a group of one resource."""
+    reports = {entry.key: entry.value for entry in world.database.entries(keys.STATUS)}
+    report = msgspec.json.decode(reports[keys.STATUS + group], type=GroupStatus)
+    (status,) = report.resources.values()
+    return status.state

@@ -3,8 +3,12 @@
 import pytest
 from played import events, group_of, incarnation_of, play, played, session_of
 
+from outlast.model import keys
 from outlast.model.group import Wanted
+from outlast.model.node import Silence
+from outlast.service.store import put
 from outlast.sim.watchdog import SimWatchdog
+from outlast.sim.world import World
 
 TWO_VMS = ("vm web1 preferred=n1", "vm web2 preferred=n2", "start", "run 10")
 
@@ -105,3 +109,37 @@ def test_a_watchdog_that_is_gone_proves_nothing_any_more_and_ends_nothing() -> N
         play(world, "kill service n1 restart=1", "run 10")
         assert incarnation_of(world, "n1") == before.incarnation
         assert world.where("web1") == ["n1"]
+
+
+def declared_silent(world: World, name: str) -> None:
+    """As another coordinator would, that did not see its records."""
+    silence = Silence(name, incarnation_of(world, name), "declared in this test")
+    write = put(keys.SILENCES + name, silence)
+    world.loop.call_soon(lambda: world.database.commit([], [write]))
+    play(world, "run 0.01")
+
+
+def test_a_node_that_was_declared_silent_cannot_renew_and_begins_another_life_with_nothing_running() -> None:
+    with played("world unfenced", *TWO_VMS) as world:
+        before = incarnation_of(world, "n2")
+        declared_silent(world, "n2")
+        play(world, "run 5")
+        assert incarnation_of(world, "n2") != before
+        assert any("declared silent" in words and "stopped web2" in words for words in events(world, "permit"))
+        assert world.database.entries(keys.SILENCES) == ()
+
+
+def test_a_service_that_is_back_at_once_but_was_declared_silent_does_not_go_on_with_its_session() -> None:
+    with played("world unfenced", *TWO_VMS) as world:
+        before = incarnation_of(world, "n2")
+        play(world, "kill service n2 restart=1")
+        declared_silent(world, "n2")
+        play(world, "run 15")
+        assert incarnation_of(world, "n2") != before
+
+
+def test_a_node_starts_nothing_before_its_session_is_open() -> None:
+    with played("world nodes=1", "vm web1", "start", "run 10") as world:
+        play(world, "kill service n1 restart=10", "database slow n1 way=0.4", "run 40")
+        assert world.where("web1") == ["n1"]
+        assert events(world, "failed") == []

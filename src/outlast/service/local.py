@@ -31,8 +31,8 @@ class Local:
         """Does the present host have it open?"""
         self.must_stop = ""
         """Why it must not run here, whatever the group's record says; empty when the record decides."""
-        self.seen_online = False
-        """It was online here since it was last started or stopped, whatever can be told of it now."""
+        self.last_known: S | None = None
+        """The last state in which it could be told what runs, whatever can be told of it now."""
         self.failed_epoch = -1
         self.switched_off = ""
         """Somebody switched it off on purpose, and the group's record does not know it yet: how."""

@@ -162,7 +162,7 @@ class Reporting:
         return None
 
     def _changed_intent(self, local: Local, group: Group) -> Wanted | None:
-        if local.switched_off and group.wanted is Wanted.ONLINE and not group.move_to:
+        if local.switched_off and group.wanted is Wanted.ONLINE:
             return Wanted.OFFLINE
         if local.switched_on and group.wanted is Wanted.OFFLINE:
             return Wanted.ONLINE

@@ -89,7 +89,7 @@ class Resources:
             local.why = why
             if state not in (S.DETACHED, S.OPENING, S.UNCERTAIN):
                 # Once the cluster itself has begun to stop it, its end is nobody's intent (rule 10).
-                local.seen_online = state is S.ONLINE
+                local.last_known = state
             group = self._store.groups.get(local.resource.group)
             if state is S.FAILED and group is not None:
                 local.failed_epoch = group.epoch
@@ -293,8 +293,8 @@ class Resources:
 
     def _was_online(self, local: Local) -> bool:
         """Was it seen online here, or did this life of the node report it so at the present epoch?"""
-        if local.seen_online:
-            return True
+        if local.last_known is not None:
+            return local.last_known is S.ONLINE
         group = self._store.groups.get(local.resource.group)
         status = self._store.statuses.get(local.resource.group)
         if group is None or status is None or status.epoch != group.epoch:
