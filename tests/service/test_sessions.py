@@ -138,6 +138,16 @@ def test_a_service_that_is_back_at_once_but_was_declared_silent_does_not_go_on_w
         assert incarnation_of(world, "n2") != before
 
 
+def test_a_node_that_leaves_in_order_leaves_no_session_behind_whatever_was_under_way() -> None:
+    for pause_s in (0.0, 0.3, 0.6, 0.9, 1.2, 1.5):
+        with played("world", *TWO_VMS, "database slow n3 way=0.4", f"run {5 + pause_s}") as world:
+            service = world.services["n3"]
+            service.process.context.run(world.loop.create_task, service.node.leave())
+            play(world, "run 15")
+            assert session_of(world, "n3") is None
+            assert events(world, "node-silent") == []
+
+
 def test_a_node_starts_nothing_before_its_session_is_open() -> None:
     with played("world nodes=1", "vm web1", "start", "run 10") as world:
         play(world, "kill service n1 restart=10", "database slow n1 way=0.4", "run 40")

@@ -22,6 +22,7 @@ from outlast.service.store import RETRY_S, Store, put
 
 log = structlog.get_logger()
 
+LEAVE_ATTEMPTS = 5
 SHORTEST_ATTEMPT_S = 0.05
 """A database call needs some time to be worth making."""
 
@@ -41,6 +42,7 @@ class Membership:
         self._session = session
         self._record = Session(store.me, "", 0, env.incarnations.machine())
         self._revision = 0
+        self._left = False
         self._hurry = asyncio.Event()
 
     @property
@@ -71,7 +73,7 @@ class Membership:
     async def open(self, *, continuing: bool) -> bool:
         """Try once; `why_not` says why it did not work. `continuing`: go on with the session of this life, as it is in
         the database; else nothing runs here, and the caller has just made sure of it (rule 6)."""
-        opened = await self._try_to_open(continuing)
+        opened = not self._left and await self._try_to_open(continuing)
         if not opened:
             self._session.closed()
             if not continuing:
@@ -108,15 +110,20 @@ class Membership:
             if not self._acknowledged(sent_at):
                 return self._lost("its renewal was acknowledged too late")
 
-    async def leave(self) -> None:
-        """Close the session in order. Only for a node that runs nothing any more."""
+    async def leave(self) -> bool:
+        """Close the session in order, for good. Only for a node that runs nothing any more. False when it could not."""
+        self._left = True
         self._lost("it left the cluster in order")
         self.stand_down()
         words = f"{self._store.me} left the cluster in order and runs nothing"
         writes: list[Write] = [Delete(self._session_key), self._journal.event("node-left", words, about=self._store.me)]
-        await self._env.database.transact(
-            [Compare(self._session_key, self._revision)], writes, timeout_s=self._timing.renew_timeout_s
-        )
+        for _ in range(LEAVE_ATTEMPTS):
+            compares = [Compare(self._session_key, self._revision)]
+            outcome = await self._env.database.transact(compares, writes, timeout_s=self._timing.renew_timeout_s)
+            if isinstance(outcome, Committed):
+                return True
+            await asyncio.sleep(RETRY_S)  # a renewal was under way; its answer tells its revision
+        return False
 
     def stand_down(self) -> None:
         """Nothing runs here and there is no session: the watchdog need not cut this node's power."""
@@ -222,6 +229,8 @@ class Membership:
         """A renewal sent at that time was acknowledged. False when that came too late to be worth anything."""
         now = self._env.clock.now()
         self._store.observer.own_write_acknowledged(now)
+        if self._left:
+            return False
         self._session.renewed(sent_at)
         if not self._session.valid(now):
             return False

@@ -111,8 +111,7 @@ class Node:
         """Close the session in order, if nothing runs here. True when it was closed."""
         if not self.membership.opened.is_set() or not self._runs_nothing():
             return False
-        await self.membership.leave()
-        return True
+        return await self.membership.leave()
 
     def _runs_nothing(self) -> bool:
         return all(runs_nothing(local.state) for local in self.resources.locals.values())

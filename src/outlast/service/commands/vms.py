@@ -98,6 +98,7 @@ async def protect(context: Context, want: Protect) -> ProtectReport:
     check_times({"is_alive_interval_s": want.is_alive_interval_s, "offline_timeout_s": want.offline_timeout_s})
     for node in (*want.preferred_owners, *want.possible_owners):
         context.need_node(node)
+    _need_session(context)
     vm = await _parse(context, want)
     _refuse_duplicates(context, vm)
     nodes = await _check_everywhere(context, vm)
@@ -165,6 +166,12 @@ async def _parse(context: Context, want: Protect) -> Parsed:
     return msgspec.convert(await _ask_here(context, verb, arguments), Parsed)
 
 
+def _need_session(context: Context) -> None:
+    """A group whose owner has no session would be brought online elsewhere, beside what runs here."""
+    if not context.membership.opened.is_set():
+        raise CommandError("impossible", f"{context.store.me} has no session: {context.membership.why_not}")
+
+
 def _refuse_duplicates(context: Context, vm: Parsed) -> None:
     for resource in context.store.resources.values():
         if resource.name == vm.name:
@@ -180,8 +187,6 @@ def _refuse_duplicates(context: Context, vm: Parsed) -> None:
 async def _check_everywhere(context: Context, vm: Parsed) -> dict[str, tuple[str, ...]]:
     """Per member: what keeps it from running this VM."""
     members = sorted(placement.members(context.view()))
-    if not members:
-        raise CommandError("impossible", f"{context.store.me} has no session: {context.membership.why_not}")
     answers = await context.surveys.ask(members, VM, "check", {"definition": vm.definition})
     problems = {
         node: [answer.problem] if answer.problem else [str(problem) for problem in answer.result or ()]
@@ -283,6 +288,7 @@ async def _create(context: Context, vm: Parsed, want: Protect, owner: str, wante
     absent = [Compare(keys.GROUPS + vm.name, 0), Compare(keys.RESOURCES + vm.name, 0)]
 
     def make() -> tuple[list[Compare], list[Write]]:
+        _need_session(context)
         _refuse_duplicates(context, vm)
         return absent, writes
 
