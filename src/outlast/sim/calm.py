@@ -9,7 +9,8 @@ from outlast.core import hosting
 from outlast.service import fencing
 from outlast.sim.checks import Violation
 from outlast.sim.fence import FenceMode
-from outlast.sim.world import BOOT_S, Setup, World
+from outlast.sim.setup import Setup
+from outlast.sim.world import BOOT_S, World
 
 _LOOK_EVERY_S = 2.0
 _STAYS_S = 20.0
@@ -42,13 +43,13 @@ def end_all_faults(world: World) -> None:
         troubles.said_alive.clear()
         troubles.host_start = ""
         machine.damage("vm", "")
-        world.thaw(name, "service")
-        world.thaw(name, "host")
+        world.daemons.thaw(name, "service")
+        world.daemons.thaw(name, "host")
         machine.thaw()
         world.troubled(name)
         world.checks.disturb(name, bound_s(world.setup))
         if machine.on:
-            world.start_service(name)
+            world.daemons.start_service(name)
         else:
             world.power_on(name)
     for vm in world.vms.values():

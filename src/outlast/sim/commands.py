@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from outlast.model.group import Group, Wanted
 from outlast.sim import calm
 from outlast.sim.bugs import Bug
+from outlast.sim.daemons import SERVICE_RESTART_S
 from outlast.sim.database import Fate
 from outlast.sim.fence import FenceMode
+from outlast.sim.setup import Setup
 from outlast.sim.vms import Ended, SimVm
-from outlast.sim.world import SERVICE_RESTART_S, Setup, World
+from outlast.sim.world import World
 
 
 class BadCommand(ValueError):
@@ -173,7 +175,7 @@ def _freeze(world: World, words: Words) -> None:
     if not what:
         world.machines[node].freeze()
     else:
-        world.freeze(node, "service" if what.startswith("the service") else "host")
+        world.daemons.freeze(node, "service" if what.startswith("the service") else "host")
 
 
 def _thaw(world: World, words: Words) -> None:
@@ -185,7 +187,7 @@ def _thaw(world: World, words: Words) -> None:
     if not what:
         world.machines[node].thaw()
     else:
-        world.thaw(node, "service" if what.startswith("the service") else "host")
+        world.daemons.thaw(node, "service" if what.startswith("the service") else "host")
 
 
 def _process(world: World, words: Words) -> tuple[str, str]:
@@ -207,17 +209,17 @@ def _kill(world: World, words: Words) -> None:
             restart = words.named.pop("restart", "")
             restart_s = None if restart == "never" else float(restart) if restart else SERVICE_RESTART_S
             world.tell(f"the service of {node} is killed")
-            world.kill_service(node, restart_s=restart_s)
+            world.daemons.kill_service(node, restart_s=restart_s)
         case "host":
             node = words.next("node", world.machines)
             world.tell(f"the resource hosts of {node} are killed")
             world.troubled(node)
-            world.kill_hosts(node)
+            world.daemons.kill_hosts(node)
 
 
 def _service(world: World, words: Words) -> None:
     words.next("of start", {"start": None})
-    world.start_service(words.next("node", world.machines))
+    world.daemons.start_service(words.next("node", world.machines))
 
 
 # --- hands ------------------------------------------------------------------------------------------------------------

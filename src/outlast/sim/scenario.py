@@ -11,7 +11,8 @@ from pathlib import Path
 
 from outlast.sim import commands
 from outlast.sim.commands import BadCommand
-from outlast.sim.world import Setup, World
+from outlast.sim.setup import Setup
+from outlast.sim.world import World
 
 _RULE = "----"
 

@@ -5,12 +5,10 @@ what may happen to it. Everything that happens is told to the story (the log) an
 the first violation (`broken`). The composition root of the simulator: only here the service meets the fakes.
 """
 
-import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from random import Random
 
 import msgspec
@@ -24,74 +22,25 @@ from outlast.model.node import FenceDevice
 from outlast.model.node import Node as NodeRecord
 from outlast.model.settings import Settings
 from outlast.ports.database import Batch, Put
-from outlast.ports.environment import Environment
 from outlast.service.commands.context import CommandError
-from outlast.service.config import NodeConfig
-from outlast.service.node import Node
-from outlast.sim.bugs import Bug, plant
 from outlast.sim.checks import Checks
 from outlast.sim.clock import SimClock
-from outlast.sim.database import Fate, Outage, SimConnection, SimDatabase
-from outlast.sim.fence import FencePower, SimFence
-from outlast.sim.hosts import STOP_AGAIN_S, SimHost, SimHosts
+from outlast.sim.daemons import Daemons, Service
+from outlast.sim.database import Fate, Outage, SimDatabase
+from outlast.sim.fence import FencePower
 from outlast.sim.loop import SimLoop
 from outlast.sim.machine import Machine
-from outlast.sim.process import OUTSIDE, Process
+from outlast.sim.permits import PermitWatch
+from outlast.sim.process import OUTSIDE
+from outlast.sim.setup import Setup
 from outlast.sim.story import WORLD, Story
 from outlast.sim.vms import Ended, SimVm
 from outlast.sim.watchdog import SimWatchdog
 
 BOOT_S = 20.0
 """From power to a started cluster service."""
-OPENED_WITHIN_S = 20.0
-"""A new host has everything open that runs, after a call for it to the database and one to the plugin timed out."""
 TROUBLE_COUNTS_S = 60.0
 """For so long after it ended, a trouble may still be the reason for which a VM is stopped."""
-SERVICE_RESTART_S = 1.0
-"""systemd starts a service again that ended by itself, or was killed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """How the world is at the start. Everything else happens by commands."""
-
-    seed: int = 0
-    nodes: tuple[str, ...] = ("n1", "n2", "n3")
-    node_timeout_s: float = 5.0
-    fenced: bool = True
-    """Has every node a fence device?"""
-    watchdogs: bool = False
-    jitter: bool = False
-    """Latencies and clocks are drawn from the seed, instead of being even."""
-    online_timeout_s: float = 20.0
-    offline_timeout_s: float = 20.0
-    bugs: frozenset[Bug] = frozenset()
-
-
-class SimIncarnations:
-    """A file under /run, and the machine's id."""
-
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
-
-    def machine(self) -> str:
-        return f"machine-{self._machine.name}"
-
-    def load(self) -> str:
-        return self._machine.incarnation
-
-    def store(self, incarnation: str) -> None:
-        self._machine.incarnation = incarnation
-
-
-@dataclass(slots=True)
-class Service:
-    """One life of one node's cluster service."""
-
-    node: Node
-    process: Process
-    hosts: SimHosts
-    connection: SimConnection
 
 
 class World:
@@ -110,19 +59,17 @@ class World:
         self.powers = {name: FencePower() for name in setup.nodes}
         self.machines = {name: self._machine(name) for name in setup.nodes}
         self.watchdogs = {name: SimWatchdog(machine) for name, machine in self.machines.items()}
-        self.services: dict[str, Service] = {}
+        self.daemons = Daemons(self)
         self._deaf: dict[str, None] = {}
-        self._frozen: list[Process] = []
-        self._hosts: dict[str, list[SimHosts]] = {name: [] for name in setup.nodes}
-        self._starting: dict[str, Process] = {}
-        """Who will start the service of a node soon: a node that boots, or a service that is to be restarted."""
-        self._lives = 0
-        for name in setup.nodes:
-            self.loop.call_later(1.0, self._check_permit, name, context=OUTSIDE)
+        self._permit_watches = [PermitWatch(self, name) for name in setup.nodes]
         self._write(
             Put(keys.CLUSTER, msgspec.json.encode(Settings(node_timeout_s=setup.node_timeout_s))),
             *(Put(keys.NODES + name, msgspec.json.encode(self._node_record(name))) for name in setup.nodes),
         )
+
+    @property
+    def services(self) -> dict[str, Service]:
+        return self.daemons.services
 
     @property
     def now(self) -> float:
@@ -173,6 +120,9 @@ class World:
             Put(keys.DEFINITIONS + vm.name, msgspec.json.encode(Definition(vm.name, vm.definition))),
         )
 
+    def fence_devices(self, node: str) -> tuple[FenceDevice, ...]:
+        return (FenceDevice("fence_sim", {"plug": node}),) if self.setup.fenced else ()
+
     def identity(self, name: str) -> str:
         return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
 
@@ -184,7 +134,7 @@ class World:
             return
         self.powers[node].powered = True
         machine.power_on("")
-        self._start_later(node, boot_s)
+        self.daemons.start_later(node, boot_s)
 
     def power_off(self, node: str, why: str = "power cut") -> None:
         if self.powers[node].dies_with_node:
@@ -195,69 +145,6 @@ class World:
         """The troubles of a node change: for a while they may be the reason for what is done there."""
         self.machines[node].troubled_at_s = self.now
         self.checks.disturb(node, TROUBLE_COUNTS_S)
-
-    def start_service(self, node: str) -> None:
-        """As systemd does it when it is asked to: nothing happens when the service runs, or is about to."""
-        due = self._starting.get(node)
-        if node not in self.services and self.machines[node].on and (due is None or not due.runs):
-            self._start_service(node)
-
-    def _start_later(self, node: str, after_s: float) -> None:
-        """Unless the node loses power before."""
-        _, systemd = self.machines[node].spawn("systemd")
-        self._starting[node] = systemd
-
-        def start() -> None:
-            if self._starting.pop(node, None) is systemd and node not in self.services:
-                self._start_service(node)
-
-        self.loop.call_later(after_s, start, context=systemd.context)
-
-    def kill_service(self, node: str, *, restart_s: float | None = SERVICE_RESTART_S) -> None:
-        """SIGKILL to outlastd. Its resource hosts are orphans from then on; no VM is touched."""
-        service = self.services.pop(node, None)
-        if service is None:
-            return
-        self.machines[node].end(service.process)
-        self._gone(service)
-        if restart_s is not None:
-            self._start_later(node, restart_s)
-
-    def stop_service(self, node: str) -> None:
-        """SIGTERM: the service ends by itself, as it likes to."""
-        service = self.services.get(node)
-        if service is not None:
-            for task in asyncio.all_tasks(self.loop):
-                if task.get_name() == f"service {node}":
-                    task.cancel()
-
-    def freeze(self, node: str, what: str) -> None:
-        """SIGSTOP to the service, or to all its resource hosts. Once more changes nothing."""
-        for process in self._processes(node, what):
-            if process not in self._frozen:
-                process.freeze()
-                self._frozen.append(process)
-
-    def thaw(self, node: str, what: str) -> None:
-        """Orphans of an earlier service too."""
-        kind = f"{node}/{'service' if what == 'service' else 'rhs'}-"
-        for process in [process for process in self._frozen if process.name.startswith(kind)]:
-            self._frozen.remove(process)
-            self.loop.thaw(process)
-
-    def _processes(self, node: str, what: str) -> list[Process]:
-        if what == "host":
-            return [host.process for host in self.hosts_on(node)]
-        service = self.services.get(node)
-        return [service.process] if service else []
-
-    def hosts_on(self, node: str) -> list[SimHost]:
-        """Every resource host that lives there, orphans of services that ended too."""
-        return [host for hosts in self._hosts[node] for host in hosts.live if host.process.alive]
-
-    def kill_hosts(self, node: str) -> None:
-        for host in self.hosts_on(node):
-            host.die("was ended by signal 9")
 
     # --- hands on VMs ---------------------------------------------------------------------------------------------
 
@@ -337,28 +224,26 @@ class World:
             self.tell(f"{node} has power")
         else:
             self.tell(f"{node} has no power: {why}")
-            service = self.services.pop(node, None)
-            if service is not None:
-                self._gone(service, orphans=False)
+            self.daemons.power_gone(node)
             self.watchdogs[node].disarm()
         self.checks.power(node, on=on)
-        self._stop_if_broken()
+        self.stop_if_broken()
 
     def vm_started(self, node: str, vm: str, by: str) -> None:
         self.tell(f"{vm} runs on {node}" + ("" if by == "the cluster" else ": started at the host's console"))
         self.checks.vm_started(node, vm, by_cluster=by == "the cluster")
-        self._stop_if_broken()
+        self.stop_if_broken()
 
     def vm_ended(self, node: str, vm: str, ended: Ended) -> None:
         self.tell(f"{vm} ended on {node}: {ended.value}")
         passed = self.machines[node].permit_passed() if ended is Ended.PERMIT else None
         self.checks.vm_ended(node, vm, called=ended is Ended.CALLED, permit_passed=passed)
-        self._stop_if_broken()
+        self.stop_if_broken()
 
     def permit_extended(self, node: str, until_s: float) -> None:
         permit_s = timing(self.setup.node_timeout_s).permit_s
         self.checks.permit_counted(node, self.now + self.machines[node].clock.true_delay_s(until_s - permit_s))
-        self._stop_if_broken()
+        self.stop_if_broken()
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -378,100 +263,20 @@ class World:
         return lambda: 0.001 + 0.004 * draw() ** 4
 
     def _node_record(self, name: str) -> NodeRecord:
-        device = FenceDevice("fence_sim", {"plug": name})
-        return NodeRecord(name, fence=(device,) if self.setup.fenced else ())
+        return NodeRecord(name, fence=self.fence_devices(name))
 
     def _write(self, *writes: Put) -> None:
-        self.database.commit([], writes)
-
-    def _start_service(self, node: str) -> None:
-        machine = self.machines[node]
-        self._lives += 1
-        _, process = machine.spawn("service")
-        connection = self.database.connect(node)
-        hosts = SimHosts(machine, f"{node}-{self._lives}")
-        self._hosts[node] = [*(before for before in self._hosts[node] if before.live), hosts]
-        environment = Environment(
-            clock=machine.clock,
-            random=Random(self.random.random()),
-            database=connection,
-            hosts=hosts,
-            fence=SimFence(self.machines, self.powers),
-            watchdog=self.watchdogs[node] if self.setup.watchdogs else None,
-            incarnations=SimIncarnations(machine),
-        )
-        config = NodeConfig(
-            node=node,
-            database="simulated",
-            node_timeout_s=self.setup.node_timeout_s,
-            fence=self._node_record(node).fence,
-        )
-        service = Service(Node(config, plant(self.setup.bugs, environment, machine)), process, hosts, connection)
-        self.services[node] = service
-        process.context.run(self._run_service, node, service)
-
-    def _run_service(self, node: str, service: Service) -> None:
-        task = self.loop.create_task(service.node.run(), name=f"service {node}")
-        task.add_done_callback(lambda done: self._service_ended(node, service, done), context=OUTSIDE)
-
-    def _service_ended(self, node: str, service: Service, task: "asyncio.Task[object]") -> None:
-        if self.services.get(node) is not service:
-            return
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self.loop.problems.append(f"{self.now:.3f} s: the service of {node} failed: {_story_of(error)}")
-            self.loop.stop()
-        self.tell(f"the service of {node} ended")
-        self.kill_service(node, restart_s=None)
-
-    def _gone(self, service: Service, *, orphans: bool = True) -> None:
-        self.database.detach(service.connection)
-        if orphans:
-            service.hosts.service_gone()
-
-    def _check_permit(self, node: str) -> None:
-        machine = self.machines[node]
-        permit = machine.permit
-        guard_s = timing(self.setup.node_timeout_s).guard_s
-        next_s = 1.0
-        if permit is not None:
-            over_s = machine.clock.now() - permit.until_s
-            next_s = guard_s - over_s if over_s < guard_s else 1.0
-            if over_s >= guard_s:
-                for vm, since_s in self._guarded(node):
-                    if self.now - max(since_s, machine.troubled_at_s) > guard_s + STOP_AGAIN_S:
-                        self.checks.outlived_permit(node, vm)
-        self.loop.call_later(max(0.05, next_s), self._check_permit, node, context=OUTSIDE)
-        self._stop_if_broken()
-
-    def _guarded(self, node: str) -> Iterator[tuple[str, float]]:
-        """VMs that this node is able to stop, and since when it has had the time to.
-
-        A host stops at once what it has open; what a host before it had open, the service must make it open first.
-        """
-        service = self.services.get(node)
-        machine = self.machines[node]
-        troubles = machine.troubles
-        if service is None or troubles.libvirt_silent or troubles.hung_calls or troubles.host_start:
-            return
-        for host in service.hosts.live:
-            if not host.process.runs:
-                continue
-            for vm in sorted(machine.copies):
-                since_s = max(machine.copies[vm].since_s, host.process.since_s)
-                if self.vms[vm].hung_calls:
-                    continue
-                if host.guards(vm):
-                    yield vm, since_s
-                elif service.process.runs and self.checks.copies.get(vm, {}).get(node) == "the cluster":
-                    yield vm, max(since_s, service.process.since_s) + OPENED_WITHIN_S
+        if self.services:  # somebody may watch: the news need a running loop
+            self.loop.call_soon(self.database.commit, [], writes, context=OUTSIDE)
+        else:
+            self.database.commit([], writes)
 
     def _committed(self, batch: Batch) -> None:
         self.story.committed(self.now, batch)
         self.checks.committed(batch)
-        self._stop_if_broken()
+        self.stop_if_broken()
 
-    def _stop_if_broken(self) -> None:
+    def stop_if_broken(self) -> None:
         if self.checks.violations:
             self.loop.stop()
 
@@ -505,14 +310,3 @@ def wishes_of(verb: str, arguments: dict[str, str]) -> list[tuple[str, Wanted]]:
 def _words(answer: Json) -> str:
     """Words are told; tables are for those who asked."""
     return answer if isinstance(answer, str) else "done"
-
-
-def _story_of(error: BaseException) -> str:
-    """The innermost errors of a group, each with the place where it was raised."""
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join(_story_of(inner) for inner in error.exceptions)
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" at {trace.tb_frame.f_code.co_filename.rpartition('outlast/')[2]}:{trace.tb_lineno}" if trace else ""
-    return f"{type(error).__name__}: {error}{place}"

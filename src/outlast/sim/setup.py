@@ -1,0 +1,20 @@
+"""How is a simulated world at its start? Everything else happens by commands."""
+
+from dataclasses import dataclass
+
+from outlast.sim.bugs import Bug
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    seed: int = 0
+    nodes: tuple[str, ...] = ("n1", "n2", "n3")
+    node_timeout_s: float = 5.0
+    fenced: bool = True
+    """Has every node a fence device?"""
+    watchdogs: bool = False
+    jitter: bool = False
+    """Latencies and clocks are drawn from the seed, instead of being even."""
+    online_timeout_s: float = 20.0
+    offline_timeout_s: float = 20.0
+    bugs: frozenset[Bug] = frozenset()
