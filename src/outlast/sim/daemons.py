@@ -1,4 +1,4 @@
-"""Who starts, ends and freezes the daemons of the simulated nodes, as systemd, a signal or the kernel does to real ones?
+"""Who starts, ends and freezes the daemons of the simulated nodes, as systemd, a signal or the kernel do elsewhere?
 
 Each life of a cluster service is the real code (`service.node.Node`) in a simulated process, with an environment of
 its own. Its resource hosts outlive it, as orphans.
