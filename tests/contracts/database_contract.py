@@ -6,10 +6,11 @@ is played on it: `play` gives the story a function that opens one more connectio
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import pytest
+from database_steps import SOON_S, after, collect, contents, delete, follow, generator, put, settle, take
 
 from outlast.ports.database import (
     Batch,
@@ -27,8 +28,6 @@ from outlast.ports.database import (
 
 Connect = Callable[[], Awaitable[Database]]
 Story = Callable[[Connect], Coroutine[Any, Any, None]]
-
-SOON_S = 10.0  # catches a hang, measures nothing
 
 
 class DatabaseContract:
@@ -477,56 +476,3 @@ class DatabaseContract:
             assert asyncio.all_tasks() == before
 
         self.play(story)
-
-
-async def put(database: Database, **values: bytes) -> int:
-    """Put these and return the revision."""
-    return await commit(database, [Put(key, value) for key, value in values.items()])
-
-
-async def delete(database: Database, *keys: str) -> int:
-    return await commit(database, [Delete(key) for key in keys])
-
-
-async def commit(database: Database, writes: list[Put] | list[Delete]) -> int:
-    outcome = await database.transact([], writes, timeout_s=SOON_S)
-    assert isinstance(outcome, Committed)
-    return outcome.revision
-
-
-async def contents(database: Database) -> dict[str, bytes]:
-    snapshot = await database.read("", timeout_s=SOON_S)
-    return {entry.key: entry.value for entry in snapshot.entries}
-
-
-async def take(batches: AsyncIterator[Batch], count: int) -> list[Batch]:
-    return [await after(batches) for _ in range(count)]
-
-
-async def after(batches: AsyncIterator[Batch]) -> Batch:
-    """The next one. (Not by `wait_for`, which reads in a task of its own.)"""
-    async with asyncio.timeout(SOON_S):
-        return await anext(batches)
-
-
-async def collect(batches: AsyncIterator[Batch]) -> list[Batch]:
-    return [batch async for batch in batches]
-
-
-async def settle(database: Database) -> None:
-    """Let what was started do its first steps: a few calls go to the database and come back meanwhile."""
-    for _ in range(3):
-        await database.read("no such key", timeout_s=SOON_S)
-
-
-def follow(entries: dict[str, bytes], batch: Batch) -> None:
-    for change in batch.changes:
-        if change.value is None:
-            entries.pop(change.key, None)
-        else:
-            entries[change.key] = change.value
-
-
-def generator(batches: AsyncIterator[Batch]) -> AsyncGenerator[Batch, None]:
-    """The port promises an iterator that can be closed."""
-    return cast("AsyncGenerator[Batch, None]", batches)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from database_contract import contents, put, take
+from database_steps import contents, put, take
 
 from outlast.ports.database import Committed, Compacted, Compare, Database, Put, Refused, Unavailable, Uncertain
 from outlast.sim.database import Fate, Outage, SimDatabase

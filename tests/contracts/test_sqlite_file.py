@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from database_contract import SOON_S, contents, put, take
+from database_steps import SOON_S, contents, put, take
 
 from outlast.adapters.sqlite import SqliteDatabase
 from outlast.adapters.sqlite.place import file_system_of

@@ -13,7 +13,7 @@ from contextlib import aclosing, contextmanager
 from pathlib import Path
 
 import pytest
-from database_contract import SOON_S, contents, put, take
+from database_steps import SOON_S, contents, put, take
 
 from outlast.adapters.sqlite import SqliteDatabase
 from outlast.adapters.sqlite.lock import FileLock

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from database_contract import after, put, settle, take
+from database_steps import after, put, settle, take
 
 from outlast.adapters.sqlite import SqliteDatabase, bell
 from outlast.adapters.sqlite.bell import Listener
