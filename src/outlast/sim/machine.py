@@ -51,6 +51,11 @@ class Troubles:
     host_start: str = ""
     """What new resource hosts do instead of starting: "dies", "hangs", or nothing of that."""
 
+    @property
+    def any_that_hinders(self) -> bool:
+        """Is anything so broken that VMs may not be stopped?"""
+        return self.libvirt_silent or bool(self.damaged_types or self.hung_calls or self.host_start)
+
 
 Listener = Callable[[str, Health], None]
 """Told that a VM of the node changed by itself, and how it is now."""

@@ -49,7 +49,7 @@ class PermitWatch:
         service = world.services.get(self._node)
         machine = world.machines[self._node]
         troubles = machine.troubles
-        if service is None or troubles.libvirt_silent or troubles.hung_calls or troubles.host_start:
+        if service is None or troubles.any_that_hinders:
             return
         for host in service.hosts.live:
             if not host.process.runs:
