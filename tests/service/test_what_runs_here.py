@@ -35,6 +35,20 @@ def test_a_plugin_that_could_not_be_loaded_is_tried_again_when_it_is_mended() ->
         assert world.where("web1") == ["n1"]
 
 
+def test_a_host_that_kept_dying_is_a_basis_for_protection_again_when_it_has_lived_for_long() -> None:
+    with played("world", "vm web1 preferred=n1", "start", "run 10") as world:
+        for _ in range(6):
+            play(world, "kill host n1", "run 8")
+        doubtful = session_of(world, "n1")
+        assert doubtful is not None
+        assert "times in a row" in doubtful.offers[0].problem
+        play(world, "run 90")
+        proven = session_of(world, "n1")
+        assert proven is not None
+        assert proven.offers[0].problem == ""
+        assert world.where("web1") == ["n1"]
+
+
 def test_what_nobody_can_tell_is_said_to_be_unknown_however_often_it_is_tried() -> None:
     with played("world", "vm web1 preferred=n1", "start", "run 10") as world:
         play(world, "plugin damage n1", "kill host n1", "run 20")

@@ -155,6 +155,8 @@ class HostKeeper:
         slot.ready.set()
         self.news.put_nowait(OffersChanged())
         self.news.put_nowait(HostReady(tuple(slot.offers)))
+        if slot.quick_ends >= HELD_BACK_AFTER and self._tasks is not None:
+            self._tasks.create_task(self._prove(slot, host), name=f"prove {start.slot}")
         async for report in host.reports():
             if isinstance(report, OfferReport):
                 slot.offers[report.offer.type] = report.offer
@@ -169,6 +171,13 @@ class HostKeeper:
         await host.kill()
         slot.why = slot.why or host.end
         self._ended(start, slot, born)
+
+    async def _prove(self, slot: _Slot, host: Host) -> None:
+        """Whoever lives that long is a basis for protection again."""
+        await asyncio.sleep(STEADY_S)
+        if slot.host is host:
+            slot.quick_ends = 0
+            self.news.put_nowait(OffersChanged())
 
     def _ended(self, start: Start, slot: _Slot, born: float) -> None:
         now = self._env.clock.now()
