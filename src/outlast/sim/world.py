@@ -167,7 +167,8 @@ class World:
         that just came back; and who starts a second copy there by hand is beyond all protection but the disk's lock.
         """
         machine = self.machines[node]
-        if machine.on and node == self.owner(vm) and vm in machine.defined and not self.where(vm):
+        belongs = node == self.owner(vm) and self.checks.is_member(node)
+        if machine.on and belongs and vm in machine.defined and not self.where(vm):
             self.checks.switched_by_hand(node, vm, Wanted.ONLINE)
             machine.start_vm(vm, "hand")
             machine.tell(vm, Health(Condition.ONLINE, "started at the host's console", running=True))
