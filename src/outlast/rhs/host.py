@@ -53,6 +53,8 @@ class Stopping:
 class Lanes:
     calls: Lane
     terminate: Lane
+    terminates: int = 0
+    """How many were ordered. A start that was ordered before one, and waits, must not begin after it."""
     stopping: Stopping = field(default_factory=Stopping)
 
 
@@ -84,7 +86,12 @@ class ResourceHost:
         """Called by the main loop; puts the call into its lane and returns at once."""
         match call:
             case frames.Terminate(id, name):
-                self._lanes_of(name).terminate.submit(self._answering(id, lambda: self._stop(name, _terminate)))
+                lanes = self._lanes_of(name)
+                lanes.terminates += 1
+                lanes.terminate.submit(self._answering(id, lambda: self._stop(name, _terminate)))
+            case frames.Online(id, name):
+                before = self._lanes_of(name).terminates
+                self._lanes_of(name).calls.submit(self._answering(id, lambda: self._online(id, name, before)))
             case frames.LooksAlive() | frames.IsAlive():
                 self._type_lane(call.type, "health").submit(self._answering(call.id, lambda: self._health(call)))
             case frames.Discover() | frames.TypeControl():
@@ -97,8 +104,6 @@ class ResourceHost:
         match call:
             case frames.Open(_, spec):
                 return self._open(spec)
-            case frames.Online(id, name):
-                self._online(name, lambda word: self._wire.send(frames.Progress(id, word)))
             case frames.Offline(id, name, timeout_s):
                 self._stop(
                     name, lambda it: it.offline(lambda word: self._wire.send(frames.Progress(id, word)), timeout_s)
@@ -129,16 +134,18 @@ class ResourceHost:
         if opened:
             opened.resource.close()
 
-    def _online(self, name: ResourceName, progress: Callable[[str], None]) -> None:
+    def _online(self, id: int, name: ResourceName, terminates_before: int) -> None:
         opened = self._get(name)
         with self._lock:
+            if self._lanes_of(name).terminates != terminates_before:
+                raise CannotStart(f'cannot start "{name}": it was told to stop meanwhile')
             opened.starts += 1
             opened.starting += 1
             opened.may_run = True
         try:
             if not self._may_start():
                 raise CannotStart(f'cannot start "{name}": {PERMIT_PASSED}; its cluster service must renew it first')
-            opened.resource.online(progress)
+            opened.resource.online(lambda word: self._wire.send(frames.Progress(id, word)))
         finally:
             with self._lock:
                 opened.starting -= 1

@@ -1,0 +1,55 @@
+"""In which order may a resource host carry out what it is told? Played on the host itself, with the dummy type."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from outlast import frames
+from outlast.model.health import Spec
+from outlast.rhs.host import ResourceHost
+
+SOON_S = 10.0  # catches a hang, measures nothing
+
+
+class Answers:
+    """A wire on which nobody listens; it remembers what was sent."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, Any] = {}
+        self._new = threading.Condition()
+
+    def send(self, message: Any) -> None:
+        with self._new:
+            if isinstance(message, frames.Done | frames.Failed):
+                self._found[message.id] = message
+            self._new.notify_all()
+
+    def wake(self) -> None:
+        return
+
+    def to(self, id: int) -> Any:
+        with self._new:
+            assert self._new.wait_for(lambda: id in self._found, SOON_S), f"no answer to call {id}"
+            return self._found[id]
+
+
+def test_a_start_that_waited_while_its_resource_was_told_to_stop_does_not_begin_any_more(tmp_path: Path) -> None:
+    answers, may_go_on = Answers(), threading.Event()
+    wire: Any = answers
+    host = ResourceHost(wire, may_start=lambda: may_go_on.wait(SOON_S))
+    host.load(["dummy"])
+    host.handle(frames.Open(1, Spec("thing", "dummy", properties={"directory": str(tmp_path)})))
+    assert isinstance(answers.to(1), frames.Done)
+    # The first start holds up the lane until it is let go; the second one waits behind it.
+    host.handle(frames.Online(2, "thing"))
+    host.handle(frames.Online(3, "thing"))
+    host.handle(frames.Terminate(4, "thing"))
+    assert isinstance(answers.to(4), frames.Done)
+    may_go_on.set()
+    refused = answers.to(3)
+    assert isinstance(refused, frames.Failed)
+    assert "told to stop meanwhile" in refused.why
+    host.handle(frames.Online(5, "thing"))
+    assert isinstance(answers.to(5), frames.Done)
+    host.handle(frames.Terminate(6, "thing"))
+    assert isinstance(answers.to(6), frames.Done)
