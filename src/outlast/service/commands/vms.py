@@ -4,6 +4,8 @@ A VM is one resource of type `vm` in a group of its own of the same name. Everyt
 word is checked on every node before anything changes.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
 
 import msgspec
@@ -21,6 +23,9 @@ from outlast.service.commands.resources import check_times
 from outlast.service.commands.rows import VM, Rows
 from outlast.service.hosts import CallTimedOut
 from outlast.service.store import put
+
+
+SESSION_SOON_S = 10.0
 
 
 class WantList(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,6 +103,9 @@ async def protect(context: Context, want: Protect) -> ProtectReport:
     check_times({"is_alive_interval_s": want.is_alive_interval_s, "offline_timeout_s": want.offline_timeout_s})
     for node in (*want.preferred_owners, *want.possible_owners):
         context.need_node(node)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(SESSION_SOON_S):  # its service may have just started
+            await context.membership.opened.wait()
     _need_session(context)
     vm = await _parse(context, want)
     _refuse_duplicates(context, vm)
