@@ -52,6 +52,7 @@ def end_all_faults(world: World) -> None:
             world.daemons.start_service(name)
         else:
             world.power_on(name)
+    world.resume_nodes()
     for vm in world.vms.values():
         vm.failing_starts, vm.starts_only_on = 0, ()
         vm.hung_calls.clear()

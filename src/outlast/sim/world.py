@@ -197,6 +197,13 @@ class World:
 
         service.process.context.run(self.loop.create_task, ask())
 
+    def resume_nodes(self) -> None:
+        """Whoever paused a node has done with it what he wanted."""
+        for entry in self.database.entries(keys.NODES):
+            record = msgspec.json.decode(entry.value, type=NodeRecord)
+            if record.paused:
+                self._write(Put(entry.key, msgspec.json.encode(msgspec.structs.replace(record, paused=False))))
+
     # --- the database ---------------------------------------------------------------------------------------------
 
     def cut_database(self, nodes: list[str], *, refused: bool = False) -> None:
