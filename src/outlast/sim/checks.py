@@ -371,6 +371,8 @@ class Checks:
         kept = self.groups.get(self.group_of.get(vm, ""))
         if kept is None or kept.record.owner != node or _unwanted(kept.record):
             return True
+        if not self._said_online(kept.record):
+            return True  # its start failed, and what is left of it is cleared away
         recently = self.now() - kept.last_off_s <= self.stops_within_s.get(vm, 0.0)
         lapsed = self.now() - self._life(node).session_at_s >= self._timing.permit_s / 2
         return recently or lapsed or node in self.silences or self._disturbed(node)
