@@ -24,7 +24,6 @@ from outlast.service.commands.rows import VM, Rows
 from outlast.service.hosts import CallTimedOut
 from outlast.service.store import put
 
-
 SESSION_SOON_S = 10.0
 
 
