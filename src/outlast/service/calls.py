@@ -18,6 +18,8 @@ OPEN_DEADLINE_S = 15.0
 TERMINATE_DEADLINE_S = 15.0
 LET_GO_DEADLINE_S = 15.0
 DISCOVER_DEADLINE_S = 15.0
+KNOWN_TIMEOUT_S = 0.5
+"""For reading a definition anew that is known: a host that was replaced must soon be able to stop what runs."""
 BEYOND_FORCE_S = 15.0
 """What `offline` may take beyond its time limit, after which it stops by force."""
 
@@ -72,7 +74,8 @@ class Calls:
     async def _definition(self, name: str) -> str:
         key = keys.DEFINITIONS + name
         try:
-            snapshot = await self._env.database.read(key, timeout_s=READ_TIMEOUT_S)
+            timeout_s = KNOWN_TIMEOUT_S if name in self._definitions else READ_TIMEOUT_S
+            snapshot = await self._env.database.read(key, timeout_s=timeout_s)
         except Unavailable:
             if name in self._definitions:
                 return self._definitions[name]

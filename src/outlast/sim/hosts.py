@@ -114,6 +114,7 @@ class SimHost:
         self._dead = ""
         """Why no more answers come; empty while they do."""
         self._opened: dict[str, Spec] = {}
+        self._opened_at_s: dict[str, float] = {}
         self._may_run: set[str] = set()
         """Opened resources that were not seen stopped: what the permit's end stops."""
         self._starting: dict[str, set[int]] = {}
@@ -230,9 +231,9 @@ class SimHost:
         self._waiting.clear()
         self._look_soon()
 
-    def guards(self, vm: str) -> bool:
-        """Is it this host that has to stop the VM when the permit has passed?"""
-        return vm in self._may_run
+    def guards_since_s(self, vm: str) -> float | None:
+        """Since when it has been this host that has to stop the VM when the permit has passed; None: it is not."""
+        return max(self._opened_at_s[vm], self.process.since_s) if vm in self._may_run else None
 
     def _gone(self) -> None:
         self._machine.end(self.process)
@@ -303,6 +304,7 @@ class SimHost:
     async def _open(self, spec: Spec) -> Health:
         health = await self._plugin.open(spec)
         self._opened[spec.name] = spec
+        self._opened_at_s[spec.name] = self._loop.time()
         if health.running or health.condition in (Condition.ONLINE, Condition.UNKNOWN):
             self._may_run.add(spec.name)
         else:

@@ -55,10 +55,12 @@ class PermitWatch:
             if not host.process.runs:
                 continue
             for vm in sorted(machine.copies):
-                since_s = max(machine.copies[vm].since_s, host.process.since_s)
+                began_s = machine.copies[vm].since_s
+                guarded_s = host.guards_since_s(vm)
                 if world.vms[vm].hung_calls:
                     continue
-                if host.guards(vm):
-                    yield vm, since_s
+                if guarded_s is not None:
+                    yield vm, max(began_s, guarded_s)
                 elif service.process.runs and world.checks.copies.get(vm, {}).get(self._node) == "the cluster":
-                    yield vm, max(since_s, service.process.since_s) + OPENED_WITHIN_S
+                    able_s = max(began_s, host.process.since_s, service.process.since_s, machine.troubled_at_s)
+                    yield vm, able_s + OPENED_WITHIN_S
