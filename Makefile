@@ -11,7 +11,7 @@ DEBIAN_PACKAGES := libvirt-daemon-system libvirt-clients libvirt-dev qemu-system
 	busybox-static linux-image-cloud-amd64 qemu-guest-agent cpio kmod fence-agents gcc binutils pkg-config \
 	python3-dev python3-venv iputils-ping procps
 
-.PHONY: help install demo test check style types contracts core scenarios seeds lab-tests bench soak clean
+.PHONY: help install demo test check style types contracts core scenarios seeds lab-tests bench clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
