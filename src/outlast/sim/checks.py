@@ -151,13 +151,15 @@ class Checks:
         if wanted_off and self.now() - kept.last_off_s > _RECENTLY_S and not self._disturbed(node):
             self._broken(5, f"{vm} was started on {node} although it is wanted offline")
 
-    def vm_ended(self, node: str, vm: str, *, called: bool = False, permit_passed: bool | None = None) -> None:
-        """`called`: the cluster told its host to stop it. `permit_passed`: a host stopped it for want of a permit,
-        and whether that had really passed."""
+    def vm_ended(
+        self, node: str, vm: str, *, called: bool = False, by_permit: bool = False, permit_passed: bool = False
+    ) -> None:
+        """`called`: the cluster told its host to stop it. `by_permit`: a host stopped it for want of a permit.
+        `permit_passed`: whether the node's run permit had really passed."""
         self.copies.get(vm, {}).pop(node, None)
-        if permit_passed is False:
+        if by_permit and not permit_passed:
             self._broken(6, f"{vm} was stopped on {node} for want of a permit that had not passed")
-        elif called and not self._called_for(node, vm):
+        elif called and not permit_passed and not self._called_for(node, vm):
             self._broken(6, f"{vm} was stopped on {node}, and nothing called for it")
 
     def permit_counted(self, node: str, from_s: float) -> None:

@@ -244,8 +244,13 @@ class World:
 
     def vm_ended(self, node: str, vm: str, ended: Ended) -> None:
         self.tell(f"{vm} ended on {node}: {ended.value}")
-        passed = self.machines[node].permit_passed() if ended is Ended.PERMIT else None
-        self.checks.vm_ended(node, vm, called=ended is Ended.CALLED, permit_passed=passed)
+        self.checks.vm_ended(
+            node,
+            vm,
+            called=ended is Ended.CALLED,
+            by_permit=ended is Ended.PERMIT,
+            permit_passed=self.machines[node].permit_passed(),
+        )
         self.stop_if_broken()
 
     def permit_extended(self, node: str, until_s: float) -> None:
