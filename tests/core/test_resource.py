@@ -218,3 +218,11 @@ def test_not_knowing_is_never_an_end_and_never_an_intent(state: S, was_online: b
     verdict = word(state, NOBODY_KNOWS, was_online=was_online, permitted=permitted)
     assert verdict == Verdict(E.FOUND_UNCERTAIN)
     assert runs_nothing(then(state, verdict.event)) is runs_nothing(state)
+
+
+@pytest.mark.parametrize("condition", [Condition.OFFLINE, Condition.FAILED])
+def test_what_this_life_of_the_node_reported_failed_is_still_failed_for_a_service_started_again(
+    condition: Condition,
+) -> None:
+    verdict = judge(S.OPENING, Health(condition), was_online=False, permitted=True, had_failed=True)
+    assert verdict == Verdict(E.FOUND_FAILED)

@@ -168,11 +168,13 @@ class Verdict(msgspec.Struct, frozen=True):
     switched_on: bool = False
 
 
-def judge(state: S, health: Health, *, was_online: bool, permitted: bool) -> Verdict:
+def judge(state: S, health: Health, *, was_online: bool, permitted: bool, had_failed: bool = False) -> Verdict:
     """`was_online`: it was seen online here since it was last started, or this life of the node reported it so at the
     present epoch. `permitted`: it may run here; when it may not, its end is the permit's doing, and neither a failure
-    nor anybody's intent."""
+    nor anybody's intent. `had_failed`: this life of the node reported it failed at the present epoch."""
     event = found(health)
+    if had_failed and state is S.OPENING and event in (E.FOUND_OFFLINE, E.FOUND_FAILED):
+        return Verdict(E.FOUND_FAILED)  # a service that was started again does not start it again
     if not permitted or (state in (S.OPENING, S.UNCERTAIN) and not was_online):
         # Nor is what ended before this node was responsible for it.
         return Verdict(E.FOUND_OFFLINE if event is E.FOUND_FAILED else event)

@@ -46,6 +46,8 @@ class Group(msgspec.Struct, frozen=True):
     wanted: Wanted = Wanted.ONLINE
     wanted_by: str = ""
     """Who wanted it so, for people: "administrator on n1", "the host's console on n2", ..."""
+    intents: int = 0
+    """Up by one with each word about what is wanted: what somebody did at a console before the latest word is over."""
     stop: Stop = Stop.SHUTDOWN
     owner: str = ""
     """Empty: nobody has it, the coordinator places it."""

@@ -37,6 +37,8 @@ class Local:
         self.switched_off = ""
         """Somebody switched it off on purpose, and the group's record does not know it yet: how."""
         self.switched_on = ""
+        self.switched_at = -1
+        """The group's count of intents when that was seen: a later word of an administrator wins."""
         self.announced = False
         """The reporter is to tell that it is about to be brought online."""
         self.hung = False

@@ -75,6 +75,7 @@ class Reporting:
     async def _report(self) -> bool:
         """Write all that changed. False when something was refused, and is to be made up anew."""
         parts = [part for group in self._mine() if (part := self._part(group)) is not None]
+        told = len(self._resources.remarks)
         parts += self._remarks()
         done = True
         for start in range(0, len(parts), GROUPS_PER_TRANSACTION):
@@ -84,6 +85,7 @@ class Reporting:
             done = False
             for part in batch if len(batch) > 1 else []:
                 await self._commit([part])
+        del self._resources.remarks[:told]  # not before: the database may not have answered
         return done
 
     async def _commit(self, parts: list[Part]) -> bool:
@@ -157,11 +159,15 @@ class Reporting:
             wanted = self._changed_intent(local, group)
             if wanted is not None:
                 how = local.switched_off if wanted is Wanted.OFFLINE else local.switched_on
-                record = msgspec.structs.replace(group, wanted=wanted, wanted_by=f"{how}, on {self._store.me}")
+                record = msgspec.structs.replace(
+                    group, wanted=wanted, intents=group.intents + 1, wanted_by=f"{how}, on {self._store.me}"
+                )
                 return record, f"{group.name} is wanted {wanted.value}: {how}, on {self._store.me}"
         return None
 
     def _changed_intent(self, local: Local, group: Group) -> Wanted | None:
+        if local.switched_at != group.intents:
+            return None
         if local.switched_off and group.wanted is Wanted.ONLINE:
             return Wanted.OFFLINE
         if local.switched_on and group.wanted is Wanted.OFFLINE:
@@ -169,8 +175,8 @@ class Reporting:
         return None
 
     def _remarks(self) -> list[Part]:
-        remarks, self._resources.remarks = self._resources.remarks, []
         me = self._store.me
         return [
-            ([], [self._journal.event(remark.kind, remark.words, group=remark.group, about=me)]) for remark in remarks
+            ([], [self._journal.event(remark.kind, remark.words, group=remark.group, about=me)])
+            for remark in self._resources.remarks
         ]

@@ -13,7 +13,7 @@ from outlast.core.duty import Here, Step, next_step
 from outlast.core.membership import Session as OwnSession
 from outlast.core.resource import PUBLISHED, Call, E, S, judge, runs_nothing, step
 from outlast.model import keys
-from outlast.model.group import Group, Wanted
+from outlast.model.group import Group
 from outlast.model.health import Found, Health
 from outlast.model.status import State
 from outlast.ports.database import Unavailable
@@ -101,7 +101,16 @@ class Resources:
 
     def judge(self, local: Local, health: Health) -> None:
         """What a plugin found out about a resource, by itself or when asked."""
-        verdict = judge(local.state, health, was_online=self._was_online(local), permitted=self._permitted(local))
+        verdict = judge(
+            local.state,
+            health,
+            was_online=self._was_online(local),
+            permitted=self._permitted(local),
+            had_failed=local.last_known is None and self._reported(local) is State.FAILED,
+        )
+        if verdict.switched_off or verdict.switched_on:
+            group = self._store.groups.get(local.resource.group)
+            local.switched_at = group.intents if group is not None else -1
         if verdict.switched_off:
             local.switched_off = health.why or "it was switched off"
         if verdict.switched_on:
@@ -183,10 +192,8 @@ class Resources:
             self._take_step(local, group)
 
     def _take_step(self, local: Local, group: Group) -> None:
-        if group.wanted is Wanted.OFFLINE:
-            local.switched_off = ""  # the record knows
-        else:
-            local.switched_on = ""
+        if group.intents != local.switched_at:
+            local.switched_off = local.switched_on = ""  # the record knows, or an administrator has spoken since
         here = Here(
             state=local.state,
             failed_epoch=local.failed_epoch,
@@ -295,13 +302,17 @@ class Resources:
         """Was it seen online here, or did this life of the node report it so at the present epoch?"""
         if local.last_known is not None:
             return local.last_known is S.ONLINE
+        return self._reported(local) is State.ONLINE
+
+    def _reported(self, local: Local) -> State | None:
+        """What this life of the node reported of it at the present epoch."""
         group = self._store.groups.get(local.resource.group)
         status = self._store.statuses.get(local.resource.group)
         if group is None or status is None or status.epoch != group.epoch:
-            return False
+            return None
         reported = status.resources.get(local.name)
-        mine = self._env.incarnations.load()
-        return status.incarnation == mine and reported is not None and reported.state is State.ONLINE
+        mine = status.incarnation == self._env.incarnations.load()
+        return reported.state if mine and reported is not None else None
 
     async def _listen(self) -> None:
         """What the hosts tell by themselves."""

@@ -1,7 +1,7 @@
 """Questions to all nodes, through the cluster database: asks them, and answers those of others."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from outlast.model import keys
 from outlast.model.health import Json
@@ -24,12 +24,14 @@ class Surveys:
     async def run(self) -> None:
         """Answer what is asked."""
         changes = self._store.subscribe(keys.SURVEYS)
+        asked: Iterable[str] = list(self._store.surveys)  # also what was asked before this service was there
         async with asyncio.TaskGroup() as tasks:
             while True:
-                for key in await changes.wait():
+                for key in asked:
                     survey = self._store.surveys.get(key.removeprefix(keys.SURVEYS))
                     if survey is not None:
                         tasks.create_task(self._answer(survey))
+                asked = await changes.wait()
 
     async def ask(
         self, nodes: list[str], type_name: str, verb: str, arguments: Mapping[str, Json]

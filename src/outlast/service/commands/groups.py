@@ -62,6 +62,7 @@ async def online(context: Context, want: Named) -> GroupRow:
         return msgspec.structs.replace(
             group,
             wanted=Wanted.ONLINE,
+            intents=group.intents + 1,
             wanted_by=_by(context),
             failures=(),
             # A new epoch on the same owner is a new attempt there.
@@ -76,7 +77,13 @@ async def online(context: Context, want: Named) -> GroupRow:
 async def offline(context: Context, want: Offline) -> GroupRow:
     def change(group: Group) -> Group:
         return msgspec.structs.replace(
-            group, wanted=Wanted.OFFLINE, wanted_by=_by(context), stop=want.stop, move_to="", failures=()
+            group,
+            wanted=Wanted.OFFLINE,
+            intents=group.intents + 1,
+            wanted_by=_by(context),
+            stop=want.stop,
+            move_to="",
+            failures=(),
         )
 
     group = context.group(want.name)
