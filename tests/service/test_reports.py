@@ -45,6 +45,13 @@ def test_an_owner_and_an_administrator_who_change_a_group_at_once_are_both_heard
         assert world.where("web1") == []
 
 
+def test_an_administrator_who_speaks_after_a_console_stop_has_the_last_word() -> None:
+    with played(*SLOW_OWNER) as world:
+        play(world, "console stop web1", "run 0.2", "admin n2 group.online name=web1", "run 40")
+        assert group_of(world, "web1").wanted is Wanted.ONLINE
+        assert world.where("web1") == ["n1"]
+
+
 def test_a_shutdown_for_a_move_is_nobodys_intent_also_when_the_host_dies_beside_it() -> None:
     with played("world", "vm web1 preferred=n1 shutdown=2", "start", "run 10") as world:
         play(world, "admin n2 group.move name=web1 to=n3", "run 1", "kill host n1", "run 40")

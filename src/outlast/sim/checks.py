@@ -109,6 +109,9 @@ class Checks:
     def wish(self, group: str, wanted: Wanted) -> None:
         """Somebody who may has asked for this, or did it by hand."""
         self.wishes.setdefault(group, []).append(wanted)
+        if wanted is Wanted.ONLINE:  # the last word counts
+            for vm in [vm for vm in self.switched_off if self.group_of.get(vm) == group]:
+                del self.switched_off[vm]
 
     def switched_by_hand(self, node: str, vm: str, wanted: Wanted) -> None:
         """Somebody switched it at the console, or inside the guest: the cluster has to make that its intent."""
