@@ -23,16 +23,24 @@ import msgspec
 from outlast.core.timing import Timing, timing
 from outlast.model import keys
 from outlast.model.group import Group, Resource, Wanted
-from outlast.model.node import ProofKind, Session, Silence
+from outlast.model.node import ProofKind, Silence
 from outlast.model.settings import Settings
 from outlast.model.status import GroupStatus, State
-from outlast.ports.database import Batch
+from outlast.ports.database import Batch, Change
+
+
+class Life(msgspec.Struct, frozen=True):
+    """What of a session record matters here; the rest of it is not even read."""
+
+    incarnation: str
+
 
 _GROUP = msgspec.json.Decoder(Group)
 _RESOURCE = msgspec.json.Decoder(Resource)
-_SESSION = msgspec.json.Decoder(Session)
+_SESSION = msgspec.json.Decoder(Life)
 _SILENCE = msgspec.json.Decoder(Silence)
 _STATUS = msgspec.json.Decoder(GroupStatus)
+_PROOFS = (keys.SESSIONS, keys.SILENCES)
 _DOWN = (State.OFFLINE, State.FAILED)
 
 _SAME_S = 1e-6
@@ -56,7 +64,7 @@ class _Life:
 
     on: bool = False
     on_since_s: float = 0.0
-    session: Session | None = None
+    session: Life | None = None
     session_at_s: float = float("-inf")
     incarnation_since_s: float = 0.0
     """When the first record of the present incarnation was written."""
@@ -175,12 +183,18 @@ class Checks:
 
     def committed(self, batch: Batch) -> None:
         """A commit, in the moment of it. Judged as a whole: what it writes together counts together."""
-        changed = [change for change in batch.changes if change.key.startswith(keys.CONTROL)]
+        if len(batch.changes) == 1:  # nearly always: a session record
+            self._take(batch.changes[0])
+            return
         # Sessions and silences first: they are the proof for what the same commit does to groups and statuses.
-        for change in sorted(changed, key=lambda change: not change.key.startswith((keys.SESSIONS, keys.SILENCES))):
-            for prefix, take in _TAKE:
-                if change.key.startswith(prefix):
-                    take(self, change.key[len(prefix) :], change.value)
+        for change in sorted(batch.changes, key=lambda change: not change.key.startswith(_PROOFS)):
+            self._take(change)
+
+    def _take(self, change: Change) -> None:
+        for prefix, take in _TAKE:
+            if change.key.startswith(prefix):
+                take(self, change.key[len(prefix) :], change.value)
+                return
 
     # --- commits --------------------------------------------------------------------------------------------------
 

@@ -259,8 +259,12 @@ class SimConnection:
         return store.way_s() + store.slow_s.get(self.node, 0.0) if store.slow_s else store.way_s()
 
     def send_news(self, revision: int, changes: Sequence[Change]) -> None:
-        if self.reachable and any(_touches(changes, watch.prefix) for watch in self._watches):
-            self._deliver(self.way_s(), revision, changes)
+        if not self.reachable:
+            return
+        for watch in self._watches:
+            if _touches(changes, watch.prefix):
+                self._deliver(self.way_s(), revision, changes)
+                return
 
     def ask_for_news(self) -> None:
         """For a watch that begins or a node that was cut off."""

@@ -14,7 +14,6 @@ What a reader must know:
 """
 
 import asyncio
-import contextvars
 import gc
 import heapq
 import itertools
@@ -24,11 +23,12 @@ from asyncio import events
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import contextmanager
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, cast
 
 from outlast.sim.process import PROCESS, Process
 
+_new_handle = object.__new__
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -131,14 +131,18 @@ class SimLoop(_Loop):
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        handle = SimHandle(callback, args, context if context is not None else contextvars.copy_context())
+        handle = _new_handle(SimHandle)  # and not its `__init__`: one call less, a hundred thousand times
+        handle._callback = callback
+        handle._args = args
+        handle._context = context if context is not None else copy_context()
+        handle._cancelled = False
         self._ready.append(handle)
         return handle
 
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        timer = SimTimer(when, callback, args, context if context is not None else contextvars.copy_context(), self)
+        timer = SimTimer(when, callback, args, context if context is not None else copy_context(), self)
         heapq.heappush(self._timers, (when, next(self._order), timer))
         return timer
 
@@ -146,7 +150,7 @@ class SimLoop(_Loop):
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         when = self.now_s + delay
-        timer = SimTimer(when, callback, args, context if context is not None else contextvars.copy_context(), self)
+        timer = SimTimer(when, callback, args, context if context is not None else copy_context(), self)
         heapq.heappush(self._timers, (when, next(self._order), timer))
         return timer
 

@@ -51,6 +51,7 @@ class World:
         self._broken_taken = 0
         self.loop = SimLoop()
         self.random = Random(setup.seed)
+        self._permit_s = timing(setup.node_timeout_s).permit_s
         self.story = Story()
         self.checks = Checks(self.loop.time)
         self.database = SimDatabase(latency_s=self._latency())
@@ -254,8 +255,7 @@ class World:
         self.stop_if_broken()
 
     def permit_extended(self, node: str, until_s: float) -> None:
-        permit_s = timing(self.setup.node_timeout_s).permit_s
-        self.checks.permit_counted(node, self.now + self.machines[node].clock.true_delay_s(until_s - permit_s))
+        self.checks.permit_counted(node, self.now + self.machines[node].clock.true_delay_s(until_s - self._permit_s))
         self.stop_if_broken()
 
     # --- inside ---------------------------------------------------------------------------------------------------
