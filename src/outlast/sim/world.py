@@ -168,7 +168,7 @@ class World:
         that just came back; and who starts a second copy there by hand is beyond all protection but the disk's lock.
         """
         machine = self.machines[node]
-        belongs = node == self.owner(vm) and self.checks.is_member(node)
+        belongs = node == self.owner(vm) and node in self.services and self.checks.is_member(node)
         if machine.on and belongs and vm in machine.defined and not self.where(vm):
             self.checks.switched_by_hand(node, vm, Wanted.ONLINE)
             machine.start_vm(vm, "hand")
