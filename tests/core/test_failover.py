@@ -202,6 +202,12 @@ def test_an_owner_with_a_broken_plugin_keeps_what_runs() -> None:
     assert decide(owner_reports(State.ONLINE, sessions=[session("n1"), broken, session("n3")])) == Plan()
 
 
+def test_a_failed_group_is_tried_where_it_was_when_all_nodes_are_paused() -> None:
+    nodes = [node("n1", paused=True), node("n2", paused=True)]
+    web = group("web")
+    assert assigned(decide(view(web, nodes=nodes, statuses=[status(web, State.FAILED)]))) == {"web": "n1"}
+
+
 def test_a_paused_node_keeps_what_it_owns() -> None:
     nodes = [node("n1"), node("n2", paused=True), node("n3")]
     assert decide(owner_reports(State.OFFLINE, nodes=nodes)) == Plan()

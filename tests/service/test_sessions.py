@@ -56,10 +56,11 @@ def test_what_an_outage_of_the_database_ended_is_no_failure_of_the_groups() -> N
         assert world.where("web1") == ["n1"]
 
 
-def test_an_outage_that_is_shorter_than_the_permit_is_not_noticed_by_any_vm() -> None:
+@pytest.mark.parametrize("phase_s", [0.0, 0.2, 0.4, 0.6, 0.8])
+def test_an_outage_of_half_a_node_timeout_is_not_noticed_by_any_vm(phase_s: float) -> None:
     with played("world", *TWO_VMS) as world:
         before = incarnation_of(world, "n1")
-        play(world, "database cut all", "run 2.5", "database mend all", "run 20")
+        play(world, f"run {phase_s}", "database cut all", "run 2.5", "database mend all", "run 20")
         assert incarnation_of(world, "n1") == before
         assert events(world, "permit") == []
 

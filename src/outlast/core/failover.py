@@ -128,6 +128,8 @@ class _Round:
             return
         found = placement.candidates(group, self.view, self._load)
         nodes = _untried_first(group, avoid, found.nodes)
+        if not nodes and group.owner and not placement.why_not(group, group.owner, self.view, here=group.owner):
+            nodes = [group.owner]  # paused, as all others are: what it has it keeps
         reasons = tuple(f"not {name}: {reason}" for name, reason in sorted(found.refused.items()))
         if not nodes:
             self._wait(group, f"a node that can take it ({why}; {'; '.join(reasons)})")

@@ -26,7 +26,8 @@ class Timing(msgspec.Struct, frozen=True):
     renew_interval_s: float
     """How often a session record is written."""
     renew_timeout_s: float
-    """How long one attempt to write it may take."""
+    """How long one attempt to write it may take: several fit into a permit, so that an outage of the database costs
+    nothing as long as it ends in time."""
     guard_s: float
     """What a node keeps back to stop by force everything it runs."""
     permit_s: float
@@ -64,7 +65,7 @@ def timing(node_timeout_s: float) -> Timing:
     return Timing(
         node_timeout_s=node_timeout_s,
         renew_interval_s=renew,
-        renew_timeout_s=permit / 2,
+        renew_timeout_s=permit / 4,
         guard_s=guard,
         permit_s=permit,
         steady_gap_s=2.5 * renew,

@@ -42,6 +42,8 @@ class Membership:
         self._session = session
         self._record = Session(store.me, "", 0, env.incarnations.machine())
         self._revision = 0
+        self._attempt = (-1, 0.0)
+        """The beat that was last sent, and when it was sent for the first time."""
         self._left = False
         self._hurry = asyncio.Event()
 
@@ -90,6 +92,8 @@ class Membership:
                 # What ran was stopped by the resource hosts when the permit ended: that session cannot be mended.
                 return self._lost("it could not be renewed in time")
             record = msgspec.structs.replace(self._record, beat=self._record.beat + 1)
+            if self._attempt[0] != record.beat:
+                self._attempt = (record.beat, sent_at)
             compares = [Compare(self._session_key, self._revision), Compare(self._silence_key, 0)]
             try:
                 outcome = await self._env.database.transact(
@@ -119,7 +123,7 @@ class Membership:
         writes: list[Write] = [Delete(self._session_key), self._journal.event("node-left", words, about=self._store.me)]
         for _ in range(LEAVE_ATTEMPTS):
             compares = [Compare(self._session_key, self._revision)]
-            outcome = await self._env.database.transact(compares, writes, timeout_s=self._timing.renew_timeout_s)
+            outcome = await self._env.database.transact(compares, writes, timeout_s=self._timing.permit_s / 2)
             if isinstance(outcome, Committed):
                 return True
             await asyncio.sleep(RETRY_S)  # a renewal was under way; its answer tells its revision
@@ -164,7 +168,7 @@ class Membership:
         self._env.incarnations.store(record.incarnation)
         sent_at = self._env.clock.now()
         try:
-            outcome = await self._store.transact(compares, writes, timeout_s=self._timing.renew_timeout_s)
+            outcome = await self._store.transact(compares, writes, timeout_s=self._timing.permit_s / 2)
         except Unavailable as error:
             self.why_not = f"the cluster database does not answer: {error}"
             return False
@@ -205,14 +209,19 @@ class Membership:
         self._hurry.clear()
 
     async def _was_written_unnoticed(self) -> bool:
-        """Is a record of ours there whose acknowledgement was lost? Then go on from it; it extends no permit."""
+        """Is a record of ours there whose acknowledgement was lost? Then go on from it.
+
+        It extends the permit like any other, counted from when its beat was sent for the first time: whichever of the
+        attempts was committed, it was not before that (rule 2).
+        """
         snapshot = await self._env.database.read(self._session_key, timeout_s=self._attempt_s())
         for entry in snapshot.entries:
             if entry.key == self._session_key and entry.revision != self._revision:
                 found = msgspec.json.decode(entry.value, type=Session)
                 if found.incarnation == self._record.incarnation:
                     self._took(found, entry.revision)
-                    return True
+                    beat, first_sent_at = self._attempt
+                    return found.beat == beat and self._acknowledged(first_sent_at)
         return False
 
     def _attempt_s(self) -> float:
