@@ -28,7 +28,9 @@ def test_a_definition_says_who_the_vm_is_and_what_it_needs() -> None:
     found = parse(xml())
     assert found["identity"] == UUID
     assert (found["name"], found["type"], found["memory_mib"], found["vcpus"]) == ("web", "kvm", 512, 2)
-    assert found["disks"] == [{"path": "/shared/web.img", "kind": "file", "device": "disk", "target": "vda"}]
+    assert found["disks"] == [
+        {"path": "/shared/web.img", "kind": "file", "device": "disk", "target": "vda", "shared": False}
+    ]
 
 
 def test_a_definition_with_a_uuid_is_kept_to_the_letter() -> None:

@@ -1,6 +1,6 @@
 """When is a VM not taken under protection, or not let go of, because a second copy could come of it?"""
 
-from played import group_of, play, played
+from played import events, group_of, play, played
 
 from outlast.sim.world import World
 
@@ -21,6 +21,15 @@ def test_a_vm_is_not_unprotected_while_nobody_knows_whether_its_owner_still_runs
         play(world, "thaw n2", "run 30")
         ask(world, "n1", "vm.unprotect", name="web1")
         assert not exists(world, "web1")
+
+
+def test_who_lets_a_vm_go_in_the_middle_of_its_shutdown_is_not_told_that_it_stays_off() -> None:
+    with played("world", "vm web1 preferred=n2", "start", "run 10") as world:
+        world.administer("n1", "group.offline", {"name": "web1"})
+        play(world, "run 0.05")
+        ask(world, "n1", "vm.unprotect", name="web1")
+        (words,) = (words for words in events(world, "group-changed") if "no longer protected" in words)
+        assert "nobody looks after it now on n2, where it is offline pending" in words
 
 
 def test_a_vm_that_runs_past_the_cluster_is_protected_where_it_runs_and_nowhere_else() -> None:

@@ -75,7 +75,8 @@ def on_crash(definition: str) -> str:
 
 
 def disks(root: ElementTree.Element) -> Iterator[dict[str, Json]]:
-    """Path (or what stands for it), kind (file, block, network, volume ...), device (disk, cdrom ...)."""
+    """Path (or what stands for it), kind (file, block, network, volume ...), device (disk, cdrom ...), and whether
+    other VMs may have it too."""
     for disk in root.iterfind("devices/disk"):
         kind = disk.get("type", "file")
         source = disk.find("source")
@@ -85,6 +86,7 @@ def disks(root: ElementTree.Element) -> Iterator[dict[str, Json]]:
             "kind": kind,
             "device": disk.get("device", "disk"),
             "target": target.get("dev", "") if target is not None else "",
+            "shared": disk.find("shareable") is not None or disk.find("readonly") is not None,
         }
 
 

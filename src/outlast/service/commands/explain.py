@@ -8,6 +8,7 @@ from outlast.model.answers import Explanation
 from outlast.model.event import Event, Inputs
 from outlast.model.group import Group
 from outlast.model.health import Json
+from outlast.service.commands import vms
 from outlast.service.commands.context import Command, CommandError, Context, Named
 from outlast.service.commands.queries import read_events
 from outlast.service.commands.rows import Rows
@@ -30,6 +31,10 @@ async def explain_group(context: Context, want: Named) -> Explanation:
     others = [event for event in await read_events(context) if not event.group and event.about in nodes]
     merged = sorted([*story, *(event for event in others if _tells(event))], key=lambda event: event.id)
     return Explanation(group.name, tuple(now), tuple(merged[-STORY_LENGTH:]))
+
+
+async def explain_vm(context: Context, want: Named) -> Explanation:
+    return await explain_group(context, Named(vms.need(context, want.name).group))
 
 
 async def explain_node(context: Context, want: Named) -> Explanation:
@@ -90,7 +95,7 @@ def _sentences(context: Context, group: Group) -> list[str]:
 
 COMMANDS: dict[str, Command] = {
     "explain.group": (Named, explain_group),
-    "explain.vm": (Named, explain_group),
+    "explain.vm": (Named, explain_vm),
     "explain.node": (Named, explain_node),
     "explain.replay": (WantReplay, explain_replay),
 }

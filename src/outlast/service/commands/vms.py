@@ -15,6 +15,7 @@ from outlast.model import keys
 from outlast.model.answers import ProtectReport, VmDetail, VmRow
 from outlast.model.group import Definition, Group, Resource, Wanted
 from outlast.model.health import Json
+from outlast.model.status import State
 from outlast.ports.database import Compare, Delete, Write
 from outlast.ports.hosts import CallFailed, HostDied
 from outlast.service.commands.context import Command, CommandError, Context, similar
@@ -22,7 +23,7 @@ from outlast.service.commands.context import Named as VmName
 from outlast.service.commands.resources import check_times
 from outlast.service.commands.rows import VM, Rows
 from outlast.service.hosts import CallTimedOut
-from outlast.service.store import put
+from outlast.service.store import READ_TIMEOUT_S, put
 
 SESSION_SOON_S = 10.0
 
@@ -85,7 +86,7 @@ async def _unmanaged(context: Context) -> list[VmRow]:
 
 
 async def show(context: Context, want: VmName) -> VmDetail:
-    resource = _need(context, want.name)
+    resource = need(context, want.name)
     view = context.view()
     rows, group = Rows(view), context.group(resource.group)
     fits = {name: placement.why_not(group, name, view, here=group.owner) for name in sorted(view.nodes)}
@@ -93,12 +94,13 @@ async def show(context: Context, want: VmName) -> VmDetail:
 
 
 async def group_of(context: Context, want: VmName) -> str:
-    return _need(context, want.name).group
+    return need(context, want.name).group
 
 
 async def protect(context: Context, want: Protect) -> ProtectReport:
     if bool(want.name) == bool(want.definition):
-        raise CommandError("usage", "say either the name of a VM of this node, or a definition (--xml FILE)")
+        both = "say either the name of a VM of this node, or a definition (--xml FILE), not both"
+        raise CommandError("usage", both if want.name else "the definition is empty")
     check_times({"is_alive_interval_s": want.is_alive_interval_s, "offline_timeout_s": want.offline_timeout_s})
     for node in (*want.preferred_owners, *want.possible_owners):
         context.need_node(node)
@@ -106,8 +108,10 @@ async def protect(context: Context, want: Protect) -> ProtectReport:
         async with asyncio.timeout(SESSION_SOON_S):  # its service may have just started
             await context.membership.opened.wait()
     _need_session(context)
+    _refuse_protected(context, want.name)
     vm = await _parse(context, want)
     _refuse_duplicates(context, vm)
+    await _refuse_disk_of_another(context, vm)
     nodes = await _check_everywhere(context, vm)
     disks = tuple(str(disk.get("path", "")) for disk in vm.disks)
     running = vm.running
@@ -124,14 +128,14 @@ async def protect(context: Context, want: Protect) -> ProtectReport:
 
 
 async def unprotect(context: Context, want: Unprotect) -> str:
-    resource = _need(context, want.name)
+    resource = need(context, want.name)
     group = context.group(resource.group)
     if len(group.resources) > 1:
         raise CommandError("impossible", f"the group {group.name} holds more than this VM")
     _refuse_doubtful_owner(context, group)
-    where = f"it goes on on {group.owner}" if group.wanted is Wanted.ONLINE else "it stays off"
+    where = _as_it_is(context, group)
     if want.what_if:
-        return f"{want.name} would no longer be protected; {where}"
+        return f"{want.name} would no longer be protected; {where}. Nothing was changed."
 
     def make() -> tuple[list[Compare], list[Write]]:
         present = context.group(want.name)
@@ -147,6 +151,16 @@ async def unprotect(context: Context, want: Unprotect) -> str:
     return f"{want.name} is no longer protected; {where}"
 
 
+def _as_it_is(context: Context, group: Group) -> str:
+    """What becomes of a VM that is let go. Who let it go in the middle of its shutdown must not take it for off."""
+    state = Rows(context.view()).group_status(group).state
+    if state is State.ONLINE:
+        return f"it keeps running on {group.owner}"
+    if state is State.OFFLINE or not group.owner:
+        return "it stays off"
+    return f"nobody looks after it now on {group.owner}, where it is {state.value}"
+
+
 def _refuse_doubtful_owner(context: Context, group: Group) -> None:
     """Else it could be protected anew, and be started beside the one that a silent node still runs."""
     view, owner = context.view(), group.owner
@@ -160,7 +174,7 @@ def _refuse_doubtful_owner(context: Context, group: Group) -> None:
         )
 
 
-def _need(context: Context, name: str) -> Resource:
+def need(context: Context, name: str) -> Resource:
     found = context.store.resources.get(name)
     if found is None or found.type != VM:
         vms = [resource.name for resource in context.store.resources.values() if resource.type == VM]
@@ -179,16 +193,44 @@ def _need_session(context: Context) -> None:
         raise CommandError("impossible", f"{context.store.me} has no session: {context.membership.why_not}")
 
 
+def _refuse_protected(context: Context, name: str) -> None:
+    if name in context.store.resources:
+        raise CommandError("usage", f'"{name}" is protected already; see `outlast vm show {name}`')
+
+
 def _refuse_duplicates(context: Context, vm: Parsed) -> None:
+    _refuse_protected(context, vm.name)
     for resource in context.store.resources.values():
-        if resource.name == vm.name:
-            raise CommandError("usage", f'"{vm.name}" is protected already; see `outlast vm show {vm.name}`')
         if resource.identity == vm.identity:
             raise CommandError(
                 "usage", f'the UUID {vm.identity} is that of "{resource.name}", which is protected already'
             )
     if vm.name in context.store.groups:
         raise CommandError("usage", f'there is a group "{vm.name}" already; rename the VM')
+
+
+async def _refuse_disk_of_another(context: Context, vm: Parsed) -> None:
+    """Two VMs that write to one disk destroy it, just as the same VM running twice does."""
+    mine = _own_disks(vm)
+    if not mine:
+        return
+    snapshot = await context.store.database.read(keys.DEFINITIONS, timeout_s=READ_TIMEOUT_S)
+    for entry in snapshot.entries:
+        definition = msgspec.json.decode(entry.value, type=Definition)
+        other = msgspec.convert(await _ask_here(context, "parse", {"definition": definition.text}), Parsed)
+        for path in sorted(mine & _own_disks(other)):
+            words = (
+                f'cannot protect "{vm.name}": its disk {path} is also that of "{other.name}", which is protected; two '
+                "VMs that write to one disk destroy it. If they are meant to share it, mark it <shareable/> in both"
+            )
+            raise CommandError("usage", words)
+
+
+def _own_disks(vm: Parsed) -> set[str]:
+    """Paths of the disks that nobody else may write to."""
+    kinds, devices = ("file", "block"), ("disk", "lun")
+    own = (d for d in vm.disks if d.get("kind") in kinds and d.get("device") in devices and not d.get("shared"))
+    return {str(disk["path"]) for disk in own if disk.get("path")}
 
 
 async def _check_everywhere(context: Context, vm: Parsed) -> dict[str, tuple[str, ...]]:
