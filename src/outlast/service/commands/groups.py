@@ -1,6 +1,7 @@
 """Groups: looking at them, what is wanted of them, where they go, and waiting until it is so."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Mapping
 
 import msgspec
@@ -133,13 +134,30 @@ async def set_values(context: Context, want: Set) -> GroupRow:
     for name in (*changes.get("preferred_owners", ()), *changes.get("possible_owners", ())):
         if name not in context.store.nodes:
             raise CommandError("usage", f'there is no node "{name}"{similar(name, context.store.nodes)}')
+    _check_limits(values)
     group = context.group(want.name)
     await context.change_group(
         group.name,
         lambda group: msgspec.structs.replace(group, **changes),
-        f"{group.name} was changed ({', '.join(f'{k}={v}' for k, v in changes.items())}): {_by(context)}",
+        f"{group.name} was changed ({', '.join(_said(*change) for change in changes.items())}): {_by(context)}",
     )
     return _row(context, group.name)
+
+
+def _check_limits(values: GroupValues) -> None:
+    """A limit of less than none means the default elsewhere, and one without a period never holds."""
+    threshold, period_s = values.failover_threshold, values.failover_period_s
+    if isinstance(threshold, int) and threshold < 0:
+        raise CommandError("usage", f"failover_threshold cannot be {threshold}: it must be 0 or more")
+    if isinstance(period_s, (int, float)) and not 0 < period_s < math.inf:
+        raise CommandError("usage", f"failover_period_s cannot be {period_s:g}: it must be more than 0 s")
+
+
+def _said(name: str, value: object) -> str:
+    """One changed value, for people."""
+    if isinstance(value, tuple):
+        return f"{name}: {', '.join(value) or ('all' if name == 'possible_owners' else 'none')}"
+    return f"{name}: {'default' if value is None else value}"
 
 
 async def wait(context: Context, want: Wait) -> AsyncIterator[GroupRow]:

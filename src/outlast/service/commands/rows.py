@@ -5,7 +5,7 @@ from outlast.core.failover import decide
 from outlast.core.group_state import reported
 from outlast.core.protection import Protection, protection
 from outlast.model.answers import ClusterStatus, FailureRow, GroupRow, NodeRow, ResourceRow, VmRow
-from outlast.model.group import Group, Resource, Wanted
+from outlast.model.group import Group, Resource, Stop, Wanted
 from outlast.model.node import Session
 from outlast.model.status import ResourceStatus, State
 from outlast.model.view import ClusterView
@@ -63,7 +63,7 @@ class Rows:
         return GroupRow(
             name=group.name,
             state=status.state.value,
-            why=f"waits for {waits}" if waits else status.why,
+            why=f"waits for {waits}" if waits else status.why or self._going_offline(group, status),
             owner=group.owner,
             wanted=group.wanted.value,
             wanted_by=group.wanted_by,
@@ -79,6 +79,15 @@ class Rows:
             resources=group.resources,
             settled=as_wanted or (status.state is State.FAILED and bool(waits)),
         )
+
+    def _going_offline(self, group: Group, status: ResourceStatus) -> str:
+        if status.state is not State.OFFLINE_PENDING or group.wanted is not Wanted.OFFLINE:
+            return ""
+        if group.stop is Stop.TURN_OFF:
+            return f"{group.owner} turns it off"
+        known = self.view.resources
+        limits_s = [known[name].offline_timeout_s for name in group.resources if name in known]
+        return f"{group.owner} shuts it down, by force after {max(limits_s, default=0.0):g} s"
 
     def group_status(self, group: Group) -> ResourceStatus:
         """What can be said of the group: its owner's word, as far as it still counts."""
