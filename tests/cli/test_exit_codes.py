@@ -66,6 +66,15 @@ def test_a_service_that_hangs_up_is_no_contact(fake: FakeService, outlast: Outla
     assert "closed the connection" in ended.err
 
 
+def test_a_service_that_ends_while_a_command_waits_has_written_the_wish_down(
+    fake: FakeService, outlast: Outlast
+) -> None:
+    fake.answers |= {"group.offline": Result(healthy.group(settled=False)), "group.wait": Broken()}
+    ended = outlast("group", "offline", "web")
+    assert ended.code == 4
+    assert "What you asked for is written down: the cluster goes on with it" in ended.err
+
+
 def test_an_answer_of_another_form_is_said_to_be_one_of_another_version(fake: FakeService, outlast: Outlast) -> None:
     for broken in (Result({"nodes": 3}), Broken(b"no json\n"), Broken(b'{"error": "x"}\n')):
         fake.answers["status"] = broken

@@ -100,3 +100,36 @@ def test_a_replayed_decision_stands_beside_what_was_decided_then(fake: FakeServi
         "decided then: web goes to n2",
         "decides now:  web goes to n2: it failed on n1 (n2: the only node)",
     ]
+
+
+def test_a_chapter_took_as_long_as_from_its_last_wish_to_its_end() -> None:
+    settings = healthy.event("intent", "web was changed", at_s=healthy.AT_S)
+    wish = healthy.event("intent", "web is wanted online", at_s=healthy.AT_S + 20)
+    online = healthy.event("online", "web is online on n1", at_s=healthy.AT_S + 21.5)
+    (chapter,) = blocks([settings, wish, online])
+    assert chapter.took_s == 1.5
+
+
+def test_a_failover_took_as_long_as_from_the_first_trouble_whatever_was_wished_before() -> None:
+    wish = healthy.event("intent", "web was changed", at_s=healthy.AT_S - 20)
+    (chapter,) = blocks([wish, *healthy.failover()])
+    assert chapter.took_s == healthy.failover()[-1].at_s - healthy.AT_S
+
+
+def test_an_end_without_a_cause_took_nobody_knows_how_long() -> None:
+    joined = healthy.event("node-joined", "n3 opened its session")
+    online = healthy.event("online", "web is online on n3", at_s=healthy.AT_S + 2)
+    (chapter,) = blocks([joined, online])
+    assert chapter.took_s is None
+
+
+def test_a_group_or_node_that_the_log_does_not_know_is_named(fake: FakeService, outlast: Outlast) -> None:
+    fake.answers["events"] = Result([])
+    ended = outlast("events", "--group", "wbe")
+    assert ended.out == 'the event log has nothing about the group "wbe"\n'
+
+
+def test_an_event_of_several_lines_is_one_line(fake: FakeService, outlast: Outlast) -> None:
+    fake.answers["events"] = Result([healthy.event("failed", "QEMU said:\nno disk")])
+    (line,) = outlast("events").lines()
+    assert line.endswith("QEMU said: no disk")

@@ -60,7 +60,7 @@ def events(
     for event in past:
         output.json_line(event) if in_json else show(event)
     if not past and not follow:
-        output.line(Cell("nothing has happened yet", "dim"))
+        output.line(Cell(_nothing(group, node), "dim"))
     if follow:
         seen = {event.id for event in past}
         for event in contact.stream("events.follow", which, type=Event):
@@ -68,10 +68,16 @@ def events(
                 output.json_line(event) if in_json else show(event)
 
 
+def _nothing(group: str, node: str) -> str:
+    """A mistyped name must not look like a quiet cluster."""
+    about = " and ".join(f'the {noun} "{name}"' for noun, name in (("group", group), ("node", node)) if name)
+    return f"the event log has nothing about {about}" if about else "nothing has happened yet"
+
+
 def show(event: Event) -> None:
     wide = output.console().width >= WITH_DATE
     at = times.moment(event.at_s) if wide else times.clock(event.at_s)
-    output.line(Cell(at, "dim"), "  ", f"{event.node:<4} ", kind(event, KIND_WIDTH), "  ", event.words)
+    output.line(Cell(at, "dim"), "  ", f"{event.node:<4} ", kind(event, KIND_WIDTH), "  ", output.one_line(event.words))
 
 
 def kind(event: Event, width: int = 0) -> Cell:

@@ -83,18 +83,21 @@ def _explain(context: typer.Context, verb: str, name: str, last: int) -> None:
         output.line()
         output.line(Cell(f"({len(told) - len(shown)} older chapters: add --last {len(told)})", "dim"))
     for block in shown:
-        _tell(block)
+        _tell(block, with_outcome=verb != "explain.node")
 
 
-def _tell(block: Block) -> None:
-    """One failover, one block: when it began, and how long after that each step came."""
+def _tell(block: Block, *, with_outcome: bool) -> None:
+    """One failover, one block: when it began, and how long after that each step came.
+
+    `with_outcome`: it is the story of one group; in a node's story the beginning and the end may be of different ones.
+    """
     output.heading(times.moment(block.began_s))
     for event in block.events:
         after = f"+{block.after_s(event):.3f} s"
         output.line(Cell(f"{after:>13}", "dim"), "  ", kind(event, KIND_WIDTH), "  ", event.words)
         for reason in event.reasons:
             output.line(" " * (13 + 2 + KIND_WIDTH + 2), Cell(reason, "dim"))
-    end = block.outcome
-    if end is not None and len(block.events) > 1:
-        took = times.duration(block.after_s(end))
-        output.line(" " * 15, Cell(f"{end.kind} after {took}", "green" if end.kind == "online" else "dim"))
+    end, took_s = block.outcome, block.took_s
+    if with_outcome and end is not None and took_s is not None:
+        words = f"{end.kind} after {times.duration(took_s)}"
+        output.line(" " * 15, Cell(words, "green" if end.kind == "online" else "dim"))

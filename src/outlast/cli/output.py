@@ -95,7 +95,7 @@ def grid(titles: Sequence[str], rows: Sequence[Row], width: int, empty: str = ""
     if with_why:
         result.add_column("why")
     for row in rows:
-        why = [joined(Cell(row.why, row.why_style))] if with_why else []
+        why = [joined(Cell(one_line(row.why), row.why_style))] if with_why else []
         result.add_row(*[joined(cell) for cell in row.cells], *why)
     return result
 
@@ -108,7 +108,7 @@ def _why_below(titles: Sequence[str], rows: Sequence[Row], widths: Sequence[int]
     for row in rows:
         lines.append(_aligned(row.cells, widths))
         if row.why:
-            lines.append(Padding(joined(Cell(row.why, row.why_style)), (0, 0, 0, INDENT)))
+            lines.append(Padding(joined(Cell(one_line(row.why), row.why_style)), (0, 0, 0, INDENT)))
     return Group(*lines)
 
 
@@ -209,6 +209,11 @@ def printable(text: str) -> str:
     return "".join(
         letter if letter.isprintable() else "\n" if letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text
     )
+
+
+def one_line(text: str) -> str:
+    """The words of others, as QEMU's, may have several lines; a row and an event are one, for grep's sake."""
+    return " ".join(text.split("\n"))
 
 
 def named(name: str) -> str:

@@ -10,6 +10,8 @@ from outlast.model.event import Event
 
 BEGINS = frozenset({"failed", "node-silent", "node-left", "intent", "group-changed", "permit", "stopped"})
 """Kinds of events that something new begins with, unless such a thing is under way already."""
+WISHES = frozenset({"intent", "group-changed"})
+"""Those of them that an administrator asked for. Several may follow each other before one leads to something."""
 MAY_BEGIN = frozenset({"unknown", "host-died", "type", "node-joined"})
 """Kinds that begin something new when what was before has come to its end, and else belong to it."""
 ENDS = frozenset({"online", "offline"})
@@ -29,6 +31,18 @@ class Block:
     def after_s(self, event: Event) -> float:
         """Clocks of two nodes may differ a little: nothing is told to have happened before its cause."""
         return max(0.0, event.at_s - self.began_s)
+
+    @property
+    def took_s(self) -> float | None:
+        """From what caused it to its outcome: the first trouble, or else the last wish; None without either."""
+        end = self.outcome
+        if end is None:
+            return None
+        before = self.events[: self.events.index(end)]
+        troubles = [event for event in before if event.kind in BEGINS - WISHES]
+        wishes = [event for event in before if event.kind in WISHES]
+        cause = troubles[0] if troubles else wishes[-1] if wishes else None
+        return None if cause is None else max(0.0, end.at_s - cause.at_s)
 
     @property
     def outcome(self) -> Event | None:

@@ -211,7 +211,10 @@ def _settled(context: typer.Context, contact: Client, report: ProtectReport, wai
     row = contact.call("group.show", {"name": name}, type=GroupRow)
     if report.wanted == "offline":
         return row
-    return waiting.settle(contact, row, waiting.online(), wait_s, name=report.name, quiet=wants_json(context))
+    try:
+        return waiting.settle(contact, row, waiting.online(), wait_s, name=report.name, quiet=wants_json(context))
+    except ControlError as error:
+        raise ControlError(error.kind, f"{named(report.name)} is protected, but not online: {error}") from None
 
 
 def _show_what_if(context: typer.Context, report: ProtectReport) -> None:

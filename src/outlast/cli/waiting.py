@@ -4,6 +4,7 @@ The change itself is one write of an intent; the cluster then goes on by itself,
 wait that runs out undoes nothing, and says so.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from outlast.model.answers import GroupRow
 ROUND_S = 30.0
 """Without a limit of the user's, it is asked again after this time. A group that is stuck stays so for all of it."""
 MARGIN_S = 10.0
+WRITTEN = "What you asked for is written down: the cluster goes on with it"
 PENDING = ("online pending", "offline pending")
 
 
@@ -78,7 +80,16 @@ def settle(
     """The group when it is as it was asked to be. Raises `ControlError` when it will not or not in time."""
     if wait_s == 0:
         return asked
-    row = follow(contact, asked, goal, wait_s, quiet=quiet, name=name or asked.name)
+    try:
+        row = follow(contact, asked, goal, wait_s, quiet=quiet, name=name or asked.name)
+    except ControlError as error:
+        if error.kind != "no-contact":
+            raise
+        raise ControlError(error.kind, f"{error}. {WRITTEN}") from None
+    except KeyboardInterrupt:
+        if not quiet:
+            sys.stderr.write(f"\nno longer waiting. {WRITTEN}\n")
+        raise
     if goal.reached(row):
         return row
     raise ControlError(*problem(contact, goal, row, wait_s, name or row.name))
