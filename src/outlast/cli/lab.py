@@ -101,6 +101,8 @@ def show(context: typer.Context, name: Name = "lab", as_json: Json = False) -> N
     table = Table(
         "node", "address", "power", "services", "guests", "cut from", "BMC", "why", box=None, header_style="bold"
     )
+    for column in table.columns:
+        column.overflow = "fold"  # nothing is cut off, however narrow the terminal is
     colours = {"on": "green", "off": "red", "frozen": "blue"}
     for report in reports:
         table.add_row(
@@ -295,6 +297,7 @@ def beacon(
 ) -> None:
     """A boot sector that says who runs: writes its disk (to the shared storage), prints its domain XML."""
     with _lab(name) as lab:
+        _need_directory(output)
         _write(lab.create_guest("beacon", guest_name, image_lock=image_lock, on_node=local), output)
 
 
@@ -304,14 +307,26 @@ def linux(
 ) -> None:
     """A small Linux with power button and guest agent: writes its disk, prints its domain XML."""
     with _lab(name) as lab:
+        _need_directory(output)
         _write(lab.create_guest("linux", guest_name, image_lock=image_lock, on_node=local), output)
+
+
+def _need_directory(output: str) -> None:
+    """Asked before the guest's disk is made, so that the same command works when the path is mended."""
+    from pathlib import Path
+
+    if output and not Path(output).parent.is_dir():
+        _fail(2, f"cannot write {output}: there is no directory {Path(output).parent}")
 
 
 def _write(xml: str, output: str) -> None:
     if output:
         from pathlib import Path
 
-        Path(output).write_text(xml)
+        try:
+            Path(output).write_text(xml)
+        except OSError as error:
+            _fail(2, f"cannot write {output}: {error.strerror}; the guest is made, and this is its definition:\n{xml}")
     else:
         sys.stdout.write(xml)
 

@@ -212,7 +212,8 @@ def enter_command(node: NodePaths, command: Sequence[str]) -> list[str]:
         raise NotPossibleNow(f"{node.name} is frozen; let it go on with: {_hint(node, f'thaw {node.name}')}")
     enter = ["nsenter", f"--target={pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--"]
     join = 'echo $$ >"$0/cgroup.procs"; exec "$@"'
-    go_there = 'cd "$0" 2>/dev/null || cd /; exec "$@"'
+    missing = f'echo "outlast: there is no command \\"$1\\" on {node.name}" >&2; exit 127'
+    go_there = f'cd "$0" 2>/dev/null || cd /; command -v "$1" >/dev/null || {{ {missing}; }}; exec "$@"'
     inside = ["/bin/sh", "-c", go_there, os.getcwd(), *command]
     return ["/bin/sh", "-c", join, str(cgroup.path_of(node.cgroup)), *enter, *inside]
 
