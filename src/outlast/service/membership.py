@@ -25,6 +25,8 @@ log = structlog.get_logger()
 LEAVE_ATTEMPTS = 5
 SHORTEST_ATTEMPT_S = 0.05
 """A database call needs some time to be worth making."""
+PATIENCE = 4
+"""How many times longer than the last one an answer may take."""
 
 
 class Membership:
@@ -44,6 +46,8 @@ class Membership:
         self._revision = 0
         self._attempt = (-1, 0.0)
         """The beat that was last sent, and when it was sent for the first time."""
+        self._answer_s = 0.0
+        """How long the database took to acknowledge the last renewal."""
         self._left = False
         self._hurry = asyncio.Event()
 
@@ -227,7 +231,9 @@ class Membership:
     def _attempt_s(self) -> float:
         """How long one attempt may take: the end of the permit must not be slept through."""
         left_s = (self._session.permit_until_s or 0.0) - self._env.clock.now()
-        return max(SHORTEST_ATTEMPT_S, min(self._timing.renew_timeout_s, left_s))
+        # A slow database is given more time: else every renewal would be given up just before its answer.
+        patience_s = min(PATIENCE * self._answer_s, self._timing.permit_s / 2)
+        return max(SHORTEST_ATTEMPT_S, min(max(self._timing.renew_timeout_s, patience_s), left_s))
 
     def _took(self, record: Session, revision: int) -> None:
         # Offers may have changed while the record was on its way; the newest are told next time.
@@ -237,6 +243,7 @@ class Membership:
     def _acknowledged(self, sent_at: float) -> bool:
         """A renewal sent at that time was acknowledged. False when that came too late to be worth anything."""
         now = self._env.clock.now()
+        self._answer_s = now - sent_at
         self._store.observer.own_write_acknowledged(now)
         if self._left:
             return False
