@@ -80,6 +80,13 @@ class Batch(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...]
 
 
+MOST_COMPARES = 128
+MOST_WRITES = 128
+"""etcd's default limit on the operations of a transaction."""
+MOST_BYTES = 1024 * 1024
+"""Keys and values of a transaction together. etcd takes 1.5 MiB, with its own words around them."""
+
+
 class Unavailable(Exception):
     """The database could not be reached or did not answer in time. Nothing was written."""
 
@@ -90,6 +97,28 @@ class Uncertain(Unavailable):
 
 class Compacted(Exception):
     """The history after the asked revision is gone. Read again and watch from there."""
+
+
+def check_limits(compares: Sequence[Compare], writes: Sequence[Write]) -> None:
+    """Every adapter refuses the same, before anything is sent. Raises ValueError."""
+    if len(compares) > MOST_COMPARES or len(writes) > MOST_WRITES:
+        raise ValueError(
+            f"cannot commit {len(compares)} compares and {len(writes)} writes at once: "
+            f"at most {MOST_COMPARES} and {MOST_WRITES}; cut the transaction in two"
+        )
+    if len(writes) > 1 and len({write.key for write in writes}) != len(writes):
+        raise ValueError("cannot commit: a key is written twice")
+    size = 0
+    for write in writes:
+        if not write.key:
+            raise ValueError("cannot commit: keys must not be empty")
+        if isinstance(write, Put):
+            size += len(write.key) + len(write.value)
+    if size > MOST_BYTES:
+        raise ValueError(f"cannot commit {size} bytes at once: at most {MOST_BYTES}")
+    for compare in compares:
+        if not compare.key or compare.revision < 0:
+            raise ValueError("cannot compare: keys must not be empty and revisions not negative")
 
 
 class Database(Protocol):
@@ -108,7 +137,7 @@ class Database(Protocol):
     ) -> Committed | Refused:
         """Commit all `writes` if every compare holds. A key may be written once per transaction.
 
-        At most 128 compares and 128 writes (etcd's default limit). A commit without any effective write
+        Within `check_limits`, else ValueError. A commit without any effective write
         (no writes, or only deletes of absent keys) makes no new revision and reports the present one.
         """
         ...

@@ -36,13 +36,11 @@ from outlast.ports.database import (
     Unavailable,
     Uncertain,
     Write,
+    check_limits,
 )
 from outlast.sim.process import OUTSIDE
 
 KEEP_REVISIONS = 20_000
-MOST_COMPARES = 128
-MOST_WRITES = 128
-MOST_BYTES = 1024 * 1024
 
 _FORGET_EVERY = 1024
 
@@ -210,7 +208,7 @@ class SimConnection:
         self, compares: Sequence[Compare], writes: Sequence[Write], *, timeout_s: float
     ) -> Committed | Refused:
         compares, writes = tuple(compares), tuple(writes)
-        _check(compares, writes)
+        check_limits(compares, writes)
         store = self._store
         call = _Call(self, lambda: store.commit(compares, writes), timeout_s, store.fate(self.node))
         outcome: Committed | Refused = await call.answer
@@ -379,25 +377,3 @@ def _half(latency_s: float | Callable[[], float]) -> Callable[[], float]:
         return lambda: draw() / 2
     way_s = latency_s / 2
     return lambda: way_s
-
-
-def _check(compares: Sequence[Compare], writes: Sequence[Write]) -> None:
-    """The limits of the port; the other adapters refuse the same."""
-    if len(compares) > MOST_COMPARES or len(writes) > MOST_WRITES:
-        raise ValueError(
-            f"cannot commit {len(compares)} compares and {len(writes)} writes at once: "
-            f"at most {MOST_COMPARES} and {MOST_WRITES}; cut the transaction in two"
-        )
-    if len(writes) > 1 and len({write.key for write in writes}) != len(writes):
-        raise ValueError("cannot commit: a key is written twice")
-    size = 0
-    for write in writes:
-        if not write.key:
-            raise ValueError("cannot commit: keys must not be empty")
-        if isinstance(write, Put):
-            size += len(write.key) + len(write.value)
-    if size > MOST_BYTES:
-        raise ValueError(f"cannot commit {size} bytes at once: at most {MOST_BYTES}")
-    for compare in compares:
-        if not compare.key or compare.revision < 0:
-            raise ValueError("cannot compare: keys must not be empty and revisions not negative")

@@ -17,21 +17,15 @@ from outlast.ports.database import (
     Batch,
     Committed,
     Compare,
-    Put,
     Refused,
     Snapshot,
     Unavailable,
     Uncertain,
     Write,
+    check_limits,
 )
 
 KEEP_REVISIONS = 20_000
-
-MOST_COMPARES = 128
-MOST_WRITES = 128
-
-# What etcd takes in one request by default is 1.5 MiB, with its own words around keys and values.
-MOST_BYTES = 1024 * 1024
 
 _TIDY_EVERY = 64
 
@@ -61,7 +55,7 @@ class SqliteDatabase:
         self, compares: Sequence[Compare], writes: Sequence[Write], *, timeout_s: float
     ) -> Committed | Refused:
         compares, writes = tuple(compares), tuple(writes)
-        _check(compares, writes)
+        check_limits(compares, writes)
         outcome: Committed | Refused = await self._run(
             lambda begin: self._store.transact(compares, writes, begin), timeout_s
         )
@@ -116,19 +110,3 @@ class SqliteDatabase:
 
     def _late(self, timeout_s: float, why: str) -> str:
         return f"cannot get an answer of the cluster database {self._store.path} within {timeout_s:g} s: {why}"
-
-
-def _check(compares: Sequence[Compare], writes: Sequence[Write]) -> None:
-    if len(compares) > MOST_COMPARES or len(writes) > MOST_WRITES:
-        raise ValueError(
-            f"cannot commit {len(compares)} compares and {len(writes)} writes at once: "
-            f"at most {MOST_COMPARES} and {MOST_WRITES}; cut the transaction in two"
-        )
-    size = sum(len(write.key) + len(write.value) for write in writes if isinstance(write, Put))
-    if size > MOST_BYTES:
-        raise ValueError(f"cannot commit {size} bytes at once: at most {MOST_BYTES}")
-    keys = [write.key for write in writes]
-    if len(set(keys)) != len(keys):
-        raise ValueError(f"cannot commit: a key is written twice in {sorted(keys)}")
-    if "" in keys or any(not compare.key or compare.revision < 0 for compare in compares):
-        raise ValueError("cannot commit: keys must not be empty and revisions not negative")
