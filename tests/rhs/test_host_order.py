@@ -4,6 +4,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from outlast import frames
 from outlast.model.health import Spec
 from outlast.rhs.host import ResourceHost
@@ -44,8 +46,8 @@ def test_a_start_that_waited_while_its_resource_was_told_to_stop_does_not_begin_
     host.handle(frames.Online(2, "thing"))
     host.handle(frames.Online(3, "thing"))
     host.handle(frames.Terminate(4, "thing"))
-    assert isinstance(answers.to(4), frames.Done)
     may_go_on.set()
+    assert isinstance(answers.to(4), frames.Done)
     refused = answers.to(3)
     assert isinstance(refused, frames.Failed)
     assert "told to stop meanwhile" in refused.why
@@ -53,3 +55,24 @@ def test_a_start_that_waited_while_its_resource_was_told_to_stop_does_not_begin_
     assert isinstance(answers.to(5), frames.Done)
     host.handle(frames.Terminate(6, "thing"))
     assert isinstance(answers.to(6), frames.Done)
+
+
+def test_a_stop_is_not_done_while_a_start_of_the_same_resource_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("outlast.rhs.host._START_ENDS_WITHIN_S", 0.1)
+    answers, may_go_on = Answers(), threading.Event()
+    wire: Any = answers
+    host = ResourceHost(wire, may_start=lambda: may_go_on.wait(SOON_S))
+    host.load(["dummy"])
+    host.handle(frames.Open(1, Spec("thing", "dummy", properties={"directory": str(tmp_path)})))
+    assert isinstance(answers.to(1), frames.Done)
+    host.handle(frames.Online(2, "thing"))
+    host.handle(frames.Terminate(3, "thing"))
+    refused = answers.to(3)
+    assert isinstance(refused, frames.Failed)
+    assert "may still run" in refused.why
+    may_go_on.set()
+    answers.to(2)
+    host.handle(frames.Terminate(4, "thing"))
+    assert isinstance(answers.to(4), frames.Done)

@@ -23,7 +23,13 @@ from outlast.rhs.lanes import Job, Lane
 from outlast.rhs.wire import Wire
 
 _RETRY_S = 1.0
+_START_ENDS_WITHIN_S = 5.0
+"""A start that does not end so soon after its resource was terminated hangs; the service then kills this host."""
 PERMIT_PASSED = "the run permit of this node has passed"
+
+
+class StartHangs(Exception):
+    """A stop is no proof while a start of the same resource is still under way."""
 
 
 class NotHere(Exception):
@@ -69,6 +75,7 @@ class ResourceHost:
         self._lanes: dict[ResourceName, Lanes] = {}
         self._type_lanes: dict[tuple[str, str], Lane] = {}
         self._lock = threading.Lock()
+        self._start_ended = threading.Condition(self._lock)
 
     def load(self, asked: list[str]) -> None:
         self._types = catalog.load(asked, lambda name: Reporter(name, self))
@@ -147,19 +154,25 @@ class ResourceHost:
                 raise CannotStart(f'cannot start "{name}": {PERMIT_PASSED}; its cluster service must renew it first')
             opened.resource.online(lambda word: self._wire.send(frames.Progress(id, word)))
         finally:
-            with self._lock:
+            with self._start_ended:
                 opened.starting -= 1
+                self._start_ended.notify_all()
             self._wire.wake()  # The permit may have passed meanwhile.
 
     def _stop(self, name: ResourceName, stop: Callable[[Resource], None]) -> None:
-        """Only a stop that returned, with no start beside or after it, means that nothing runs."""
+        """Only a stop that returned, with no start beside or after it, means that nothing runs: so one that met a start
+        is repeated when that has ended. Raises `StartHangs` when it does not end."""
         opened = self._get(name)
-        with self._lock:
-            starts = opened.starts
-        stop(opened.resource)
-        with self._lock:
-            if opened.starts == starts and not opened.starting:
-                opened.may_run = False
+        while True:
+            with self._lock:
+                starts = opened.starts
+            stop(opened.resource)
+            with self._start_ended:
+                if opened.starts == starts and not opened.starting:
+                    opened.may_run = False
+                    return
+                if not self._start_ended.wait_for(lambda: not opened.starting, _START_ENDS_WITHIN_S):
+                    raise StartHangs(f'"{name}" was stopped, but a start of it has not ended: it may still run')
 
     def _health(self, call: frames.LooksAlive | frames.IsAlive) -> Mapping[ResourceName, Health]:
         plugin = self._type(call.type)
