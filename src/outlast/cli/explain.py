@@ -81,7 +81,9 @@ def _explain(context: typer.Context, verb: str, name: str, last: int) -> None:
     shown = told[-last:]
     if len(shown) < len(told):
         output.line()
-        output.line(Cell(f"({len(told) - len(shown)} older chapters: add --last {len(told)})", "dim"))
+        older = len(told) - len(shown)
+        chapters = "chapter" if older == 1 else "chapters"
+        output.line(Cell(f"({older} older {chapters}: add --last {len(told)})", "dim"))
     for block in shown:
         _tell(block, with_outcome=verb != "explain.node")
 

@@ -7,13 +7,21 @@ import typer
 from outlast.cli.contact import want_json
 from outlast.client.control import ControlError
 
+
+def _not_negative(wait_s: float | None) -> float | None:
+    """Typer's own `min` would widen a column of every help, so that names of options are cut off in it."""
+    if wait_s is not None and not wait_s >= 0:
+        raise ControlError("usage", f"--wait cannot be {wait_s:g}: it must be 0 s or more")
+    return wait_s
+
+
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.", callback=want_json)]
 Wait = Annotated[
     float | None,
     typer.Option(
         "--wait",
         metavar="SECONDS",
-        min=0,
+        callback=_not_negative,
         show_default=False,
         help="How long to wait until it is done; 0: not at all. Default: until it is done.",
     ),

@@ -73,10 +73,10 @@ def protect(
     preferred_owners: options.PreferredOwners = None,
     possible_owners: options.PossibleOwners = None,
     is_alive_interval_s: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, help="How often to ask whether it is alive.")
+        float, typer.Option(metavar="SECONDS", help="How often to ask whether it is alive.")
     ] = 5.0,
     offline_timeout_s: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, help="How long a shutdown may take; then by force.")
+        float, typer.Option(metavar="SECONDS", help="How long a shutdown may take; then by force.")
     ] = 120.0,
     failover_threshold: Annotated[
         int | None,
