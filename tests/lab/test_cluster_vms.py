@@ -1,5 +1,7 @@
 """What administrators do with VMs: protect, start, stop, move, let go; at the cluster's command line or the host's."""
 
+import re
+
 import pytest
 
 from outlast.client.control import ControlError
@@ -53,6 +55,7 @@ def test_duplicates_and_broken_definitions_are_refused(cluster: LabCluster) -> N
     for definition, words in (
         (xml, "protected already"),
         (xml.replace("<name>web<", "<name>web2<"), "UUID"),
+        (re.sub("<uuid>.*</uuid>|<shareable/>", "", xml).replace("<name>web<", "<name>web2<"), "also that of"),
         (xml[:200], "XML"),
         ("", "definition"),
     ):

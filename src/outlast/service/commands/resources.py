@@ -70,7 +70,8 @@ def check_times(values: Mapping[str, float]) -> None:
     for name, value in values.items():
         if not SHORTEST_INTERVAL_S <= value <= LONGEST_S:
             raise CommandError(
-                "usage", f"{name} cannot be {value}: it must lie between {SHORTEST_INTERVAL_S:g} and {LONGEST_S:g} s"
+                "usage",
+                f"{name} cannot be {value:.12g}: it must lie between {SHORTEST_INTERVAL_S:g} and {LONGEST_S:g} s",
             )
 
 

@@ -211,14 +211,14 @@ def _refuse_duplicates(context: Context, vm: Parsed) -> None:
 
 async def _refuse_disk_of_another(context: Context, vm: Parsed) -> None:
     """Two VMs that write to one disk destroy it, just as the same VM running twice does."""
-    mine = _own_disks(vm)
+    mine, only_mine = _disks(vm), _disks(vm, shared=False)
     if not mine:
         return
     snapshot = await context.store.database.read(keys.DEFINITIONS, timeout_s=READ_TIMEOUT_S)
     for entry in snapshot.entries:
         definition = msgspec.json.decode(entry.value, type=Definition)
         other = msgspec.convert(await _ask_here(context, "parse", {"definition": definition.text}), Parsed)
-        for path in sorted(mine & _own_disks(other)):
+        for path in sorted(only_mine & _disks(other) | mine & _disks(other, shared=False)):
             words = (
                 f'cannot protect "{vm.name}": its disk {path} is also that of "{other.name}", which is protected; two '
                 "VMs that write to one disk destroy it. If they are meant to share it, mark it <shareable/> in both"
@@ -226,11 +226,11 @@ async def _refuse_disk_of_another(context: Context, vm: Parsed) -> None:
             raise CommandError("usage", words)
 
 
-def _own_disks(vm: Parsed) -> set[str]:
-    """Paths of the disks that nobody else may write to."""
+def _disks(vm: Parsed, *, shared: bool = True) -> set[str]:
+    """Paths of its disks; without those that others may have too, if so asked."""
     kinds, devices = ("file", "block"), ("disk", "lun")
-    own = (d for d in vm.disks if d.get("kind") in kinds and d.get("device") in devices and not d.get("shared"))
-    return {str(disk["path"]) for disk in own if disk.get("path")}
+    disks = [disk for disk in vm.disks if disk.get("kind") in kinds and disk.get("device") in devices]
+    return {str(disk["path"]) for disk in disks if disk.get("path") and (shared or not disk.get("shared"))}
 
 
 async def _check_everywhere(context: Context, vm: Parsed) -> dict[str, tuple[str, ...]]:
