@@ -29,7 +29,9 @@ chmod +x /sbin/shutdown
         done
         [ -n "$button" ] || sleep 0.1
     done
-    head -c 24 "$button" >/dev/null
+    exec 3<"$button"
+    : >/run/listening   # a press that comes before the button is open is lost
+    head -c 24 <&3 >/dev/null
     echo "$name SHUTDOWN" >/dev/console
     sync
     poweroff -f
@@ -47,6 +49,12 @@ chmod +x /sbin/shutdown
     done
     [ -z "$agent" ] || exec qemu-ga --method=virtio-serial --path="$agent" --statedir=/run
 ) >/dev/null 2>&1 &
+
+tries=0
+while [ ! -e /run/listening ] && [ $tries -lt 100 ]; do
+    tries=$((tries + 1))
+    sleep 0.05
+done
 
 boot=$(tr -d - </proc/sys/kernel/random/boot_id | head -c 8 | tr a-f A-F)
 exec >/dev/console 2>&1
