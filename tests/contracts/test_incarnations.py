@@ -1,0 +1,20 @@
+"""What is remembered of a node's life, on files: kept over a restart of the service, gone with the node's power."""
+
+from pathlib import Path
+
+from outlast.adapters.incarnations import FileIncarnations
+
+
+def test_a_life_is_remembered_until_run_is_empty_again(tmp_path: Path) -> None:
+    run, state = tmp_path / "run", tmp_path / "state"
+    first = FileIncarnations(run, state)
+    assert first.load() == ""
+    first.store("life-1")
+    assert FileIncarnations(run, state).load() == "life-1", "a service that was started again"
+    assert FileIncarnations(tmp_path / "run after a boot", state).load() == ""
+
+
+def test_a_machine_is_the_same_for_ever_and_no_other_one_is(tmp_path: Path) -> None:
+    machine = FileIncarnations(tmp_path / "run", tmp_path / "state").machine()
+    assert FileIncarnations(tmp_path / "run after a boot", tmp_path / "state").machine() == machine
+    assert FileIncarnations(tmp_path / "run", tmp_path / "another").machine() != machine
