@@ -37,7 +37,7 @@ class Client:
     def __init__(self, path: str = "") -> None:
         self.path = path or os.environ.get("OUTLAST_SOCKET", DEFAULT_SOCKET)
 
-    def call(self, verb: str, arguments: Mapping[str, Any] | None = None, *, type: type[T], timeout_s: float = 60) -> T:
+    def call(self, verb: str, arguments: Mapping[str, Any] | None = None, *, type: type[T], timeout_s: float = 15) -> T:
         """The verb's result, validated as `type`. Raises `ControlError`."""
         for message in self._exchange(verb, arguments or {}, timeout_s):
             if "result" in message:
