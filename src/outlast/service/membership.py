@@ -180,6 +180,7 @@ class Membership:
             self.why_not = "its session record changed while it opened its session"
             return False
         self._took(record, outcome.revision)
+        self._attempt = (-1, 0.0)  # beats are counted anew: what was sent in another life is none of this one's
         if continuing and self._env.hosts.permit.until_s() <= self._env.clock.now():
             self.why_not = "its run permit passed while its session was continued"
             return False

@@ -90,14 +90,6 @@ class Daemons:
         if restart_s is not None:
             self.start_later(node, restart_s)
 
-    def stop_service(self, node: str) -> None:
-        """SIGTERM: the service ends by itself, as it likes to."""
-        service = self.services.get(node)
-        if service is not None:
-            for task in asyncio.all_tasks(self._world.loop):
-                if task.get_name() == f"service {node}":
-                    task.cancel()
-
     def freeze(self, node: str, what: str) -> None:
         """SIGSTOP to the service, or to all its resource hosts. Once more changes nothing."""
         for process in self._processes(node, what):

@@ -25,7 +25,6 @@ _PIDFD_GET_INFO = 0xC040FF0B
 _INFO_BYTES = 64
 _INFO_EXIT = 1 << 3
 _EXIT_CODE_OFFSET = 60
-_REAPED = select.POLLHUP
 _REAP_S = 0.05
 """The kernel tells how a process ended once its parent has waited for it; init does so at once."""
 
