@@ -43,6 +43,12 @@ def incarnation_of(world: World, node: str) -> str:
     return session.incarnation
 
 
+def beat_of(world: World, node: str) -> int:
+    session = session_of(world, node)
+    assert session is not None, f"{node} has no session"
+    return session.beat
+
+
 def group_of(world: World, name: str) -> Group:
     groups = {entry.key: entry.value for entry in world.database.entries(keys.GROUPS)}
     return msgspec.json.decode(groups[keys.GROUPS + name], type=Group)

@@ -1,8 +1,10 @@
 """When does a node's session go on, and when does another life of the node begin?"""
 
 import pytest
-from played import events, group_of, incarnation_of, play, played, session_of
+from played import beat_of, events, group_of, incarnation_of, play, played, session_of
 
+from outlast.core.permit import PermitRecord
+from outlast.core.timing import timing
 from outlast.model import keys
 from outlast.model.group import Wanted
 from outlast.model.node import Silence
@@ -20,6 +22,30 @@ def test_a_lost_acknowledgement_costs_a_node_neither_its_session_nor_its_vms() -
         assert incarnation_of(world, "n1") == before
         assert events(world, "permit") == []
         assert world.where("web1") == ["n1"]
+
+
+def test_a_permit_counts_from_the_sending_of_the_record_that_is_in_the_database_not_from_a_later_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    step_s = 0.005
+    with played("world", *TWO_VMS) as world:
+        machine = world.machines["n1"]
+        permits: list[tuple[int, float]] = []
+        write_permit = machine.write_permit
+
+        def noted(permit: PermitRecord) -> None:
+            permits.append((beat_of(world, "n1"), permit.until_s))
+            write_permit(permit)
+
+        monkeypatch.setattr(machine, "write_permit", noted)
+        committed_by_s: dict[int, float] = {}
+        play(world, "database unhear n1")
+        for _ in range(800):
+            play(world, f"run {step_s}")
+            committed_by_s.setdefault(beat_of(world, "n1"), machine.clock.now())
+        assert len(permits) > 2
+        for beat, until_s in permits:
+            assert until_s <= committed_by_s[beat] + timing(5.0).permit_s
 
 
 def test_a_service_that_is_back_before_its_permit_ends_goes_on_with_its_session() -> None:
