@@ -64,12 +64,14 @@ def _event(group: str, name: str) -> bool:
 def kill(group: str, *, within_s: float = 20.0) -> None:
     """Returns when no process of the group (or below it) is left. Frozen ones die too."""
 
-    def strike() -> None:
-        with suppress(FileNotFoundError):
-            (path_of(group) / "cgroup.kill").write_text("1")
-
     # Again and again: somebody may have joined between the blow and the look.
-    _wait_for(group, "populated 0", within_s, each_time=strike)
+    _wait_for(group, "populated 0", within_s, each_time=lambda: strike(group))
+
+
+def strike(group: str) -> None:
+    """Kills what is in the group now, once, and waits for nothing."""
+    with suppress(FileNotFoundError):
+        (path_of(group) / "cgroup.kill").write_text("1")
 
 
 def freeze(group: str, *, within_s: float = 10.0) -> None:

@@ -86,7 +86,8 @@ def power_off(node: NodePaths, why: str) -> None:
     """Returns when not one process of the node is left."""
     if is_on(node) or last_power(node).on:
         _remember(node, Power(on=False, why=why, at=time.time()))  # first: whoever sees it off can read why
-    cgroup.kill(node.cgroup)  # at once, also while somebody is about to power it on
+    # At once, also while somebody is about to power it on; but once: a second blow could hit the life after this one.
+    cgroup.strike(node.cgroup)
     with _switch_held(node):
         # Somebody was about to, and had no process yet: that one must go as well. But not the life that somebody
         # has given it since; then the record says "on".
