@@ -49,6 +49,9 @@ class Session(msgspec.Struct, frozen=True):
     offers: tuple[Offer, ...] = ()
     watchdog_s: float = 0.0
     """The countdown of an armed watchdog; 0 when none is armed."""
+    peers: tuple[str, ...] = ()
+    """Whose promises this node asks for when the database is away (`core/certainty.py`). A coordinator that is not
+    among them must not take the watchdog's word for this node's death: nobody asked it to wait."""
 
 
 class ProofKind(enum.Enum):

@@ -5,6 +5,8 @@ import msgspec
 
 class Settings(msgspec.Struct, frozen=True):
     name: str = "outlast"
+    id: str = ""
+    """Drawn when the cluster is created, so that two of one name are told apart."""
     node_timeout_s: float = 5.0
     """The one time-out from which the others derive (`core/timing.py`)."""
     failover_threshold: int = -1
@@ -14,3 +16,9 @@ class Settings(msgspec.Struct, frozen=True):
     """
     failover_period_s: float = 6 * 3600.0
     events_kept: int = 5000
+    vote_removal_s: float = 60.0
+    """How long a member's node must be proven dead before it is taken out of the vote."""
+    most_voters: int = 7
+    hold: str = ""
+    """Not empty: nothing is started anywhere, and this says why (a restored database whose ownership nobody has
+    confirmed yet)."""

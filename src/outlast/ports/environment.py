@@ -7,6 +7,8 @@ from typing import Protocol
 from outlast.ports.database import Database
 from outlast.ports.fence import Fence
 from outlast.ports.hosts import Hosts
+from outlast.ports.members import LocalMember, Members
+from outlast.ports.peers import Peers
 from outlast.ports.watchdog import Watchdog
 
 
@@ -45,3 +47,9 @@ class Environment:
     fence: Fence
     watchdog: Watchdog | None
     incarnations: Incarnations
+    peers: Peers | None = None
+    """None: nodes that share one file (SQLite in the lab) need no links of their own."""
+    members: Members | None = None
+    """None: the database has no members that vote."""
+    local_member: LocalMember | None = None
+    """None: no member of the database runs on this node, or somebody else sees to it."""

@@ -5,12 +5,49 @@ import msgspec
 from outlast.model.node import FenceDevice
 
 
+class EtcdConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to reach etcd; the table [etcd]. Only with `database = "etcd"`."""
+
+    endpoints: tuple[str, ...]
+    """The first to be tried; the others are learnt from the members."""
+    prefix: str = "outlast/"
+    """Before every key, so that several clusters (and others) can share one etcd."""
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    """Files. The client's certificate must have no common name (etcd's gateway refuses it with users)."""
+    user: str = ""
+    password_file: str = ""
+
+
+class MemberConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The member of etcd that Outlast runs on this node; the table [member]. Without it etcd is somebody else's."""
+
+    data_dir: str = "/var/lib/outlast/etcd"
+    client_url: str = ""
+    peer_url: str = ""
+    supervisor: str = "systemd"
+    """"systemd", or "s6:/path/to/service/directory" (the lab)."""
+    heartbeat_ms: int = 50
+    election_ms: int = 500
+
+
+class PeersConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The links between the services; the table [peers]."""
+
+    port: int = 7405
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    """Files. Without them the links are neither encrypted nor proven: for the lab's SQLite only."""
+
+
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One node's own settings. Everything else is in the database."""
 
     node: str
     database: str
-    """"sqlite:/path/to/cluster.db"."""
+    """"sqlite:/path/to/cluster.db" or "etcd" (then with the table [etcd])."""
     address: str = ""
     watchdog: str = ""
     """"lab:/path/to/watchdog.sock", or empty for none."""
@@ -19,3 +56,6 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cluster: str = "outlast"
     fence: tuple[FenceDevice, ...] = ()
     run_dir: str = "/run/outlast"
+    etcd: EtcdConfig | None = None
+    member: MemberConfig | None = None
+    peers: PeersConfig | None = None

@@ -1,0 +1,114 @@
+"""What Outlast needs to know and change about the members that carry the cluster database: who votes.
+
+Two halves. `Members` is the engine's own membership, asked through any member that answers. `LocalMember` is the
+process of this node's own member. SQLite has neither.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from outlast.ports.database import Unavailable
+
+__all__ = ["LocalMember", "Member", "MemberStatus", "Members", "NotReady", "Start", "Unavailable"]
+
+
+class Member(msgspec.Struct, frozen=True):
+    id: str
+    """The engine's own id, hex without 0x. A member that was removed and came back has another."""
+    name: str
+    """The node's or witness's name; "" for one that was added and has not started yet."""
+    peer_urls: tuple[str, ...]
+    client_urls: tuple[str, ...] = ()
+    learner: bool = False
+    """A learner gets everything that is written and does not vote."""
+
+
+class MemberStatus(msgspec.Struct, frozen=True):
+    """What one member says of itself. Needs no quorum."""
+
+    id: str
+    leader: str
+    """The id of the member that leads as this one sees it; "" when it sees none."""
+    term: int
+    index: int
+    """How far its log is committed, as it knows."""
+    version: str
+    database_bytes: int = 0
+    problems: tuple[str, ...] = ()
+    """Alarms (no space, corrupt), for people; empty when it is well."""
+
+
+class NotReady(Exception):
+    """A learner that has not caught up yet cannot vote. Try again."""
+
+
+class Members(Protocol):
+    """Every call but `status` needs a quorum, and raises `Unavailable` without one."""
+
+    async def list(self, *, timeout_s: float) -> Sequence[Member]: ...
+
+    async def add_learner(self, peer_urls: Sequence[str], *, timeout_s: float) -> Member:
+        """Raises ValueError when the engine refuses (already there, too many learners), with its words."""
+        ...
+
+    async def promote(self, id: str, *, timeout_s: float) -> None:
+        """Raises `NotReady`."""
+        ...
+
+    async def remove(self, id: str, *, timeout_s: float) -> None:
+        """No error when it is gone already. Raises ValueError when the engine refuses."""
+        ...
+
+    async def move_leader(self, id: str, *, timeout_s: float) -> None:
+        """Make a voting member lead. Best effort; raises ValueError when it cannot."""
+        ...
+
+    async def status(self, client_url: str, *, timeout_s: float) -> MemberStatus:
+        """Of the one member at that address. Raises `Unavailable`."""
+        ...
+
+
+class Start(msgspec.Struct, frozen=True):
+    """How this node's member starts."""
+
+    initial: Mapping[str, str]
+    """Name to peer address of all members it is to find; only read when it has no data yet."""
+    existing: bool = True
+    """It joins members that run already, rather than founding a cluster."""
+    alone: bool = False
+    """It goes on as the only member, with the data it has: all others are out for good. Nothing but a proof that they
+    run nothing may lead to this."""
+
+
+class LocalMember(Protocol):
+    """This node's own member process (a unit of systemd, a supervised process in the lab)."""
+
+    client_url: str
+    peer_url: str
+
+    def has_data(self) -> bool: ...
+
+    def marks(self) -> Mapping[str, str]:
+        """What was noted beside the data, on the same disk, by `mark`. Empty when nothing was."""
+        ...
+
+    def mark(self, marks: Mapping[str, str]) -> None:
+        """Note it durably (fsync) in place of what was noted before."""
+        ...
+
+    async def start(self, how: Start) -> None:
+        """Returns when the process has been started; it may not serve yet. No error when it runs already.
+        Raises OSError with words when it cannot be started."""
+        ...
+
+    async def stop(self) -> None:
+        """Returns when the process is gone. Safe to repeat."""
+        ...
+
+    async def runs(self) -> bool: ...
+
+    async def wipe(self) -> None:
+        """Stop it and throw its data away (kept aside once, as DIR.old, for people). The marks stay."""
+        ...
