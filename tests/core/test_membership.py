@@ -121,3 +121,12 @@ def test_the_permit_has_passed_when_the_first_observer_may_call_the_node_silent(
     own = Session(times)
     own.renewed(sent_at)
     assert not own.valid(sent_at + seen_later_s + times.node_timeout_s)
+
+
+def test_an_observer_is_steady_since_its_last_outage_and_not_at_all_while_it_is_cut_off() -> None:
+    watcher = observer()
+    beats(watcher, until_s=10.0)
+    assert watcher.steady_s(10.0) == 10.0
+    assert watcher.steady_s(10.0 + TIMES.steady_gap_s + 0.1) == 0.0
+    watcher.own_write_acknowledged(20.0)
+    assert watcher.steady_s(20.5) == 0.5

@@ -35,6 +35,12 @@ class Observer:
             self._steady_since = now
         self._acknowledged_at = now
 
+    def steady_s(self, now: float) -> float:
+        """For how long this node's own writes have been acknowledged without a pause; 0 while it is cut off."""
+        if now - self._acknowledged_at > self.timing.steady_gap_s:
+            return 0.0
+        return now - self._steady_since
+
     def silent_s(self, nodes: Iterable[str], now: float) -> dict[str, float]:
         """The nodes judged silent, and for how long nothing of theirs was seen."""
         if now - self._acknowledged_at > self.timing.steady_gap_s:

@@ -26,7 +26,8 @@ class Observed(msgspec.Struct, frozen=True):
     silent_s: Mapping[str, float] = msgspec.field(default_factory=dict)
     """Nodes judged silent, and for how long no new session record of theirs was seen."""
     silence_age_s: Mapping[str, float] = msgspec.field(default_factory=dict)
-    """Since when each silence record has been in the database, as seen by this node."""
+    """Since when each silence record has been in the database, as seen by this node, and the database been there all
+    the while: after an outage it counts anew, as all observers' timers do."""
     failure_age_s: Mapping[str, float] = msgspec.field(default_factory=dict)
     """By failure id: since when this node has known it."""
     fence_reports: Mapping[str, FenceReport] = msgspec.field(default_factory=dict)

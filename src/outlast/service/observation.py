@@ -29,10 +29,13 @@ class Observation:
         failures = dict.fromkeys(failure.id for group in store.groups.values() for failure in group.failures)
         _keep_first_seen(self._silences, silences, now)
         _keep_first_seen(self._failures, failures, now)
+        steady_s = self._observer.steady_s(now)
         observed = Observed(
             silent_s=self._observer.silent_s(store.sessions, now),
             silence_age_s={
-                name: now - self._silences[f"{name} {silence.incarnation}"] for name, silence in store.silences.items()
+                # While the database was away, the silent node may have run on because nobody could decide without it.
+                name: min(now - self._silences[f"{name} {silence.incarnation}"], steady_s)
+                for name, silence in store.silences.items()
             },
             failure_age_s={id: now - at for id, at in self._failures.items()},
             fence_reports=dict(self._fence_reports()),
