@@ -54,6 +54,9 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     node_timeout_s: float = 5.0
     """Used only when this node creates the cluster's record."""
     cluster: str = "outlast"
+    cluster_id: str = ""
+    """Of the cluster that this node was set up for: with a database that belongs to another one, whatever its name, the
+    service refuses to run. Empty: not checked."""
     fence: tuple[FenceDevice, ...] = ()
     run_dir: str = "/run/outlast"
     etcd: EtcdConfig | None = None
