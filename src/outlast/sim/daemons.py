@@ -17,6 +17,7 @@ from outlast.sim.database import SimConnection
 from outlast.sim.fence import SimFence
 from outlast.sim.hosts import SimHost, SimHosts
 from outlast.sim.machine import Machine
+from outlast.sim.peers import SimPeers
 from outlast.sim.process import OUTSIDE, Process
 
 if TYPE_CHECKING:
@@ -139,10 +140,12 @@ class Daemons:
             fence=SimFence(self._world.machines, self._world.powers),
             watchdog=self._world.watchdogs[node] if self._world.setup.watchdogs else None,
             incarnations=SimIncarnations(machine),
+            peers=SimPeers(self._world.exchange, machine),
         )
         config = NodeConfig(
             node=node,
             database="simulated",
+            address=self._world.address(node),
             node_timeout_s=self._world.setup.node_timeout_s,
             fence=self._world.fence_devices(node),
         )

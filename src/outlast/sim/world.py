@@ -28,8 +28,10 @@ from outlast.sim.clock import SimClock
 from outlast.sim.daemons import Daemons, Service
 from outlast.sim.database import Fate, Outage, SimDatabase
 from outlast.sim.fence import FencePower
+from outlast.sim.links import Links
 from outlast.sim.loop import SimLoop
 from outlast.sim.machine import Machine
+from outlast.sim.peers import Exchange
 from outlast.sim.permits import PermitWatch
 from outlast.sim.process import OUTSIDE
 from outlast.sim.setup import Setup
@@ -60,6 +62,8 @@ class World:
         self.powers = {name: FencePower() for name in setup.nodes}
         self.machines = {name: self._machine(name) for name in setup.nodes}
         self.watchdogs = {name: SimWatchdog(machine) for name, machine in self.machines.items()}
+        self.links = Links(self.loop, way_s=self.database.way_s)
+        self.exchange = Exchange(self.links)
         self.daemons = Daemons(self)
         self._deaf: dict[str, None] = {}
         self._permit_watches = [PermitWatch(self, name) for name in setup.nodes]
@@ -123,6 +127,9 @@ class World:
 
     def fence_devices(self, node: str) -> tuple[FenceDevice, ...]:
         return (FenceDevice("fence_sim", {"plug": node}),) if self.setup.fenced else ()
+
+    def address(self, node: str) -> str:
+        return f"{node}.simulated"
 
     def identity(self, name: str) -> str:
         return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
@@ -276,7 +283,7 @@ class World:
         return lambda: 0.001 + 0.004 * draw() ** 4
 
     def _node_record(self, name: str) -> NodeRecord:
-        return NodeRecord(name, fence=self.fence_devices(name))
+        return NodeRecord(name, address=self.address(name), fence=self.fence_devices(name))
 
     def _write(self, *writes: Put) -> None:
         if self.services:  # somebody may watch: the news need a running loop
