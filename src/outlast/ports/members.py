@@ -11,7 +11,7 @@ import msgspec
 
 from outlast.ports.database import Unavailable
 
-__all__ = ["LocalMember", "Member", "MemberStatus", "Members", "NotReady", "Start", "Unavailable"]
+__all__ = ["FIRST_START", "LocalMember", "Member", "MemberStatus", "Members", "NotReady", "Start", "Unavailable"]
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -80,6 +80,11 @@ class Start(msgspec.Struct, frozen=True):
     alone: bool = False
     """It goes on as the only member, with the data it has: all others are out for good. Nothing but a proof that they
     run nothing may lead to this."""
+
+
+FIRST_START = "first-start"
+"""The mark that setting up a node leaves: how its member starts for the first time (`Start` as JSON). A member without
+data and without this mark is not started: what it belonged to is not known here."""
 
 
 class LocalMember(Protocol):

@@ -27,7 +27,7 @@ class MemberConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     client_url: str = ""
     peer_url: str = ""
     supervisor: str = "systemd"
-    """"systemd", or "s6:/path/to/service/directory" (the lab)."""
+    """"systemd", or "s6:/path/to/service/directories" (the lab)."""
     heartbeat_ms: int = 50
     election_ms: int = 500
 
