@@ -13,6 +13,7 @@ from outlast.model.node import Coordinator, FenceDevice, Node, Offer, Proof, Pro
 from outlast.model.settings import Settings
 from outlast.model.status import GroupStatus, ResourceStatus, State
 from outlast.model.view import ClusterView, FenceReport, Observed
+from outlast.model.watchdog import Strength
 
 NODES = ("n1", "n2", "n3")
 AGENT = FenceDevice("fence_lab", {"plug": "1"})
@@ -25,7 +26,13 @@ def node(name: str, *, fenced: bool = True, paused: bool = False) -> Node:
 
 def session(name: str, *, life: int = 1, watchdog_s: float = 0.0, offers: Iterable[Offer] = (Offer("vm"),)) -> Session:
     return Session(
-        name, incarnation(name, life), beat=7, machine=f"m-{name}", offers=tuple(offers), watchdog_s=watchdog_s
+        name,
+        incarnation(name, life),
+        beat=7,
+        machine=f"m-{name}",
+        offers=tuple(offers),
+        watchdog_s=watchdog_s,
+        watchdog=Strength.HARDWARE if watchdog_s else None,
     )
 
 

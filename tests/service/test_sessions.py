@@ -115,7 +115,7 @@ def test_a_node_whose_resource_hosts_do_not_start_is_no_member_before_it_knows_w
 class GoneWatchdog(SimWatchdog):
     """As a device is whose driver has been unloaded."""
 
-    def arm(self, timeout_s: float) -> None:
+    def arm(self, timeout_s: float) -> float:
         raise OSError("no such device")
 
     def feed(self) -> None:

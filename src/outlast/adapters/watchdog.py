@@ -8,9 +8,13 @@ not stop the countdown, only `disarm` does.
 import socket
 from contextlib import suppress
 
+from outlast.model.watchdog import Strength
+
 
 class LabWatchdog:
-    kind = "lab"
+    strength = Strength.HARDWARE
+    words = "the lab's watchdog, outside the node"
+    counts_on = False
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -22,9 +26,13 @@ class LabWatchdog:
         """As armed last; 0 when it is not armed."""
         return self._timeout_s
 
-    def arm(self, timeout_s: float) -> None:
+    def length_s(self, timeout_s: float) -> float:
+        return timeout_s
+
+    def arm(self, timeout_s: float) -> float:
         self._send(f"arm {timeout_s:.3f}")
         self._timeout_s = timeout_s
+        return timeout_s
 
     def feed(self) -> None:
         if not self._timeout_s:

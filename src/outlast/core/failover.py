@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from outlast.core import placement, proof, restarts
 from outlast.core.group_state import reported
+from outlast.core.watchdog import proving_s
 from outlast.model.group import Failure, Group, Wanted
 from outlast.model.plan import Action, Assign, ClearMove, DeclareSilent, ForgetFailures, Plan, Waiting
 from outlast.model.status import ResourceStatus, State
@@ -46,7 +47,7 @@ class _Round:
             if session is None or node in self.view.silences or node == self.view.me:
                 continue
             why = f"{node} wrote no session record for {silent_s:.1f} s"
-            self.actions.append(DeclareSilent(node, session.incarnation, session.watchdog_s, why))
+            self.actions.append(DeclareSilent(node, session.incarnation, proving_s(session, self.view.settings), why))
 
     def look_at(self, group: Group) -> None:
         old = restarts.outdated(group, self.view)

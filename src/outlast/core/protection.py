@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from outlast.core import placement, restarts
+from outlast.core.watchdog import proving_s
 from outlast.model.group import Group
 from outlast.model.view import ClusterView
 
@@ -42,7 +43,7 @@ def protection(group: Group, view: ClusterView) -> Protection:
 def provable(node: str, view: ClusterView) -> bool:
     """Could this node's death be proven without an administrator?"""
     session = view.sessions.get(node)
-    return bool(view.nodes[node].fence) or (session is not None and session.watchdog_s > 0)
+    return bool(view.nodes[node].fence) or (session is not None and proving_s(session, view.settings) > 0)
 
 
 def _by_reason(nodes: Mapping[str, str]) -> str:

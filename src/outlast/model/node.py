@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from outlast.model.watchdog import Strength
+
 
 class FenceDevice(msgspec.Struct, frozen=True):
     """A fence agent and its parameters, as it would be given them on standard input."""
@@ -48,7 +50,9 @@ class Session(msgspec.Struct, frozen=True):
     """Which machine bears the node's name, so that two of one name are told apart."""
     offers: tuple[Offer, ...] = ()
     watchdog_s: float = 0.0
-    """The countdown of an armed watchdog; 0 when none is armed."""
+    """Everything that runs here runs under an armed watchdog with this countdown; 0: there is none."""
+    watchdog: Strength | None = None
+    """What that watchdog survives."""
     peers: tuple[str, ...] = ()
     """Whose promises this node asks for when the database is away (`core/certainty.py`). A coordinator that is not
     among them must not take the watchdog's word for this node's death: nobody asked it to wait."""

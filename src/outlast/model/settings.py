@@ -2,6 +2,8 @@
 
 import msgspec
 
+from outlast.model.watchdog import Strength
+
 
 class Settings(msgspec.Struct, frozen=True):
     name: str = "outlast"
@@ -19,6 +21,8 @@ class Settings(msgspec.Struct, frozen=True):
     vote_removal_s: float = 60.0
     """How long a member's node must be proven dead before it is taken out of the vote."""
     most_voters: int = 7
+    watchdog_strength: tuple[Strength, ...] = (Strength.HARDWARE, Strength.KERNEL)
+    """Which watchdogs' time counts as proof of death."""
     hold: str = ""
     """Not empty: nothing is started anywhere, and this says why (a restored database whose ownership nobody has
     confirmed yet)."""

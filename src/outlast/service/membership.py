@@ -19,6 +19,7 @@ from outlast.ports.database import Committed, Compare, Delete, Unavailable, Writ
 from outlast.ports.environment import Environment
 from outlast.service.journal import Journal
 from outlast.service.store import RETRY_S, Store, put
+from outlast.service.watchdog import Arming
 
 log = structlog.get_logger()
 
@@ -32,7 +33,7 @@ PATIENCE = 4
 class Membership:
     """This node's session, from opening to end."""
 
-    def __init__(self, store: Store, env: Environment, journal: Journal, session: OwnSession) -> None:
+    def __init__(self, store: Store, env: Environment, journal: Journal, session: OwnSession, watchdog: Arming) -> None:
         self.incarnation = ""
         self.opened = asyncio.Event()
         """Set while the session is open."""
@@ -49,7 +50,9 @@ class Membership:
         self._answer_s = 0.0
         """How long the database took to acknowledge the last renewal."""
         self._left = False
+        self._watchdog = watchdog
         self._hurry = asyncio.Event()
+        watchdog.claim_changed = self._hurry.set
 
     @property
     def _timing(self) -> Timing:
@@ -95,7 +98,12 @@ class Membership:
             if not self._session.valid(sent_at):
                 # What ran was stopped by the resource hosts when the permit ended: that session cannot be mended.
                 return self._lost("it could not be renewed in time")
-            record = msgspec.structs.replace(self._record, beat=self._record.beat + 1)
+            record = msgspec.structs.replace(
+                self._record,
+                beat=self._record.beat + 1,
+                watchdog_s=self._watchdog.claim_s,
+                watchdog=self._watchdog.strength,
+            )
             if self._attempt[0] != record.beat:
                 self._attempt = (record.beat, sent_at)
             compares = [Compare(self._session_key, self._revision), Compare(self._silence_key, 0)]
@@ -135,8 +143,7 @@ class Membership:
 
     def stand_down(self) -> None:
         """Nothing runs here and there is no session: the watchdog need not cut this node's power."""
-        if self._env.watchdog is not None:
-            self._env.watchdog.disarm()
+        self._watchdog.stand_down()
 
     @property
     def _session_key(self) -> str:
@@ -154,11 +161,13 @@ class Membership:
             self.why_not = "the session of its last service is over"
             return False
         present = self._store.sessions.get(self._store.me)
+        self._watchdog.prepare(self._timing.watchdog_s, running=continuing)
         record = msgspec.structs.replace(
             self._record,
             incarnation=self._journal.new_id() if fresh else self._env.incarnations.load(),
             beat=0 if fresh or present is None else present.beat + 1,
-            watchdog_s=self._arm_watchdog(),
+            watchdog_s=self._watchdog.claim_s,
+            watchdog=self._watchdog.strength,
         )
         writes: list[Write] = [put(self._session_key, record)]
         if fresh:
@@ -240,6 +249,7 @@ class Membership:
         # Offers may have changed while the record was on its way; the newest are told next time.
         self._record = msgspec.structs.replace(record, offers=self._record.offers)
         self._revision = revision
+        self._watchdog.told(record.watchdog_s)
 
     def _acknowledged(self, sent_at: float) -> bool:
         """A renewal sent at that time was acknowledged. False when that came too late to be worth anything."""
@@ -254,32 +264,11 @@ class Membership:
         assert self._session.permit_until_s is not None
         self._env.hosts.permit.extend(self._session.permit_until_s)
         if now - sent_at <= self._timing.feed_within_s:
-            self._feed_watchdog()
+            self._watchdog.feed()
         return True
-
-    def _feed_watchdog(self) -> None:
-        """One that is gone is no proof of anything any more: the next record says so."""
-        if self._env.watchdog is None or not self._record.watchdog_s:
-            return
-        try:
-            self._env.watchdog.feed()
-        except OSError as error:
-            log.warning("the watchdog cannot be fed, and counts no more", why=str(error))
-            self._record = msgspec.structs.replace(self._record, watchdog_s=0.0)
-            self._hurry.set()
 
     def _lost(self, why: str) -> str:
         self._session.closed()
         self.opened.clear()
         self.why_not = why
         return why
-
-    def _arm_watchdog(self) -> float:
-        if self._env.watchdog is None:
-            return 0.0
-        try:
-            self._env.watchdog.arm(self._timing.watchdog_s)
-        except OSError as error:
-            log.warning("the watchdog cannot be armed", why=str(error))
-            return 0.0
-        return self._timing.watchdog_s

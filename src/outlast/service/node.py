@@ -40,6 +40,7 @@ from outlast.service.reporting import Reporting
 from outlast.service.resources import Resources
 from outlast.service.store import READ_TIMEOUT_S, RETRY_S, Store, put
 from outlast.service.surveys import Surveys
+from outlast.service.watchdog import Arming
 
 __all__ = ["Node", "NodeConfig"]
 
@@ -59,8 +60,9 @@ class Node:
         self._journal = Journal(config.node, env.clock)
         self.store = Store(config.node, env.database, env.clock, self._observer)
         self.hosts = HostKeeper(env)
-        self.resources = Resources(self.store, env, self.hosts, self._session)
-        self.membership = Membership(self.store, env, self._journal, self._session)
+        self.watchdog = Arming(env.watchdog, env.clock)
+        self.resources = Resources(self.store, env, self.hosts, self._session, self.watchdog)
+        self.membership = Membership(self.store, env, self._journal, self._session, self.watchdog)
         self._fence_wake = asyncio.Event()
         self._fencing = Fencing(env.fence, lambda: self._session.valid(env.clock.now()), self._fence_wake)
         self.observation = Observation(self.store, env.clock, self._observer, lambda: self._fencing.reports)
@@ -94,6 +96,7 @@ class Node:
             tasks.create_task(self.resources.run())
             tasks.create_task(self._reporting.run())
             tasks.create_task(self._poller.run())
+            tasks.create_task(self.watchdog.run())
             tasks.create_task(self.surveys.run())
             tasks.create_task(self._offers())
             tasks.create_task(self.coordinating.run())

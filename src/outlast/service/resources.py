@@ -23,6 +23,7 @@ from outlast.service.calls import Calls
 from outlast.service.hosts import CallTimedOut, HostGone, HostKeeper, HostReady, OffersChanged
 from outlast.service.local import Local, Remark
 from outlast.service.store import Store
+from outlast.service.watchdog import Arming
 
 log = structlog.get_logger()
 
@@ -30,7 +31,9 @@ RETRY_INTERVAL_S = 3.0
 
 
 class Resources:
-    def __init__(self, store: Store, env: Environment, hosts: HostKeeper, session: OwnSession) -> None:
+    def __init__(
+        self, store: Store, env: Environment, hosts: HostKeeper, session: OwnSession, watchdog: Arming
+    ) -> None:
         self.locals: dict[str, Local] = {}
         self.changed = asyncio.Event()
         """Set when there may be something to report."""
@@ -41,6 +44,8 @@ class Resources:
         self._env = env
         self._hosts = hosts
         self._session = session
+        self._watchdog = watchdog
+        watchdog.watch(lambda: [local.state for local in self.locals.values()])
         self.calls = Calls(env, hosts)
         self.settled = asyncio.Event()
         """Set with every change of a state."""
@@ -93,6 +98,7 @@ class Resources:
             group = self._store.groups.get(local.resource.group)
             if state is S.FAILED and group is not None:
                 local.failed_epoch = group.epoch
+            self._watchdog.look()
         if call is not Call.NONE:
             self._start(local, call)
         self.changed.set()
@@ -209,7 +215,8 @@ class Resources:
             case Step.NOTHING | Step.ANNOUNCE:
                 pass
             case Step.ONLINE:
-                self.feed(local, E.WANT_ONLINE)
+                if self._watchdog.may_start():
+                    self.feed(local, E.WANT_ONLINE)
             case Step.OFFLINE:
                 self.feed(local, E.WANT_OFFLINE)
             case Step.TERMINATE:
@@ -234,6 +241,7 @@ class Resources:
 
     def _let_go(self, local: Local, *, forget: bool) -> None:
         del self.locals[local.name]
+        self._watchdog.look()
         if local.task is not None and local.task is not asyncio.current_task():
             local.task.cancel()
         if self._tasks is not None:

@@ -236,4 +236,4 @@ def _split(key: str) -> tuple[str, str]:
 
 
 def _without_beat(session: Session) -> tuple[object, ...]:
-    return session.incarnation, session.offers, session.watchdog_s
+    return session.incarnation, session.offers, session.watchdog_s, session.watchdog

@@ -2,6 +2,7 @@
 
 from asyncio import TimerHandle
 
+from outlast.model.watchdog import Strength
 from outlast.sim.machine import Machine
 from outlast.sim.process import OUTSIDE
 
@@ -9,7 +10,9 @@ from outlast.sim.process import OUTSIDE
 class SimWatchdog:
     """One device per node. It outlives the service that armed it, as hardware does."""
 
-    kind = "simulated"
+    strength = Strength.HARDWARE
+    words = "a simulated watchdog"
+    counts_on = False
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -21,9 +24,13 @@ class SimWatchdog:
     def armed(self) -> bool:
         return self._timeout_s > 0.0
 
-    def arm(self, timeout_s: float) -> None:
+    def length_s(self, timeout_s: float) -> float:
+        return timeout_s
+
+    def arm(self, timeout_s: float) -> float:
         self._timeout_s = timeout_s
         self.feed()
+        return timeout_s
 
     def feed(self) -> None:
         if not self.armed:

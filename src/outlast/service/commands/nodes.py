@@ -2,6 +2,7 @@
 
 import msgspec
 
+from outlast.core.watchdog import proving_s
 from outlast.model import keys
 from outlast.model.answers import NodeRow
 from outlast.model.node import Proof, ProofKind, Silence
@@ -54,7 +55,7 @@ def _silence(view: ClusterView, name: str) -> Silence:
             "impossible", f"{name} is alive: it wrote a session record just now. Switch it off first; its VMs run there"
         )
     words = f"{name} wrote no session record for {view.observed.silent_s[name]:.1f} s"
-    return Silence(name, session.incarnation, words, session.watchdog_s)
+    return Silence(name, session.incarnation, words, proving_s(session, view.settings))
 
 
 async def pause(context: Context, want: Named) -> str:
