@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from outlast.ports.trust import WrongRequest
+
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,10 +25,6 @@ AUTHORITY_DAYS = 30 * 365
 NODE_DAYS = 365
 BACKDATED = timedelta(days=1)
 """Clocks of machines differ, and one may be set back: a certificate is good a day before it was made."""
-
-
-class WrongRequest(ValueError):
-    """What should be signed is no request for a certificate of this cluster; the text says why."""
 
 
 def create_key() -> str:

@@ -1,0 +1,68 @@
+"""Where does this node keep its certificate, and the authority's? The port `Trust` on files below /etc/outlast.
+
+pki/authority.crt   on every machine of the cluster
+pki/authority.key   on nodes, not on witnesses
+pki/node.crt, node.key
+secrets.key, and what an existing etcd asks for: on nodes, the same everywhere
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from outlast.adapters import pki
+
+ETC = Path("/etc/outlast")
+AUTHORITY = "pki/authority.crt"
+AUTHORITY_KEY = "pki/authority.key"
+CERTIFICATE = "pki/node.crt"
+KEY = "pki/node.key"
+SHARED = (AUTHORITY_KEY, "secrets.key", "pki/etcd-ca.crt", "pki/etcd.crt", "pki/etcd.key", "etcd-password")
+
+
+class FileTrust:
+    def __init__(self, etc: Path = ETC) -> None:
+        self._etc = etc
+
+    def authority(self) -> str:
+        return self._read(AUTHORITY)
+
+    def can_sign(self) -> bool:
+        return (self._etc / AUTHORITY_KEY).exists()
+
+    def sign(self, request: str, names: Sequence[str]) -> str:
+        return pki.sign(self.authority(), self._read(AUTHORITY_KEY), request, names, datetime.now(UTC))
+
+    def lifetime_s(self) -> tuple[float, float]:
+        since, until = pki.validity(self._read(CERTIFICATE))
+        return (until - since).total_seconds(), (until - datetime.now(UTC)).total_seconds()
+
+    def request(self) -> tuple[str, Sequence[str]]:
+        return pki.create_request(self._read(KEY)), pki.names_of(self._read(CERTIFICATE))
+
+    def install(self, certificate: str) -> None:
+        write_secret(self._etc / CERTIFICATE, certificate)
+
+    def shared(self) -> Mapping[str, str]:
+        found = {}
+        for name in SHARED:
+            with suppress(FileNotFoundError):
+                found[name] = self._read(name)
+        return found
+
+    def _read(self, name: str) -> str:
+        return (self._etc / name).read_text()
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Whole or not at all, for root alone from its first moment on, and on the disk when this returns."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.rename(path)
