@@ -71,6 +71,8 @@ class Enrolled(msgspec.Struct, frozen=True, tag="enrolled"):
     prefix: str
     user: str
     node_timeout_s: float
+    ours: bool
+    """Whether Outlast runs etcd for this cluster; else `files` has what the other one asks for."""
     member: bool
     """Whether it shall carry a member of the database."""
     words: str

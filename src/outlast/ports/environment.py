@@ -9,6 +9,7 @@ from outlast.ports.fence import Fence
 from outlast.ports.hosts import Hosts
 from outlast.ports.members import LocalMember, Members
 from outlast.ports.peers import Peers
+from outlast.ports.trust import Trust
 from outlast.ports.watchdog import Watchdog
 
 
@@ -53,3 +54,5 @@ class Environment:
     """None: the database has no members that vote."""
     local_member: LocalMember | None = None
     """None: no member of the database runs on this node, or somebody else sees to it."""
+    trust: Trust | None = None
+    """None: there are no certificates, and nobody joins (SQLite)."""

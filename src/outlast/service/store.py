@@ -13,6 +13,7 @@ import msgspec
 from outlast.core.membership import Observer
 from outlast.model import keys
 from outlast.model.group import Group, Resource
+from outlast.model.member import Join, MemberRecord
 from outlast.model.node import Coordinator, Node, Session, Silence
 from outlast.model.settings import Settings
 from outlast.model.status import GroupStatus
@@ -34,6 +35,8 @@ _KINDS: tuple[tuple[str, type], ...] = (
     (keys.NODES, Node),
     (keys.SURVEYS, Survey),
     (keys.ANSWERS, Answer),
+    (keys.MEMBERS, MemberRecord),
+    (keys.JOINS, Join),
     (keys.CLUSTER, Settings),
     (keys.COORDINATOR, Coordinator),
 )
@@ -94,6 +97,8 @@ class Store:
         self.statuses: dict[str, GroupStatus] = self._tables[keys.STATUS]
         self.surveys: dict[str, Survey] = self._tables[keys.SURVEYS]
         self.answers: dict[str, Answer] = self._tables[keys.ANSWERS]
+        self.members: dict[str, MemberRecord] = self._tables[keys.MEMBERS]
+        self.joins: dict[str, Join] = self._tables[keys.JOINS]
         self.database = database
         self._clock = clock
         self._revisions: dict[str, int] = {}
