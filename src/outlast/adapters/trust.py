@@ -29,6 +29,9 @@ class FileTrust:
     def authority(self) -> str:
         return self._read(AUTHORITY)
 
+    def fingerprint(self) -> bytes:
+        return pki.fingerprint(self.authority())
+
     def can_sign(self) -> bool:
         return (self._etc / AUTHORITY_KEY).exists()
 

@@ -11,6 +11,8 @@ from outlast.model.enrolment import Enrol
 from outlast.model.member import Join
 from outlast.model.node import Node, Session
 
+PORT = 7405
+"""Of the links between the services, unless something else is set."""
 JOIN_LIMIT_S = 600.0
 """After that, a join that did not end is cleared away. On a slow network a large database may take minutes."""
 RENEW_BELOW = 1 / 3

@@ -29,6 +29,7 @@ KINDS = {
     "node-silent": "the coordinator wrote a node's silence to the database",
     "node-dead": "a node's death is proven",
     "node-changed": "a node was added, paused, resumed or changed",
+    "joining": "a machine began to join the cluster, joined it, or gave up; or a token for one was given out",
     "coordinator": "another node coordinates",
     "fence": "a fence agent was tried",
     "failed": "a resource failed",

@@ -15,6 +15,10 @@ class Trust(Protocol):
         """The authority's certificate, PEM."""
         ...
 
+    def fingerprint(self) -> bytes:
+        """SHA-256 of the authority's certificate."""
+        ...
+
     def can_sign(self) -> bool:
         """Nodes hold the authority's key; witnesses do not."""
         ...
