@@ -21,6 +21,32 @@ class MemberRecord(msgspec.Struct, frozen=True):
     peer_url: str = ""
 
 
+class Member(msgspec.Struct, frozen=True):
+    id: str
+    """The engine's own id, hex without 0x. A member that was removed and came back has another."""
+    name: str
+    """The node's or witness's name; "" for one that was added and has not started yet."""
+    peer_urls: tuple[str, ...]
+    client_urls: tuple[str, ...] = ()
+    learner: bool = False
+    """A learner gets everything that is written and does not vote."""
+
+
+class MemberStatus(msgspec.Struct, frozen=True):
+    """What one member says of itself. Needs no quorum."""
+
+    id: str
+    leader: str
+    """The id of the member that leads as this one sees it; "" when it sees none."""
+    term: int
+    index: int
+    """How far its log is committed, as it knows."""
+    version: str
+    database_bytes: int = 0
+    problems: tuple[str, ...] = ()
+    """Alarms (no space, corrupt), for people; empty when it is well."""
+
+
 class Join(msgspec.Struct, frozen=True):
     """A token that was given out, and what became of it. Key `joins/HASH`, with the hash of the token's secret.
 

@@ -9,35 +9,10 @@ from typing import Protocol
 
 import msgspec
 
+from outlast.model.member import Member, MemberStatus
 from outlast.ports.database import Unavailable
 
 __all__ = ["FIRST_START", "LocalMember", "Member", "MemberStatus", "Members", "NotReady", "Start", "Unavailable"]
-
-
-class Member(msgspec.Struct, frozen=True):
-    id: str
-    """The engine's own id, hex without 0x. A member that was removed and came back has another."""
-    name: str
-    """The node's or witness's name; "" for one that was added and has not started yet."""
-    peer_urls: tuple[str, ...]
-    client_urls: tuple[str, ...] = ()
-    learner: bool = False
-    """A learner gets everything that is written and does not vote."""
-
-
-class MemberStatus(msgspec.Struct, frozen=True):
-    """What one member says of itself. Needs no quorum."""
-
-    id: str
-    leader: str
-    """The id of the member that leads as this one sees it; "" when it sees none."""
-    term: int
-    index: int
-    """How far its log is committed, as it knows."""
-    version: str
-    database_bytes: int = 0
-    problems: tuple[str, ...] = ()
-    """Alarms (no space, corrupt), for people; empty when it is well."""
 
 
 class NotReady(Exception):
@@ -45,7 +20,7 @@ class NotReady(Exception):
 
 
 class Members(Protocol):
-    """Every call but `status` needs a quorum, and raises `Unavailable` without one."""
+    """Every call but `status` and `known_to` needs a quorum, and raises `Unavailable` without one."""
 
     async def list(self, *, timeout_s: float) -> Sequence[Member]: ...
 
@@ -67,6 +42,11 @@ class Members(Protocol):
 
     async def status(self, client_url: str, *, timeout_s: float) -> MemberStatus:
         """Of the one member at that address. Raises `Unavailable`."""
+        ...
+
+    async def known_to(self, client_url: str, *, timeout_s: float) -> Sequence[Member]:
+        """The members as the one at that address knows them, without asking the others: what it has applied of its own
+        log, which may be old. Raises `Unavailable`."""
         ...
 
 
