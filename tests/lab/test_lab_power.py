@@ -1,6 +1,5 @@
 """The lab's BMCs, its fence agent and its watchdogs, as a node meets them."""
 
-import os
 import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +14,9 @@ pytestmark = pytest.mark.lab
 
 FEEDER = """
 import sys, time
-from outlast.adapters.watchdog import LabWatchdog
-watchdog = LabWatchdog({path!r})
+from outlast.adapters.watchdog import chosen
+from pathlib import Path
+watchdog = chosen('lab:' + {path!r}, Path('/run'))
 watchdog.arm({timeout_s})
 for _ in range({meals}):
     time.sleep(0.05)
@@ -126,17 +126,6 @@ def test_power_works_without_the_daemon_and_an_armed_watchdog_survives_its_resta
     lab.power_on("n2")  # brings a new daemon too
     lab.wait(lambda: not lab.is_on("n3"), 20, "the watchdog cut the power")
     assert fence(lab, "status", "n2")[0] == 0
-
-
-def test_the_watchdogs_client_says_when_there_is_none() -> None:
-    from outlast.adapters.watchdog import LabWatchdog
-
-    watchdog = LabWatchdog(f"/tmp/no-watchdog-{os.getpid()}.sock")
-    with pytest.raises(OSError, match="no contact with the watchdog"):
-        watchdog.arm(1.0)
-    with pytest.raises(OSError, match="was not armed"):
-        watchdog.feed()
-    watchdog.disarm()
 
 
 def test_switching_off_never_ends_the_life_that_came_after(lab: Lab) -> None:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from outlast.model.node import FenceDevice
+from outlast.model.fence import FenceDevice
 
 
 class EtcdConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,7 +50,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """"sqlite:/path/to/cluster.db" or "etcd" (then with the table [etcd])."""
     address: str = ""
     watchdog: str = ""
-    """"lab:/path/to/watchdog.sock", or empty for none."""
+    """"device:/dev/watchdog", "process", "systemd", or empty for none (the lab: "lab:/path/to/watchdog.sock")."""
     node_timeout_s: float = 5.0
     """Used only when this node creates the cluster's record."""
     cluster: str = "outlast"

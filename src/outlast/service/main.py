@@ -18,11 +18,10 @@ from outlast.adapters.fence_agents import FenceAgents
 from outlast.adapters.hosts import ProcessHosts
 from outlast.adapters.incarnations import FileIncarnations
 from outlast.adapters.sqlite import SqliteDatabase
-from outlast.adapters.watchdog import LabWatchdog
-from outlast.core.timing import Impossible, timing
+from outlast.adapters.watchdog import chosen
+from outlast.core.timing import timing
 from outlast.ports.database import Database, Unavailable
 from outlast.ports.environment import Environment
-from outlast.ports.watchdog import Watchdog
 from outlast.service.config import NodeConfig
 from outlast.service.control import serve
 from outlast.service.node import Node
@@ -58,9 +57,10 @@ def read_config(path: Path) -> NodeConfig:
     try:
         config = msgspec.convert(tomllib.loads(path.read_text()), NodeConfig)
         timing(config.node_timeout_s)
+        chosen(config.watchdog, Path(config.run_dir))
     except OSError as error:
         raise WrongSettings(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, Impossible) as error:
+    except (ValueError, msgspec.ValidationError) as error:  # TOML's own and Impossible are ValueErrors
         raise WrongSettings(f"{path} cannot be used: {error}") from error
     return config
 
@@ -72,7 +72,7 @@ async def _run(config: NodeConfig) -> None:
         database=_database(config.database),
         hosts=ProcessHosts(Path(config.run_dir)),
         fence=FenceAgents(),
-        watchdog=_watchdog(config.watchdog),
+        watchdog=chosen(config.watchdog, Path(config.run_dir)),
         incarnations=FileIncarnations(Path(config.run_dir), STATE_DIR),
     )
     node = Node(config, environment)
@@ -107,15 +107,6 @@ def _database(url: str) -> Database:
     if kind == "sqlite" and where.startswith("/"):
         return SqliteDatabase.open(where)
     raise WrongSettings(f'database = "{url}" is unknown; it must be "sqlite:/path/to/cluster.db"')
-
-
-def _watchdog(url: str) -> Watchdog | None:
-    kind, _, where = url.partition(":")
-    if not url:
-        return None
-    if kind == "lab" and where.startswith("/"):
-        return LabWatchdog(where)
-    raise WrongSettings(f'watchdog = "{url}" is unknown; it must be "lab:/path/to/watchdog.sock", or left out')
 
 
 class _only_one:

@@ -1,8 +1,7 @@
-"""How does a node of the lab feed its watchdog?
+"""How is a watchdog fed that is another process: the lab's, or `outlast-watchdog`?
 
-There is no /dev/watchdog in a namespace: a process outside the node holds the countdown and cuts the node's power.
-Lines over a unix socket, never waited for: what feeds a watchdog must not hang in it. Closing the connection does
-not stop the countdown, only `disarm` does.
+Lines over a unix socket ("arm SECONDS", "feed", "disarm"), never answered and never waited for: what feeds a watchdog
+must not hang in it. Closing the connection does not stop the countdown, only `disarm` does.
 """
 
 import socket
@@ -11,22 +10,19 @@ from contextlib import suppress
 from outlast.model.watchdog import Strength
 
 
-class LabWatchdog:
-    strength = Strength.HARDWARE
-    words = "the lab's watchdog, outside the node"
+class LineWatchdog:
     counts_on = False
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, strength: Strength, words: str) -> None:
+        self.strength = strength
+        self.words = words
         self._path = path
         self._timeout_s = 0.0
         self._connection: socket.socket | None = None
 
-    @property
-    def timeout_s(self) -> float:
-        """As armed last; 0 when it is not armed."""
-        return self._timeout_s
-
     def length_s(self, timeout_s: float) -> float:
+        if self._connection is None:
+            self._connection = self._connect()
         return timeout_s
 
     def arm(self, timeout_s: float) -> float:
