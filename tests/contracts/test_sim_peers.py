@@ -1,0 +1,73 @@
+"""The simulated links between services keep the contract of the Peers port, as the real ones do."""
+
+import asyncio
+
+from peers_contract import SOON_S, PeersContract, Story
+
+from outlast.ports.peers import Peers
+from outlast.sim.clock import SimClock
+from outlast.sim.links import Links
+from outlast.sim.loop import SimLoop
+from outlast.sim.machine import Machine
+from outlast.sim.peers import Exchange, SimPeers
+from outlast.sim.process import Process
+from outlast.sim.vms import Ended
+
+
+class NobodyLooks:
+    """A witness that keeps nothing."""
+
+    def power_changed(self, node: str, *, on: bool, why: str) -> None: ...
+
+    def vm_started(self, node: str, vm: str, by: str) -> None: ...
+
+    def vm_ended(self, node: str, vm: str, ended: Ended) -> None: ...
+
+    def permit_extended(self, node: str, until_s: float) -> None: ...
+
+
+class SimStage:
+    def __init__(self, loop: SimLoop) -> None:
+        self._exchange = Exchange(Links(loop))
+        self._loop = loop
+        self._machines = {
+            name: Machine(name, loop, SimClock(loop, offset_s=500.0), {}, 5.0, NobodyLooks()) for name in ("a", "b")
+        }
+        for machine in self._machines.values():
+            machine.power_on("")
+        self.a: Peers = SimPeers(self._exchange, self._machines["a"])
+        self._stranger = SimPeers(self._exchange, self._machines["a"], certified=False)
+        self._process: Process | None = None
+
+    async def ask(self, topic: str, question: bytes = b"", *, timeout_s: float = SOON_S) -> bytes:
+        return await self.a.ask("b", "b", topic, question, timeout_s=timeout_s)
+
+    async def ask_as_stranger(self, topic: str, question: bytes = b"") -> bytes:
+        return await self._stranger.ask("b", "b", topic, question, timeout_s=SOON_S)
+
+    async def end_b(self) -> None:
+        assert self._process is not None
+        self._machines["b"].end(self._process)
+
+    async def begin_b(self) -> None:
+        self.b: Peers = SimPeers(self._exchange, self._machines["b"])
+        _, self._process = self._machines["b"].spawn("service")
+        self._process.context.run(self._loop.create_task, self.b.serve())
+        await asyncio.sleep(0)
+
+
+class TestSimPeers(PeersContract):
+    def play(self, story: Story) -> None:
+        loop = SimLoop()
+        stage = SimStage(loop)  # held until the loop is closed: it holds who serves
+
+        async def main() -> None:
+            async with asyncio.timeout(600):
+                await stage.begin_b()
+                await story(stage)
+
+        try:
+            loop.run_until_complete(main())
+            assert loop.problems == []
+        finally:
+            loop.close()
