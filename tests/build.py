@@ -8,15 +8,16 @@ from typing import Any
 
 import msgspec
 
+from outlast.model.fence import FenceDevice
 from outlast.model.group import Failure, Group, Resource, Wanted
-from outlast.model.node import Coordinator, FenceDevice, Node, Offer, Proof, ProofKind, Session, Silence
+from outlast.model.node import Coordinator, Node, Offer, Proof, ProofKind, Session, Silence
 from outlast.model.settings import Settings
 from outlast.model.status import GroupStatus, ResourceStatus, State
 from outlast.model.view import ClusterView, FenceReport, Observed
 from outlast.model.watchdog import Strength
 
 NODES = ("n1", "n2", "n3")
-AGENT = FenceDevice("fence_lab", {"plug": "1"})
+AGENT = FenceDevice("fence_lab", {"plug": "1"}, name="fence_lab")
 
 
 def node(name: str, *, fenced: bool = True, paused: bool = False) -> Node:
@@ -67,7 +68,7 @@ def status(of: Group, state: State, *, by: str = "", life: int = 1, epoch: int |
 
 
 def confirmed(name: str, *, life: int = 1) -> FenceReport:
-    return FenceReport(incarnation(name, life), attempts=1, confirmed="fence_lab confirmed: it is off")
+    return FenceReport(incarnation(name, life), 1, "fence_lab confirmed: it is off", by=("fence_lab",))
 
 
 def observed(**ages: Any) -> Observed:

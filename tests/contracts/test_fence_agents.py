@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from outlast.adapters.fence_agents import FenceAgents
-from outlast.model.node import FenceDevice
+from outlast.model.fence import FenceDevice
 from outlast.ports.fence import FenceFailed
 
 SOON_S = 20.0  # catches a hang, measures nothing

@@ -19,7 +19,7 @@ def aged(age_s: float) -> ClusterView:
 def test_the_word_of_a_fence_device_that_a_node_is_off_is_proof() -> None:
     seen = view(observed=observed(fence_reports={"n2": confirmed("n2")}))
     actions, waits, _ = pursue(silence("n2"), seen)
-    proof = Proof(ProofKind.FENCE, "fence_lab confirmed: it is off")
+    proof = Proof(ProofKind.FENCE, "fence_lab confirmed: it is off", ("fence_lab",))
     assert (actions, waits) == ([RecordProof("n2", incarnation("n2"), proof)], "")
 
 
@@ -30,7 +30,7 @@ def test_a_confirmation_for_an_earlier_life_of_the_node_proves_nothing() -> None
 
 
 def test_a_fence_device_that_failed_proves_nothing_and_its_words_are_shown() -> None:
-    report = FenceReport(incarnation("n2"), attempts=3, last_error="fence_lab: no contact with the BMC")
+    report = FenceReport(incarnation("n2"), attempts=3, errors={"fence_lab": "no contact with the BMC"})
     actions, waits, _ = pursue(silence("n2"), view(observed=observed(fence_reports={"n2": report})))
     assert actions == [Fence("n2", incarnation("n2"))]
     assert "(last answer: fence_lab: no contact with the BMC)" in waits

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, cast
 
 import msgspec
+from fence_script import LoopClock, Script, ScriptedFence, always, unheard
 
 from build import NODES, incarnation, node, session
 from outlast.core.membership import Observer, Session
@@ -59,19 +60,6 @@ class LastMoment:
         await self._database.close()
 
 
-class LoopClock:
-    def now(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def wall(self) -> float:
-        return self.now()
-
-
-class NoFence:
-    async def off(self, node: str, device: object, *, timeout_s: float) -> str:
-        raise FenceFailed("no contact with the BMC")
-
-
 class Scene:
     """`records` beside three healthy nodes, of which `away` have no session."""
 
@@ -103,7 +91,8 @@ class Scene:
         clock, times, wake = LoopClock(), timing(5.0), asyncio.Event()
         self.observer, self.own = Observer(times, clock.now()), Session(times)
         self.store = Store("n1", LastMoment(self.database.connect("n1"), key, happens), clock, self.observer)
-        fencing = Fencing(NoFence(), lambda: True, wake)
+        no_fence = ScriptedFence(fence_lab=Script([FenceFailed("no contact with the BMC")]))
+        fencing = Fencing(unheard(no_fence), always, wake)
         observation = Observation(self.store, clock, self.observer, lambda: fencing.reports)
         journal = Journal("n1", clock)
         self.coordinating = Coordinating(self.store, observation, fencing, self.own, journal, clock, wake)

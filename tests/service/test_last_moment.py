@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
+from fence_script import Script, ScriptedFence, always, unheard
 from last_moment import Scene
 
 from build import group, incarnation, node, resource, session, silence, status
 from outlast.model import keys
-from outlast.model.node import FenceDevice, ProofKind
+from outlast.model.node import ProofKind
 from outlast.model.status import State
 from outlast.ports.database import Delete
 from outlast.service.commands.context import CommandError, Named
@@ -93,31 +94,21 @@ def test_an_administrators_word_counts_for_a_silent_node_but_not_when_it_is_back
     assert scene.silences() == {}
 
 
-class FlakyFence:
-    """An agent that cannot even be started at first."""
-
-    def __init__(self) -> None:
-        self.tries = 0
-
-    async def off(self, node: str, device: FenceDevice, *, timeout_s: float) -> str:
-        self.tries += 1
-        if self.tries < 3:
-            raise PermissionError("fence_lab cannot be executed")
-        return f"{node} is off"
-
-
 def test_a_fence_agent_that_cannot_be_started_is_tried_again_and_its_trouble_is_told() -> None:
+    trouble = PermissionError("fence_lab cannot be executed")
+
     async def fenced() -> list[str]:
         wake, words = asyncio.Event(), []
-        fencing = Fencing(FlakyFence(), lambda: True, wake)
+        flaky = ScriptedFence(fence_lab=Script([trouble, trouble, "n2 is off"]))
+        fencing = Fencing(unheard(flaky), always, wake)
         fencing.start(node("n2"), incarnation("n2"))
         while not fencing.reports["n2"].confirmed:
             wake.clear()
             await wake.wait()
-            words.append(fencing.reports["n2"].confirmed or fencing.reports["n2"].last_error)
+            words.append(fencing.reports["n2"].confirmed or fencing.reports["n2"].errors["fence_lab"])
         return words
 
     loop = SimLoop()
     words = loop.run_until_complete(asyncio.wait_for(fenced(), 60.0))
     loop.close()
-    assert words == [*["fence_lab: fence_lab cannot be executed"] * 2, "fence_lab confirmed: n2 is off"]
+    assert words == [*["fence_lab cannot be executed"] * 2, "fence_lab confirmed: n2 is off"]

@@ -27,6 +27,7 @@ def decide(view: ClusterView) -> Plan:
     for group in view.groups.values():
         round_.look_at(group)
     round_.pursue_proofs()
+    round_.switch_on_again()
     return Plan(tuple(round_.actions), tuple(round_.waiting), round_.wake_in_s)
 
 
@@ -76,6 +77,10 @@ class _Round:
             self._wake(wake_in_s)
             for name in groups:
                 self.waiting.append(Waiting(name, waits or f"{node}'s death to be recorded"))
+
+    def switch_on_again(self) -> None:
+        for silence in self.view.silences.values():
+            self.actions.extend(proof.afterwards(silence, self.view))
 
     def _owner_declared_silent(self, group: Group) -> None:
         silence = self.view.silences[group.owner]

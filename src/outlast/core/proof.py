@@ -6,17 +6,18 @@ stand here too.) Nothing else counts, least of all more silence.
 """
 
 from outlast.core.timing import watchdog_proof_s
+from outlast.model.fence import FenceAction
 from outlast.model.node import Proof, ProofKind, Silence
-from outlast.model.plan import Action, Fence, RecordProof
-from outlast.model.view import ClusterView
+from outlast.model.plan import Action, Fence, RecordOnAgain, RecordProof, SwitchOn
+from outlast.model.view import ClusterView, FenceReport
 
 
 def pursue(silence: Silence, view: ClusterView) -> tuple[list[Action], str, float | None]:
     """Steps towards a proof; what is waited for, for people; and in how many seconds to look again."""
     node = silence.node
-    report = view.observed.fence_reports.get(node)
-    if report is not None and report.incarnation == silence.incarnation and report.confirmed:
-        proof = Proof(ProofKind.FENCE, report.confirmed)
+    report = _report(silence, view)
+    if report is not None and report.confirmed:
+        proof = Proof(ProofKind.FENCE, report.confirmed, report.by)
         return [RecordProof(node, silence.incarnation, proof)], "", None
 
     waits: list[str] = []
@@ -25,8 +26,8 @@ def pursue(silence: Silence, view: ClusterView) -> tuple[list[Action], str, floa
     configured = view.nodes.get(node)
     if configured is not None and configured.fence:
         actions.append(Fence(node, silence.incarnation))
-        error = f" (last answer: {report.last_error})" if report and report.last_error else ""
-        waits.append(f"its fence device to confirm that it is off{error}")
+        devices = "its fence device" if len(configured.fence) == 1 else "its fence devices"
+        waits.append(f"{devices} to confirm that it is off{_last_answers(report)}")
     if silence.watchdog_s > 0:
         needed = watchdog_proof_s(silence.watchdog_s)
         passed = view.observed.silence_age_s.get(node, 0.0)
@@ -37,3 +38,31 @@ def pursue(silence: Silence, view: ClusterView) -> tuple[list[Action], str, floa
         waits.append(f"its watchdog to have cut its power (in {wake_in_s:.1f} s)")
     waits.append(f"your word: make sure that {node} is off, then `outlast node confirm-down {node}`")
     return actions, f"proof that {node} is dead: " + ", or ".join(waits), wake_in_s
+
+
+def afterwards(silence: Silence, view: ClusterView) -> list[Action]:
+    """A node that was proven dead by switching it off is switched on again, once: by the devices that did it, and only
+    when the proof stands in the database. Nobody is switched on for whose death an administrator or a watchdog vouches.
+    """
+    proof = silence.proof
+    if proof is None or proof.kind is not ProofKind.FENCE or not proof.by or silence.on_again:
+        return []
+    if view.settings.fence_action is not FenceAction.REBOOT or silence.node not in view.nodes:
+        return []
+    report = _report(silence, view)
+    if report is not None and report.on_again:
+        return [RecordOnAgain(silence.node, report.on_again)]
+    return [SwitchOn(silence.node, silence.incarnation, proof.by)]
+
+
+def _report(silence: Silence, view: ClusterView) -> FenceReport | None:
+    """What came of fencing that life of the node; of an earlier one it would prove nothing."""
+    report = view.observed.fence_reports.get(silence.node)
+    return report if report is not None and report.incarnation == silence.incarnation else None
+
+
+def _last_answers(report: FenceReport | None) -> str:
+    if report is None or not report.errors:
+        return ""
+    answers = "; ".join(f"{device}: {why}" for device, why in sorted(report.errors.items()))
+    return f" (last answer: {answers})"

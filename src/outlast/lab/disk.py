@@ -53,6 +53,7 @@ node = "{node}"
 address = "{address}"
 database = "sqlite:{database}"
 {watchdog}node_timeout_s = {node_timeout_s:.1f}
+fence_action = "off"
 
 [[fence]]
 agent = "fence_outlast_lab"

@@ -1,18 +1,11 @@
 """Nodes, their sessions, their silence, and the proof of their death."""
 
 import enum
-from collections.abc import Mapping
 
 import msgspec
 
+from outlast.model.fence import FenceDevice
 from outlast.model.watchdog import Strength
-
-
-class FenceDevice(msgspec.Struct, frozen=True):
-    """A fence agent and its parameters, as it would be given them on standard input."""
-
-    agent: str
-    parameters: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -21,7 +14,9 @@ class Node(msgspec.Struct, frozen=True):
     name: str
     address: str = ""
     fence: tuple[FenceDevice, ...] = ()
-    """Tried in order. Empty: this node's death cannot be proven by fencing."""
+    """Empty: this node's death cannot be proven by fencing."""
+    fence_by_command: bool = False
+    """Its fence devices were set by command: what stands in its outlast.toml counts no more."""
     paused: bool = False
     """A paused node keeps what it owns and gets nothing new."""
 
@@ -69,6 +64,8 @@ class Proof(msgspec.Struct, frozen=True):
 
     kind: ProofKind
     words: str
+    by: tuple[str, ...] = ()
+    """The fence devices that switched it off; they can switch it on again."""
 
 
 class Silence(msgspec.Struct, frozen=True):
@@ -84,6 +81,8 @@ class Silence(msgspec.Struct, frozen=True):
     watchdog_s: float = 0.0
     """As the node's last session declared it."""
     proof: Proof | None = None
+    on_again: str = ""
+    """What came of switching it on again after its death was proven by fencing; empty: not done (yet)."""
 
 
 class Coordinator(msgspec.Struct, frozen=True):

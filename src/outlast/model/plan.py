@@ -30,6 +30,21 @@ class RecordProof(msgspec.Struct, frozen=True, tag=True):
     proof: Proof
 
 
+class SwitchOn(msgspec.Struct, frozen=True, tag=True):
+    """Its death is proven and recorded: the devices that switched it off may switch it on again."""
+
+    node: str
+    incarnation: str
+    devices: tuple[str, ...]
+
+
+class RecordOnAgain(msgspec.Struct, frozen=True, tag=True):
+    """Write to the node's silence what came of switching it on, so that nobody does it twice."""
+
+    node: str
+    words: str
+
+
 class Assign(msgspec.Struct, frozen=True, tag=True):
     """Give the group to `owner` at `epoch`. Compared against the group as the decision saw it."""
 
@@ -56,7 +71,7 @@ class ClearMove(msgspec.Struct, frozen=True, tag=True):
     why: str
 
 
-Action = DeclareSilent | Fence | RecordProof | Assign | ForgetFailures | ClearMove
+Action = DeclareSilent | Fence | RecordProof | SwitchOn | RecordOnAgain | Assign | ForgetFailures | ClearMove
 
 
 class Waiting(msgspec.Struct, frozen=True):

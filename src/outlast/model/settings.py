@@ -2,6 +2,7 @@
 
 import msgspec
 
+from outlast.model.fence import FenceAction
 from outlast.model.watchdog import Strength
 
 
@@ -23,6 +24,8 @@ class Settings(msgspec.Struct, frozen=True):
     most_voters: int = 7
     watchdog_strength: tuple[Strength, ...] = (Strength.HARDWARE, Strength.KERNEL)
     """Which watchdogs' time counts as proof of death."""
+    fence_action: FenceAction = FenceAction.REBOOT
+    """What becomes of a node after its death was proven by its fence devices."""
     hold: str = ""
     """Not empty: nothing is started anywhere, and this says why (a restored database whose ownership nobody has
     confirmed yet)."""

@@ -17,7 +17,12 @@ class FenceReport(msgspec.Struct, frozen=True):
     attempts: int = 0
     confirmed: str = ""
     """The agent's word that the node is off; empty until then."""
-    last_error: str = ""
+    by: tuple[str, ...] = ()
+    """The devices that confirmed it."""
+    errors: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """Device to its last refusal."""
+    on_again: str = ""
+    """What came of switching the node on again, after its death was recorded; empty: nothing yet."""
 
 
 class Observed(msgspec.Struct, frozen=True):

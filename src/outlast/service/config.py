@@ -2,7 +2,7 @@
 
 import msgspec
 
-from outlast.model.fence import FenceDevice
+from outlast.model.fence import FenceAction, FenceDevice
 
 
 class EtcdConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,11 +53,14 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """"device:/dev/watchdog", "process", "systemd", or empty for none (the lab: "lab:/path/to/watchdog.sock")."""
     node_timeout_s: float = 5.0
     """Used only when this node creates the cluster's record."""
+    fence_action: FenceAction = FenceAction.REBOOT
+    """Used only when this node creates the cluster's record."""
     cluster: str = "outlast"
     cluster_id: str = ""
     """Of the cluster that this node was set up for: with a database that belongs to another one, whatever its name, the
     service refuses to run. Empty: not checked."""
     fence: tuple[FenceDevice, ...] = ()
+    """This node's own fence devices, until they are set by command."""
     run_dir: str = "/run/outlast"
     etcd: EtcdConfig | None = None
     member: MemberConfig | None = None

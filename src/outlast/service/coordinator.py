@@ -16,7 +16,18 @@ from outlast.core.failover import decide
 from outlast.core.membership import Session as OwnSession
 from outlast.model import keys
 from outlast.model.node import Silence
-from outlast.model.plan import Assign, ClearMove, DeclareSilent, Fence, ForgetFailures, Plan, RecordProof, Waiting
+from outlast.model.plan import (
+    Assign,
+    ClearMove,
+    DeclareSilent,
+    Fence,
+    ForgetFailures,
+    Plan,
+    RecordOnAgain,
+    RecordProof,
+    SwitchOn,
+    Waiting,
+)
 from outlast.model.view import ClusterView
 from outlast.ports.database import Compare, Refused, Unavailable, Write
 from outlast.ports.environment import Clock
@@ -101,6 +112,9 @@ class Coordinating:
             return RETRY_S  # a session record that only beats wakes nobody, and may be what refused it
         for node in wanted:
             await self._start_fencing(node, view)
+        for action in plan.actions:
+            if isinstance(action, SwitchOn) and action.node in self._store.nodes:
+                self._fencing.switch_on(self._store.nodes[action.node], action.incarnation, action.devices)
         waits = [seconds for seconds in (plan.wake_in_s, self._observation.silence_in_s()) if seconds is not None]
         return min(waits, default=None)
 
@@ -120,6 +134,8 @@ class Coordinating:
                     parts.append(self._declare_silent(action))
                 case RecordProof():
                     parts.append(self._record_proof(action))
+                case RecordOnAgain():
+                    parts.append(self._record_on_again(action))
                 case ForgetFailures():
                     parts.append(self._forget_failures(action))
                 case ClearMove():
@@ -152,6 +168,11 @@ class Coordinating:
         words = f"{action.node} is dead: {action.proof.words}"
         writes = [put(keys.SILENCES + action.node, record), self._journal.event("node-dead", words, about=action.node)]
         return self._store.unchanged(keys.SILENCES + action.node), [*writes]
+
+    def _record_on_again(self, action: RecordOnAgain) -> tuple[list[Compare], list[Write]]:
+        record = msgspec.structs.replace(self._store.silences[action.node], on_again=action.words)
+        event = self._journal.event("fence", action.words, about=action.node)
+        return self._store.unchanged(keys.SILENCES + action.node), [put(keys.SILENCES + action.node, record), event]
 
     def _assign(self, action: Assign) -> tuple[list[Compare], list[Write]]:
         group = self._store.groups[action.group]
@@ -200,16 +221,17 @@ class Coordinating:
 
     async def _forward_fence_reports(self, changes: Subscription) -> None:
         """A new word of a fence device may be the proof that is waited for; a refusal is told once."""
-        told: dict[str, str] = {}
+        told: dict[tuple[str, str], str] = {}
         while True:
             await self._fence_wake.wait()
             self._fence_wake.clear()
             changes.wake()
             for node, report in list(self._fencing.reports.items()):
-                words = report.confirmed or report.last_error
-                if words and told.get(node) != words:
-                    told[node] = words
-                    await self._tell(node, f"fencing {node}: {words}")
+                said = {"": report.confirmed} if report.confirmed else dict(report.errors)
+                for device, words in said.items():
+                    if told.get((node, device)) != words:
+                        told[node, device] = words
+                        await self._tell(node, f"fencing {node}: {f'{device}: ' if device else ''}{words}")
 
     async def _tell(self, node: str, words: str) -> None:
         try:

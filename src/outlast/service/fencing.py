@@ -1,48 +1,54 @@
-"""Carries out fencing: tries a node's fence devices in order until one confirms that the node is off.
+"""Who is being fenced, and what has come of it?
 
-What it found stands in `reports` until it is asked about another incarnation; the decision what follows from it is
-`core/proof.py`'s.
+What was found stands in `reports` until it is asked about another incarnation; what follows from it is decided by
+`core/proof.py`. How the devices of one node are tried is `service/ladder.py`.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Coroutine
+from typing import Any
 
+import msgspec
+
+from outlast.core.fencing import called
 from outlast.model.node import Node
 from outlast.model.view import FenceReport
-from outlast.ports.fence import Fence, FenceFailed
+from outlast.ports.fence import FenceFailed
+from outlast.service.ladder import Allowed, Climb, Means
 
-ATTEMPT_TIMEOUT_S = 20.0
-"""How long one device may take (power_timeout of the fence agents)."""
-LONGEST_PAUSE_S = 15.0
+ON_ATTEMPTS = 3
+ON_RETRY_S = 5.0
+NOT_ALLOWED_RETRY_S = 0.5
 
 
 class Fencing:
-    def __init__(self, fence: Fence, may_fence: Callable[[], bool], wake: asyncio.Event) -> None:
+    def __init__(self, means: Means, allowed: Allowed, wake: asyncio.Event) -> None:
         self.reports: dict[str, FenceReport] = {}
-        self._fence = fence
-        self._may_fence = may_fence
-        """Asked before each attempt: who was frozen meanwhile must not switch off a node that has come back."""
+        self._means = means
+        self._allowed = allowed
         self._wake = wake
         """Set whenever a report changes."""
         self._running: dict[str, tuple[str, asyncio.Task[None]]] = {}
 
     def start(self, node: Node, incarnation: str) -> bool:
-        """Begin, unless it is under way already. True when it began."""
-        under_way = self._running.get(node.name)
-        if under_way is not None:
-            if under_way[0] == incarnation and not under_way[1].done():
-                return False
-            under_way[1].cancel()
+        """Begin to prove its death, unless that is under way already. True when it began."""
+        if self._is_under_way(node.name, incarnation):
+            return False
         report = self.reports.get(node.name)
         if report is not None and report.incarnation == incarnation and report.confirmed:
             return False
-        self.reports[node.name] = FenceReport(incarnation)
-        task = asyncio.get_running_loop().create_task(self._pursue(node, incarnation), name=f"fence {node.name}")
-        self._running[node.name] = (incarnation, task)
+        self._begin(node.name, incarnation, self._pursue(node, incarnation))
+        return True
+
+    def switch_on(self, node: Node, incarnation: str, devices: tuple[str, ...]) -> bool:
+        """Begin, unless it is under way already. What comes of it stands in the report. True when it began."""
+        if self._is_under_way(node.name, incarnation):
+            return False
+        self._begin(node.name, incarnation, self._switch_on(node, incarnation, devices))
         return True
 
     def stop(self, node: str) -> None:
-        """Nobody waits for this node's death any more."""
+        """Nobody waits for this node's death any more. An agent that is at work is ended."""
         self.reports.pop(node, None)
         under_way = self._running.pop(node, None)
         if under_way is not None:
@@ -55,23 +61,56 @@ class Fencing:
     def under_way(self) -> list[str]:
         return list(self._running)
 
+    async def prove_off(
+        self, node: Node, incarnation: str, *, delay_s: float = 0.0, allowed: Allowed | None = None
+    ) -> FenceReport:
+        """Try all levels once, for somebody who waits for it; works without the database. When the report is not
+        `confirmed`, it says why."""
+        self.reports[node.name] = FenceReport(incarnation)
+
+        def tell(report: FenceReport) -> None:
+            self._report(node.name, report)
+
+        if node.fence:
+            await Climb(self._means, node, incarnation, allowed or self._allowed, tell, delay_s=delay_s).run(rounds=1)
+        return self.reports.get(node.name) or FenceReport(incarnation)
+
+    def _is_under_way(self, node: str, incarnation: str) -> bool:
+        known, task = self._running.get(node, ("", None))
+        if task is None or task.done():
+            return False
+        if known != incarnation:
+            task.cancel()
+        return known == incarnation
+
+    def _begin(self, node: str, incarnation: str, work: Coroutine[Any, Any, None]) -> None:
+        report = self.reports.get(node)
+        if report is None or report.incarnation != incarnation:
+            self.reports[node] = FenceReport(incarnation)
+        task = asyncio.get_running_loop().create_task(work, name=f"fence {node}")
+        self._running[node] = (incarnation, task)
+
     async def _pursue(self, node: Node, incarnation: str) -> None:
-        attempts = 0
-        while True:
-            for device in node.fence:
-                if not self._may_fence():
-                    return
-                attempts += 1
-                try:
-                    async with asyncio.timeout(ATTEMPT_TIMEOUT_S + 5):
-                        words = await self._fence.off(node.name, device, timeout_s=ATTEMPT_TIMEOUT_S)
-                except (FenceFailed, OSError) as error:  # a TimeoutError is an OSError
-                    why = str(error) or f"no answer within {ATTEMPT_TIMEOUT_S:g} s"
-                    self._report(node.name, FenceReport(incarnation, attempts, "", f"{device.agent}: {why}"))
-                    continue
-                self._report(node.name, FenceReport(incarnation, attempts, f"{device.agent} confirmed: {words}"))
-                return
-            await asyncio.sleep(min(LONGEST_PAUSE_S, 0.5 * 2 ** min(attempts, 10)))
+        await Climb(self._means, node, incarnation, self._allowed, lambda report: self._report(node.name, report)).run()
+        report = self.reports.get(node.name)
+        if report is not None and not report.confirmed:
+            await asyncio.sleep(NOT_ALLOWED_RETRY_S)
+            self._wake.set()  # it was not allowed just now: whether it must go on is decided anew
+
+    async def _switch_on(self, node: Node, incarnation: str, devices: tuple[str, ...]) -> None:
+        chosen = [device for device in node.fence if called(device) in devices]
+        words = f"could not be switched on again: {', '.join(devices)} is not among its fence devices any more"
+        for attempt in range(ON_ATTEMPTS if chosen else 0):
+            if attempt:
+                await asyncio.sleep(ON_RETRY_S)
+            try:
+                said = [f"{called(device)}: {await self._means.on(node.name, device)}" for device in chosen]
+            except (FenceFailed, OSError) as error:  # a TimeoutError is an OSError
+                words = f"could not be switched on again: {str(error) or 'no answer in time'}"
+            else:
+                words = f"was switched on again ({'; '.join(said)})"
+                break
+        self._report(node.name, msgspec.structs.replace(self.reports[node.name], on_again=f"{node.name} {words}"))
 
     def _report(self, node: str, report: FenceReport) -> None:
         self.reports[node] = report

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from outlast.core.election import coordinates
+from outlast.core.fence_parameters import named
 from outlast.core.membership import Observer
 from outlast.core.membership import Session as OwnSession
 from outlast.core.resource import runs_nothing
@@ -28,6 +29,7 @@ from outlast.service.cleaning import clean
 from outlast.service.commands.registry import Commands
 from outlast.service.config import NodeConfig
 from outlast.service.coordinator import Coordinating
+from outlast.service.fence_means import may_fence, means
 from outlast.service.fencing import Fencing
 from outlast.service.hosts import HostKeeper
 from outlast.service.journal import Journal
@@ -64,7 +66,7 @@ class Node:
         self.resources = Resources(self.store, env, self.hosts, self._session, self.watchdog)
         self.membership = Membership(self.store, env, self._journal, self._session, self.watchdog)
         self._fence_wake = asyncio.Event()
-        self._fencing = Fencing(env.fence, lambda: self._session.valid(env.clock.now()), self._fence_wake)
+        self._fencing = Fencing(means(env), may_fence(self.store, self._session, env.clock), self._fence_wake)
         self.observation = Observation(self.store, env.clock, self._observer, lambda: self._fencing.reports)
         self.coordinating = Coordinating(
             self.store, self.observation, self._fencing, self._session, self._journal, env.clock, self._fence_wake
@@ -135,13 +137,17 @@ class Node:
 
     async def _write_records(self, config: NodeConfig) -> None:
         database = self._env.database
-        settings = Settings(name=config.cluster, node_timeout_s=config.node_timeout_s)
+        settings = Settings(
+            name=config.cluster, node_timeout_s=config.node_timeout_s, fence_action=config.fence_action
+        )
         await database.transact([Compare(keys.CLUSTER, 0)], [put(keys.CLUSTER, settings)], timeout_s=READ_TIMEOUT_S)
         key = keys.NODES + config.node
         snapshot = await database.read(key, timeout_s=READ_TIMEOUT_S)
         present = next((entry for entry in snapshot.entries if entry.key == key), None)
         before = msgspec.json.decode(present.value, type=NodeRecord) if present else NodeRecord(config.node)
-        record = msgspec.structs.replace(before, address=config.address, fence=config.fence)
+        record = msgspec.structs.replace(before, address=config.address)
+        if not before.fence_by_command:
+            record = msgspec.structs.replace(record, fence=named(config.fence))
         if present is None or record != before:
             revision = present.revision if present else 0
             await database.transact(

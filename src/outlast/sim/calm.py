@@ -6,7 +6,8 @@ stay failed, if that can be seen.
 """
 
 from outlast.core import hosting
-from outlast.service import fencing
+from outlast.core.fencing import LONGEST_PAUSE_S
+from outlast.model.fence import FENCE_SECONDS
 from outlast.sim.checks import Violation
 from outlast.sim.fence import FenceMode
 from outlast.sim.setup import Setup
@@ -24,7 +25,7 @@ def bound_s(setup: Setup) -> float:
     # The observers' timers start again after an outage; then a silence is due; then that of the coordinator.
     silences = 3 * setup.node_timeout_s
     # An attempt that has just begun to hang, the pause after it, and one that confirms.
-    proof = fencing.ATTEMPT_TIMEOUT_S + 5.0 + fencing.LONGEST_PAUSE_S + 1.0
+    proof = FENCE_SECONDS + 5.0 + LONGEST_PAUSE_S + 1.0
     host = hosting.LONGEST_PAUSE_S
     # Each attempt to start: found out, taken down, brought up.
     attempts = _ATTEMPTS * (2 * _POLL_S + setup.offline_timeout_s + setup.online_timeout_s)

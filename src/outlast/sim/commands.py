@@ -7,6 +7,7 @@ list, with its usage; `docs/simulator.md` explains them in the same words.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from outlast.model.fence import FenceAction
 from outlast.model.group import Group, Wanted
 from outlast.sim import calm
 from outlast.sim.bugs import Bug
@@ -69,13 +70,14 @@ def parse(line: str) -> Words:
 def setup_from(words: Words) -> Setup:
     """The line `world ...`, which may only be the first."""
     count = int(words.named.pop("nodes", 3))
-    flags = {word: word in words.plain for word in ("watchdogs", "unfenced", "jitter")}
+    flags = {word: word in words.plain for word in ("watchdogs", "unfenced", "reboot", "jitter")}
     words.plain = [word for word in words.plain if word not in flags]
     setup = Setup(
         seed=int(words.named.pop("seed", 0)),
         nodes=tuple(f"n{number}" for number in range(1, count + 1)),
         node_timeout_s=words.seconds("node_timeout", 5.0),
         fenced=not flags["unfenced"],
+        fence_action=FenceAction.REBOOT if flags["reboot"] else FenceAction.OFF,
         watchdogs=flags["watchdogs"],
         jitter=flags["jitter"],
         bugs=frozenset(Bug(name) for name in words.names("bugs")),
@@ -379,7 +381,7 @@ def _world(world: World, words: Words) -> None:
 COMMANDS: dict[str, tuple[Callable[[World, Words], None], str]] = {
     "world": (
         _world,
-        "world [nodes=3] [node_timeout=5] [seed=N] [jitter] [watchdogs] [unfenced] [bugs=NAME,...]",
+        "world [nodes=3] [node_timeout=5] [seed=N] [jitter] [watchdogs] [unfenced] [reboot] [bugs=NAME,...]",
     ),
     "vm": (_vm, "vm NAME [boot=S] [shutdown=S] [preferred=N,...] [possible=N,...] [threshold=N] [offline] [deaf]"),
     "start": (_start, "start [NODE ...]"),

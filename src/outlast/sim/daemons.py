@@ -137,7 +137,7 @@ class Daemons:
             random=Random(self._world.random.random()),
             database=connection,
             hosts=hosts,
-            fence=SimFence(self._world.machines, self._world.powers),
+            fence=SimFence(self._world.machines, self._world.powers, self._world.power_on),
             watchdog=self._world.watchdogs[node] if self._world.setup.watchdogs else None,
             incarnations=SimIncarnations(machine),
             peers=SimPeers(self._world.exchange, machine),
@@ -148,6 +148,7 @@ class Daemons:
             address=self._world.address(node),
             node_timeout_s=self._world.setup.node_timeout_s,
             fence=self._world.fence_devices(node),
+            fence_action=self._world.setup.fence_action,
         )
         service = Service(Node(config, plant(self._world.setup.bugs, environment, machine)), process, hosts, connection)
         self.services[node] = service

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from outlast.model.fence import FenceAction
 from outlast.sim.bugs import Bug
 
 
@@ -12,6 +13,8 @@ class Setup:
     node_timeout_s: float = 5.0
     fenced: bool = True
     """Has every node a fence device?"""
+    fence_action: FenceAction = FenceAction.OFF
+    """What becomes of a node that was fenced."""
     watchdogs: bool = False
     jitter: bool = False
     """Latencies and clocks are drawn from the seed, instead of being even."""

@@ -16,9 +16,9 @@ import structlog
 
 from outlast.core.timing import timing
 from outlast.model import keys
+from outlast.model.fence import FenceDevice
 from outlast.model.group import Definition, Group, Resource, Wanted
 from outlast.model.health import Condition, Health, Json
-from outlast.model.node import FenceDevice
 from outlast.model.node import Node as NodeRecord
 from outlast.model.settings import Settings
 from outlast.ports.database import Batch, Put
@@ -68,7 +68,10 @@ class World:
         self._deaf: dict[str, None] = {}
         self._permit_watches = [PermitWatch(self, name) for name in setup.nodes]
         self._write(
-            Put(keys.CLUSTER, msgspec.json.encode(Settings(node_timeout_s=setup.node_timeout_s))),
+            Put(
+                keys.CLUSTER,
+                msgspec.json.encode(Settings(node_timeout_s=setup.node_timeout_s, fence_action=setup.fence_action)),
+            ),
             *(Put(keys.NODES + name, msgspec.json.encode(self._node_record(name))) for name in setup.nodes),
         )
 
@@ -126,7 +129,7 @@ class World:
         )
 
     def fence_devices(self, node: str) -> tuple[FenceDevice, ...]:
-        return (FenceDevice("fence_sim", {"plug": node}),) if self.setup.fenced else ()
+        return (FenceDevice("fence_sim", {"plug": node}, name="fence_sim"),) if self.setup.fenced else ()
 
     def address(self, node: str) -> str:
         return f"{node}.simulated"

@@ -1,0 +1,173 @@
+"""Goes up one node's ladder of fence devices: asks them, and listens whether the node lives on all the same.
+
+Which device is next is decided by `core/fencing.py`. A device may lie, or switch another machine: a node that still
+answers on its peer link after it was called off lives, and the device's word is none.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from outlast.core.fencing import Confirmed, Event, Failed, GiveUp, Ladder, Lied, Off, Proven, called
+from outlast.model.fence import FenceDevice
+from outlast.model.node import Node
+from outlast.model.view import FenceReport
+from outlast.ports.environment import Clock
+from outlast.ports.fence import Fence, FenceFailed
+
+Allowed = Callable[[str, str], Awaitable[bool]]
+"""(node, incarnation): asked before each attempt. Who was frozen meanwhile must not switch off a node that is back."""
+Opened = Callable[[FenceDevice], Awaitable[FenceDevice]]
+"""The device with its secret parameters. Raises `FenceFailed` when they cannot be had."""
+Answering = Callable[[Node, float], Awaitable[str]]
+"""The incarnation that answers on the node's peer link within so many seconds; "" when nobody does."""
+
+MARGIN_S = 5.0
+"""An adapter that does not keep its time is given up after so much more."""
+ASK_S = 1.0
+ASK_EVERY_S = 0.5
+FIRST_ANSWER_S = 0.3
+"""So long after fencing began a proof waits for the first answer on the peer link; a living node has answered then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What it takes to climb."""
+
+    fence: Fence
+    clock: Clock
+    opened: Opened
+    answering: Answering
+
+    async def off(self, node: str, device: FenceDevice, timeout_s: float) -> str:
+        async with asyncio.timeout(timeout_s + MARGIN_S):
+            return await self.fence.off(node, await self.opened(device), timeout_s=timeout_s)
+
+    async def on(self, node: str, device: FenceDevice) -> str:
+        async with asyncio.timeout(device.timeout_s + MARGIN_S):
+            return await self.fence.on(node, await self.opened(device), timeout_s=device.timeout_s)
+
+
+class Climb:
+    def __init__(
+        self,
+        means: Means,
+        node: Node,
+        incarnation: str,
+        allowed: Allowed,
+        tell: Callable[[FenceReport], None],
+        *,
+        delay_s: float = 0.0,
+    ) -> None:
+        self._means = means
+        self._node = node
+        self._incarnation = incarnation
+        self._allowed = allowed
+        self._tell = tell
+        self._ladder = Ladder(node.fence, means.clock.now(), delay_s=delay_s)
+        self._devices = {called(device): device for device in node.fence}
+        self._asked: dict[str, asyncio.Task[None]] = {}
+        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._errors: dict[str, str] = {}
+
+    async def run(self, rounds: int | None = None) -> None:
+        """Until a level has confirmed, it is no longer allowed, or so many rounds have failed."""
+        life = _Life(self._means, self._node, self._incarnation)
+        listening = asyncio.ensure_future(life.listen())
+        try:
+            event: Event = None
+            while rounds is None or self._ladder.rounds < rounds:
+                actions = self._ladder.handle(event, self._means.clock.now())
+                event = None
+                for action in actions:
+                    match action:
+                        case Off(device, timeout_s):
+                            if not await self._allowed(self._node.name, self._incarnation):
+                                return
+                            self._ask(device, timeout_s)
+                        case GiveUp(device):
+                            self._asked.pop(device).cancel()
+                        case Proven():
+                            if not await life.goes_on():
+                                self._report(action)
+                                return
+                            event = self._lie(action)
+                if event is None:
+                    event = await self._next_event()
+        finally:
+            listening.cancel()
+            for task in self._asked.values():
+                task.cancel()
+            await asyncio.gather(listening, *self._asked.values(), return_exceptions=True)
+
+    def _ask(self, name: str, timeout_s: float) -> None:
+        self._asked[name] = asyncio.ensure_future(self._off(name, timeout_s))
+
+    async def _off(self, name: str, timeout_s: float) -> None:
+        try:
+            words = await self._means.off(self._node.name, self._devices[name], timeout_s)
+        except (FenceFailed, OSError) as error:  # a TimeoutError is an OSError
+            self._errors[name] = str(error) or f"no answer within {timeout_s:g} s"
+            self._report()
+            self._events.put_nowait(Failed(name))
+        else:
+            self._errors.pop(name, None)
+            self._events.put_nowait(Confirmed(name, words))
+
+    async def _next_event(self) -> Event:
+        """None when it is time to look again."""
+        deadline = self._ladder.deadline()
+        left_s = None if deadline is None else max(0.0, deadline - self._means.clock.now())
+        try:
+            async with asyncio.timeout(left_s):
+                return await self._events.get()
+        except TimeoutError:
+            return None
+
+    def _lie(self, level: Proven) -> Lied:
+        node = self._node.name
+        for device in level.devices:
+            self._errors[device] = f"it says that {node} is off, but {node} still answers: this is no proof"
+        self._report()
+        return Lied()
+
+    def _report(self, proven: Proven | None = None) -> None:
+        report = FenceReport(self._incarnation, self._ladder.attempts, errors=dict(self._errors))
+        if proven is not None:
+            report = FenceReport(self._incarnation, self._ladder.attempts, proven.words, proven.devices)
+        self._tell(report)
+
+
+class _Life:
+    """Is this incarnation of the node heard on its peer link?
+
+    It is asked from the beginning, beside the devices, so that a node that is really dead costs no time: only one that
+    has answered before has to be asked again after it was called off.
+    """
+
+    def __init__(self, means: Means, node: Node, incarnation: str) -> None:
+        self._means = means
+        self._node = node
+        self._incarnation = incarnation
+        self._heard = False
+        self._asked = asyncio.Event()
+        self._since_s = means.clock.now()
+
+    async def listen(self) -> None:
+        while not self._heard:
+            self._heard = await self._answers()
+            self._asked.set()
+            await asyncio.sleep(ASK_EVERY_S)
+
+    async def goes_on(self) -> bool:
+        """Asked after it was called off: does it live all the same?"""
+        left_s = self._since_s + FIRST_ANSWER_S - self._means.clock.now()
+        try:
+            async with asyncio.timeout(max(0.0, left_s)):
+                await self._asked.wait()
+        except TimeoutError:
+            return False
+        return self._heard and await self._answers()
+
+    async def _answers(self) -> bool:
+        return await self._means.answering(self._node, ASK_S) == self._incarnation
