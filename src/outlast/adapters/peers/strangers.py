@@ -15,13 +15,20 @@ from outlast.adapters.peers.certificates import pinned, unverified
 from outlast.adapters.peers.wire import AUTHORITY, BadMessage, Question
 from outlast.ports.peers import NotAnswered, PeerUnreachable
 
+LEAST_FINGERPRINT_BYTES = 16
+
 
 class WrongAuthority(PeerUnreachable):
     """Who answers at that address is of another cluster than the token, or is somebody else altogether."""
 
 
 async def ask_as_stranger(address: str, topic: str, question: bytes, *, fingerprint: bytes, timeout_s: float) -> bytes:
-    """`fingerprint`: SHA-256 of the authority's certificate (DER). Raises `PeerUnreachable` or `NotAnswered`."""
+    """`fingerprint`: SHA-256 of the authority's certificate (DER), or its first 16 bytes or more.
+
+    Raises `PeerUnreachable` or `NotAnswered`.
+    """
+    if len(fingerprint) < LEAST_FINGERPRINT_BYTES:
+        raise ValueError(f"{len(fingerprint)} bytes of a fingerprint prove nothing")
     try:
         async with asyncio.timeout(timeout_s):
             authority = await _ask(address, unverified(), AUTHORITY, b"")
@@ -40,7 +47,7 @@ def _check(address: str, authority: bytes, fingerprint: bytes) -> None:
         found = hashlib.sha256(ssl.PEM_cert_to_DER_cert(authority.decode())).digest()
     except ValueError as error:
         raise PeerUnreachable(f"what answers at {address} is no cluster service") from error
-    if not hmac.compare_digest(found, fingerprint):
+    if not hmac.compare_digest(found[: len(fingerprint)], fingerprint):
         raise WrongAuthority(
             f"the cluster at {address} is not the one that the token is for; check the address, or ask for a new token"
         )

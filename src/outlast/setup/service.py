@@ -1,0 +1,47 @@
+"""Does the cluster service of this machine run, and is it a node by now?"""
+
+import asyncio
+import time
+
+import msgspec
+
+from outlast.client.control import Client, ControlError
+from outlast.model.answers import ClusterStatus
+from outlast.setup.checks import Tell
+from outlast.setup.machine import SERVICE, Machine, SetupError
+from outlast.setup.programs import log_hint
+
+POLL_S = 0.1
+PATIENCE_S = 60.0
+
+
+def call(machine: Machine, verb: str, **arguments: object) -> object:
+    """One question to this node's service. Raises `ControlError`."""
+    return Client(str(machine.run / "control.sock")).call(verb, arguments, type=object)
+
+
+def status(machine: Machine) -> ClusterStatus:
+    return msgspec.convert(call(machine, "status"), ClusterStatus)
+
+
+async def wait_until_up(machine: Machine, node: str, tell: Tell, patience_s: float = PATIENCE_S) -> ClusterStatus:
+    """Until the node has its session. Raises `SetupError` with what is in the way."""
+    deadline = time.monotonic() + patience_s
+    told = why = ""
+    while time.monotonic() < deadline:
+        try:
+            found = await asyncio.to_thread(status, machine)
+        except ControlError as error:
+            # Before it listens there is nothing to tell: it is just starting.
+            why = str(error) if error.kind != "no-contact" else "it has not started"
+        else:
+            row = next((row for row in found.nodes if row.name == node), None)
+            if row is not None and row.state in ("up", "paused"):
+                return found
+            why = f"{node} is {row.state}: {row.why}" if row is not None else f"the cluster does not know {node} yet"
+        if why != told and why != "it has not started":
+            tell(f"waiting: {why}")
+            told = why
+        await asyncio.sleep(POLL_S)
+    words = f"the cluster service of this machine is not ready within {patience_s:g} s: {why}"
+    raise SetupError("failed", f"{words}; see {log_hint(machine, SERVICE)}")
