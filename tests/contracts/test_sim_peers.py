@@ -1,6 +1,4 @@
-"""The simulated links between services keep the contract of the Peers port, as the real ones do."""
-
-import asyncio
+"""The simulated links between services keep the contract of the real ones."""
 
 from peers_contract import SOON_S, PeersContract, Story
 
@@ -14,8 +12,8 @@ from outlast.sim.process import Process
 from outlast.sim.vms import Ended
 
 
-class NobodyLooks:
-    """A witness that keeps nothing."""
+class Nobody:
+    """Who is told of what happens to machines, and does not care."""
 
     def power_changed(self, node: str, *, on: bool, why: str) -> None: ...
 
@@ -28,43 +26,42 @@ class NobodyLooks:
 
 class SimStage:
     def __init__(self, loop: SimLoop) -> None:
-        self._exchange = Exchange(Links(loop))
         self._loop = loop
-        self._machines = {
-            name: Machine(name, loop, SimClock(loop, offset_s=500.0), {}, 5.0, NobodyLooks()) for name in ("a", "b")
-        }
+        self._exchange = Exchange(Links(loop))
+        self._machines = {name: Machine(name, loop, SimClock(loop), {}, 5.0, Nobody()) for name in ("a", "b", "c")}
         for machine in self._machines.values():
             machine.power_on("")
         self.a: Peers = SimPeers(self._exchange, self._machines["a"])
-        self._stranger = SimPeers(self._exchange, self._machines["a"], certified=False)
-        self._process: Process | None = None
+        self._stranger = SimPeers(self._exchange, self._machines["c"], certified=False)
+        self.b: Peers
+        self._process: Process
+        self._begin()
 
     async def ask(self, topic: str, question: bytes = b"", *, timeout_s: float = SOON_S) -> bytes:
-        return await self.a.ask("b", "b", topic, question, timeout_s=timeout_s)
+        return await self.a.ask("b", "b.simulated", topic, question, timeout_s=timeout_s)
 
     async def ask_as_stranger(self, topic: str, question: bytes = b"") -> bytes:
-        return await self._stranger.ask("b", "b", topic, question, timeout_s=SOON_S)
+        return await self._stranger.ask("b", "b.simulated", topic, question, timeout_s=SOON_S)
 
     async def end_b(self) -> None:
-        assert self._process is not None
         self._machines["b"].end(self._process)
 
     async def begin_b(self) -> None:
-        self.b: Peers = SimPeers(self._exchange, self._machines["b"])
+        self._begin()
+
+    def _begin(self) -> None:
         _, self._process = self._machines["b"].spawn("service")
+        self.b = SimPeers(self._exchange, self._machines["b"])
         self._process.context.run(self._loop.create_task, self.b.serve())
-        await asyncio.sleep(0)
 
 
 class TestSimPeers(PeersContract):
     def play(self, story: Story) -> None:
         loop = SimLoop()
-        stage = SimStage(loop)  # held until the loop is closed: it holds who serves
+        stage = SimStage(loop)
 
         async def main() -> None:
-            async with asyncio.timeout(600):
-                await stage.begin_b()
-                await story(stage)
+            await story(stage)
 
         try:
             loop.run_until_complete(main())

@@ -22,6 +22,7 @@ import asyncio
 import enum
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextvars import Context
 from typing import Any, Protocol, TypeVar
 
 from outlast.ports.database import (
@@ -74,6 +75,10 @@ class Way(Protocol):
     def there_s(self) -> float: ...
 
     def arrives(self) -> bool: ...
+
+    def waits_in(self) -> Context | None:
+        """The process that stands still and has to go on before it can happen; None: it happens now."""
+        ...
 
     def work_s(self) -> float:
         """How long the store takes before it happens."""
@@ -170,7 +175,7 @@ class SimDatabase:
 
 
 class SimConnection:
-    """What one node holds of the database: the port."""
+    """What one node holds of the database: the port. It is a `Way` of its own, since there is only one."""
 
     def __init__(self, database: SimDatabase, node: str) -> None:
         self.node = node
@@ -195,8 +200,13 @@ class SimConnection:
         return outcome
 
     async def compact(self, revision: int, *, timeout_s: float) -> None:
-        fate = self._database.fate(self.node)
-        await _Call(self, lambda store: store.forget(revision), timeout_s, fate).answer
+        await self.ask(lambda store: store.forget(revision), timeout_s=timeout_s, writes=True)
+
+    async def ask(self, work: Callable[[SimStore], T], *, timeout_s: float, writes: bool) -> T:
+        """Anything that is done where the store is."""
+        fate = self._database.fate(self.node) if writes else None
+        result: T = await _Call(self, work, timeout_s, fate).answer
+        return result
 
     async def watch(self, prefix: str, after_revision: int) -> AsyncGenerator[Batch, None]:
         if self._closed:
@@ -256,6 +266,9 @@ class SimConnection:
 
     def answers(self) -> bool:
         return self.node not in self._database.outages
+
+    def waits_in(self) -> Context | None:
+        return None
 
     def work_s(self) -> float:
         return 0.0
@@ -346,6 +359,11 @@ class _Call:
 
     def _arrive(self) -> None:
         if not self._way.arrives():
+            self._end_late()
+            return
+        stands_still = self._way.waits_in()
+        if stands_still is not None:
+            self._loop.call_soon(self._arrive, context=stands_still)
             self._end_late()
             return
         work_s = self._way.work_s()

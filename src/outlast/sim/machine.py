@@ -91,6 +91,8 @@ class Machine:
         self.listeners: list[Listener] = []
         self.offer_listeners: list[Callable[[], None]] = []
         self.when_power_goes: list[Callable[[], None]] = []
+        self.when_changed: list[Callable[[], None]] = []
+        """Told when it stands still, goes on, or gets or loses its power."""
         self._witness = witness
         self._pids = 100
 
@@ -100,6 +102,7 @@ class Machine:
         if not self.on:
             self.on = True
             self._witness.power_changed(self.name, on=True, why=why)
+            self._changed()
 
     def power_off(self, why: str) -> None:
         """Everything on the node ends at once, and nothing is remembered."""
@@ -123,6 +126,11 @@ class Machine:
         hooks, self.when_power_goes = self.when_power_goes, []
         for hook in hooks:
             hook()
+        self._changed()
+
+    def _changed(self) -> None:
+        for listener in self.when_changed:
+            listener()
 
     def spawn(self, what: str) -> tuple[int, Process]:
         self._pids += 1
@@ -143,12 +151,14 @@ class Machine:
             self.frozen = True
             for process in self.processes:
                 process.freeze()
+            self._changed()
 
     def thaw(self) -> None:
         if self.frozen:
             self.frozen = False
             for process in list(self.processes):
                 self.loop.thaw(process)
+            self._changed()
 
     def permit_passed(self) -> bool:
         """Now, or a moment ago: a host that has begun to stop everything goes through with it."""

@@ -1,0 +1,121 @@
+"""How does a simulated node ask about the members of its database, and see to its own? Two ports, on `Consensus`."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from outlast.ports.database import Unavailable
+from outlast.ports.members import Member, MemberStatus, Start
+from outlast.sim import forks
+from outlast.sim.consensus import Consensus
+from outlast.sim.database import SimConnection
+from outlast.sim.forks import Fork, Seat, client_url, host_of, peer_url
+from outlast.sim.links import Links, Plane
+from outlast.sim.store import SimStore
+
+_VERSION = "3.4.23"
+_STARTS_S = 0.05
+
+
+class SimMembers:
+    """The port, asked through a node's connection to the database."""
+
+    def __init__(self, agreed: Consensus, links: Links, connection: SimConnection) -> None:
+        self._agreed = agreed
+        self._links = links
+        self._connection = connection
+
+    async def list(self, *, timeout_s: float) -> Sequence[Member]:
+        def seated(store: SimStore) -> Sequence[Member]:
+            fork = self._agreed.fork_with(store)
+            return [_member(fork, seat) for seat in fork.seats_at(fork.index)]
+
+        return await self._connection.ask(seated, timeout_s=timeout_s, writes=False)
+
+    async def add_learner(self, peer_urls: Sequence[str], *, timeout_s: float) -> Member:
+        def add(store: SimStore) -> Member:
+            fork = self._agreed.fork_with(store)
+            return _member(fork, self._agreed.add_learner(fork, host_of(peer_urls[0])))
+
+        return await self._connection.ask(add, timeout_s=timeout_s, writes=True)
+
+    async def promote(self, id: str, *, timeout_s: float) -> None:
+        def promote(store: SimStore) -> None:
+            self._agreed.promote(self._agreed.fork_with(store), id)
+
+        await self._connection.ask(promote, timeout_s=timeout_s, writes=True)
+
+    async def remove(self, id: str, *, timeout_s: float) -> None:
+        def remove(store: SimStore) -> None:
+            self._agreed.remove(self._agreed.fork_with(store), id)
+
+        await self._connection.ask(remove, timeout_s=timeout_s, writes=True)
+
+    async def move_leader(self, id: str, *, timeout_s: float) -> None:
+        def move(store: SimStore) -> None:
+            self._agreed.move_leader(self._agreed.fork_with(store), id)
+
+        await self._connection.ask(move, timeout_s=timeout_s, writes=True)
+
+    async def status(self, client_url: str, *, timeout_s: float) -> MemberStatus:
+        node, host = self._connection.node, host_of(client_url)
+        member = self._agreed.members.get(host)
+        began_s = asyncio.get_running_loop().time()
+        if member is not None and self._links.connects(node, host, Plane.DATABASE) and member.machine.on:
+            there_s = self._links.way_s(node, host, Plane.DATABASE) + self._links.way_s(host, node, Plane.DATABASE)
+            await asyncio.sleep(min(there_s, timeout_s))
+            if not member.alive and not member.machine.frozen:
+                raise Unavailable(f"nobody listens at {client_url}")
+            if there_s <= timeout_s and member.up and self._links.connects(node, host, Plane.DATABASE):
+                leader = self._agreed.leader_of(member)
+                problems = ("no space left",) if self._agreed.full else ()
+                disk = member.disk
+                return MemberStatus(
+                    disk.id, leader.disk.id if leader else "", disk.term, disk.index, _VERSION, 0, problems
+                )
+        await asyncio.sleep(max(0.0, began_s + timeout_s - asyncio.get_running_loop().time()))
+        raise Unavailable(f"{client_url} did not answer within {timeout_s:g} s")
+
+
+class SimLocalMember:
+    """The port: the member on one machine, and the disk that it lies on."""
+
+    def __init__(self, agreed: Consensus, member: forks.Member) -> None:
+        self.client_url = client_url(member.host)
+        self.peer_url = peer_url(member.host)
+        self._agreed = agreed
+        self._member = member
+
+    def has_data(self) -> bool:
+        return self._member.fork is not None
+
+    def marks(self) -> Mapping[str, str]:
+        return self._member.disk.marks
+
+    def mark(self, marks: Mapping[str, str]) -> None:
+        self._member.disk.marks = dict(marks)
+
+    async def start(self, how: Start) -> None:
+        await asyncio.sleep(_STARTS_S)
+        self._agreed.start(self._member, initial=how.initial, existing=how.existing, alone=how.alone)
+
+    async def stop(self) -> None:
+        await asyncio.sleep(_STARTS_S)
+        self._agreed.end(self._member)
+
+    async def runs(self) -> bool:
+        return self._member.alive
+
+    async def wipe(self) -> None:
+        await self.stop()
+        self._agreed.wipe(self._member)
+
+
+def _member(fork: Fork, seat: Seat) -> Member:
+    started = seat.id in fork.named
+    return Member(
+        seat.id,
+        seat.host if started else "",
+        (peer_url(seat.host),),
+        (client_url(seat.host),) if started else (),
+        seat.learner,
+    )

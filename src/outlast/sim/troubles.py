@@ -1,0 +1,139 @@
+"""What can be broken in the simulated world, and made whole again: the database, fence devices, plugins, ..."""
+
+from outlast.sim.database import Fate
+from outlast.sim.fence import FenceMode
+from outlast.sim.words import BadCommand, Commands, Words
+from outlast.sim.world import World
+
+
+def _database(world: World, words: Words) -> None:
+    hows = ("cut", "refuse", "slow", "deafen", "mend", "lose", "unhear")
+    how = words.next(f"of {', '.join(hows)}", dict.fromkeys(hows))
+    node = words.next("node, or all", {**world.machines, "all": None})
+    nodes = list(world.machines) if node == "all" else [node]
+    who = "every node" if node == "all" else node
+    match how:
+        case "lose" | "unhear":
+            for name in nodes:
+                world.database.next_write(name, Fate.LOST if how == "lose" else Fate.UNHEARD)
+        case "mend":
+            world.tell(f"{who} reaches the database again")
+            world.mend_database(nodes)
+        case "slow":
+            way_s = words.seconds("way", 0.5)
+            world.tell(f"each way between {who} and the database takes {way_s:g} s longer")
+            world.slow_database(nodes, way_s)
+        case "deafen":
+            world.tell(f"{who} hears no answer of the database to what it writes")
+            world.deafen(nodes)
+        case _:
+            world.tell(f"{who} cannot reach the database")
+            world.cut_database(nodes, refused=how == "refuse")
+
+
+def _fence(world: World, words: Words) -> None:
+    node = words.next("node", world.machines)
+    how = words.next("of confirms, fails, hangs, lies, shares-power")
+    power = world.powers[node]
+    if how == "shares-power":
+        power.dies_with_node = True
+        world.tell(f"the fence device of {node} hangs on the node's own power")
+        return
+    try:
+        power.mode = FenceMode(how)
+    except ValueError as error:
+        raise BadCommand(f"fence: {how} is not understood; usage: {words.usage}") from error
+    world.tell(f"the fence device of {node} {power.mode.value}")
+
+
+def _plugin(world: World, words: Words) -> None:
+    how = words.next("of damage, repair, hang, unhang", dict.fromkeys(("damage", "repair", "hang", "unhang")))
+    node = words.next("node", world.machines)
+    machine = world.machines[node]
+    world.troubled(node)
+    match how:
+        case "damage":
+            machine.damage("vm", "type.py does not compile")
+            world.tell(f"the vm plugin of {node} is damaged")
+        case "repair":
+            machine.damage("vm", "")
+            world.tell(f"the vm plugin of {node} is whole again")
+        case "hang":
+            call = words.next("call")
+            machine.troubles.hung_calls.add(call)
+            world.tell(f"the vm plugin of {node} hangs in {call}")
+        case "unhang":
+            machine.troubles.hung_calls.clear()
+            world.tell(f"the vm plugin of {node} hangs no more")
+
+
+def _libvirt(world: World, words: Words) -> None:
+    how = words.next("of silent, answers", {"silent": None, "answers": None})
+    node = words.next("node", world.machines)
+    world.troubled(node)
+    world.machines[node].troubles.libvirt_silent = how == "silent"
+    world.tell(f"libvirt of {node} " + ("does not answer" if how == "silent" else "answers again"))
+
+
+def _lie(world: World, words: Words) -> None:
+    vm = words.next("VM", world.vms)
+    for node in world.where(vm):
+        world.checks.distrust(vm)
+        world.machines[node].troubles.said_alive.add(vm)
+        world.tell(f"the vm plugin of {node} calls {vm} online, whatever is true")
+
+
+def _truth(world: World, words: Words) -> None:
+    for machine in world.machines.values():
+        machine.troubles.said_alive.clear()
+    world.tell("the vm plugins tell the truth again")
+
+
+def _reports(world: World, words: Words) -> None:
+    how = words.next("of lost, heard", {"lost": None, "heard": None})
+    node = words.next("node", world.machines)
+    world.machines[node].troubles.reports_lost = how == "lost"
+    world.tell(f"libvirt's events on {node} are {how}")
+
+
+def _trouble(world: World, words: Words) -> None:
+    vm = world.vms[words.next("VM", world.vms)]
+    vm.failing_starts = int(words.named.pop("failing_starts", 0))
+    vm.starts_only_on = words.names("starts_only_on")
+    vm.hung_calls = set(words.names("hung"))
+    for node in world.machines:
+        world.troubled(node)
+    what = [f"its next {vm.failing_starts} starts fail"] if vm.failing_starts else []
+    what += [f"it starts only on {', '.join(vm.starts_only_on)}"] if vm.starts_only_on else []
+    what += [f"calls of it hang: {', '.join(sorted(vm.hung_calls))}"] if vm.hung_calls else []
+    world.tell(f"{vm.name}: {'; '.join(what) if what else 'nothing is wrong with it any more'}")
+
+
+def _clock(world: World, words: Words) -> None:
+    node = words.next("node", world.machines)
+    by_s = words.seconds("jump", 0.0)
+    world.machines[node].clock.wall_error_s += by_s
+    world.tell(f"the wall clock of {node} jumps by {by_s:g} s")
+
+
+def _hosts(world: World, words: Words) -> None:
+    how = words.next("of die, hang, start", dict.fromkeys(("die", "hang", "start")))
+    node = words.next("node", world.machines)
+    world.troubled(node)
+    world.machines[node].troubles.host_start = {"die": "dies", "hang": "hangs", "start": ""}[how]
+    verb = {"die": "die as they start", "hang": "hang as they start", "start": "start again"}[how]
+    world.tell(f"new resource hosts of {node} {verb}")
+
+
+TROUBLES: Commands = {
+    "database": (_database, "database cut|refuse|deafen|mend|lose|unhear NODE|all | database slow NODE|all [way=S]"),
+    "fence": (_fence, "fence NODE confirms|fails|hangs|lies|shares-power"),
+    "plugin": (_plugin, "plugin damage|repair|unhang NODE | plugin hang NODE CALL"),
+    "libvirt": (_libvirt, "libvirt silent|answers NODE"),
+    "lie": (_lie, "lie VM"),
+    "truth": (_truth, "truth"),
+    "reports": (_reports, "reports lost|heard NODE"),
+    "trouble": (_trouble, "trouble VM [failing_starts=N] [starts_only_on=N,...] [hung=CALL,...]"),
+    "hosts": (_hosts, "hosts die|hang|start NODE"),
+    "clock": (_clock, "clock NODE jump=SECONDS"),
+}
