@@ -1,0 +1,55 @@
+"""How many members can still be lost before the database stops, and which?
+
+Three voters of which one is gone can lose none: two are a majority, one is not. But a cluster of exactly two nodes goes
+on with one, if the other can be confirmed off (`core/last_one.py`).
+"""
+
+from collections.abc import Collection
+
+import msgspec
+
+from outlast.core.voting import VoteView, is_healthy, majority
+from outlast.model.member import Member, Part
+
+_COUNT = ("no", "one", "two", "three")
+
+
+class Margin(msgspec.Struct, frozen=True):
+    margin: int
+    """So many voters can be lost at once and the rest goes on; below 0: it does not go on now."""
+    words: str
+
+
+def margin(view: VoteView, fenced: Collection[str]) -> Margin:
+    """`fenced`: nodes that have a fence device."""
+    voters = [member for member in view.members if member.name and not member.learner]
+    well = [member for member in voters if is_healthy(member, view)]
+    spare = len(well) - majority(len(voters))
+    names = ", ".join(sorted(member.name for member in well))
+    if spare < 0:
+        return Margin(
+            spare, f"no quorum: {len(well)} of {len(voters)} voters are well, {majority(len(voters))} are needed"
+        )
+    if spare > 0:
+        return Margin(spare, f"can lose {_COUNT[spare] if spare < len(_COUNT) else spare} more of {names}")
+    if len(voters) == 1:
+        return Margin(0, f"cannot lose {names}: it is the last one that votes")
+    if len(voters) == 2 and all(_is_node(member, view) for member in voters):
+        return _pair(voters, fenced)
+    return Margin(0, f"cannot lose any of {names}: without it there is no majority of {len(voters)}")
+
+
+def _pair(voters: Collection[Member], fenced: Collection[str]) -> Margin:
+    first, second = sorted(member.name for member in voters)
+    bare = [name for name in (first, second) if name not in fenced]
+    if not bare:
+        return Margin(1, f"can lose {first} or {second}: the other goes on alone when it is confirmed off")
+    others = {first: second, second: first}
+    words = f"cannot lose {' or '.join(bare)}: nothing could confirm that it is off"
+    good = ", ".join(name for name in others if name not in bare)
+    return Margin(0, words + (f"; can lose {good}" if good else "; a witness or fence devices would help"))
+
+
+def _is_node(member: Member, view: VoteView) -> bool:
+    record = view.machines.get(member.name)
+    return record is None or record.part is Part.NODE
