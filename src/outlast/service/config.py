@@ -18,6 +18,8 @@ class EtcdConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Files. The client's certificate must have no common name (etcd's gateway refuses it with users)."""
     user: str = ""
     password_file: str = ""
+    foreign: bool = False
+    """It is somebody else's: Outlast leaves its members, its history and its disks alone."""
 
 
 class MemberConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -22,6 +22,7 @@ from outlast.adapters.watchdog import chosen
 from outlast.core.timing import timing
 from outlast.ports.database import Database, Unavailable
 from outlast.ports.environment import Environment
+from outlast.ports.members import Members
 from outlast.service.config import NodeConfig
 from outlast.service.control import serve
 from outlast.service.node import Node
@@ -66,14 +67,16 @@ def read_config(path: Path) -> NodeConfig:
 
 
 async def _run(config: NodeConfig) -> None:
+    database, members = _database(config)
     environment = Environment(
         clock=SystemClock(),
         random=random.Random(),
-        database=_database(config.database),
+        database=database,
         hosts=ProcessHosts(Path(config.run_dir)),
         fence=FenceAgents(),
         watchdog=chosen(config.watchdog, Path(config.run_dir)),
         incarnations=FileIncarnations(Path(config.run_dir), STATE_DIR),
+        members=members,
     )
     node = Node(config, environment)
     loop = asyncio.get_running_loop()
@@ -102,11 +105,25 @@ async def _run(config: NodeConfig) -> None:
     os._exit(0)
 
 
-def _database(url: str) -> Database:
-    kind, _, where = url.partition(":")
+def _database(config: NodeConfig) -> tuple[Database, Members | None]:
+    kind, _, where = config.database.partition(":")
     if kind == "sqlite" and where.startswith("/"):
-        return SqliteDatabase.open(where)
-    raise WrongSettings(f'database = "{url}" is unknown; it must be "sqlite:/path/to/cluster.db"')
+        return SqliteDatabase.open(where), None
+    if config.database != "etcd":
+        raise WrongSettings(
+            f'database = "{config.database}" is unknown; it must be "etcd" or "sqlite:/path/to/cluster.db"'
+        )
+    if config.etcd is None:
+        raise WrongSettings('database = "etcd" needs a table [etcd] with `endpoints`')
+    from outlast.adapters.etcd import Client, EtcdDatabase, EtcdMembers  # whoever uses SQLite need not carry it
+
+    access = msgspec.structs.asdict(config.etcd)
+    foreign = access.pop("foreign")
+    try:
+        client = Client(**access)
+    except ValueError as error:
+        raise WrongSettings(str(error)) from error
+    return EtcdDatabase(client), None if foreign else EtcdMembers(client)
 
 
 class _only_one:

@@ -153,6 +153,7 @@ def _foreign(machine: Machine, foreign: Foreign) -> EtcdConfig:
     return EtcdConfig(
         foreign.endpoints,
         prefix=foreign.prefix,
+        foreign=True,
         ca=copied(foreign.ca, "pki/etcd-ca.crt"),
         certificate=copied(foreign.certificate, "pki/etcd.crt"),
         key=copied(foreign.key, "pki/etcd.key"),

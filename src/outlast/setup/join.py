@@ -240,6 +240,7 @@ def _foreign(machine: Machine, enrolled: Enrolled) -> EtcdConfig:
     return EtcdConfig(
         enrolled.endpoints,
         prefix=enrolled.prefix,
+        foreign=True,
         ca=path("pki/etcd-ca.crt"),
         certificate=path("pki/etcd.crt"),
         key=path("pki/etcd.key"),

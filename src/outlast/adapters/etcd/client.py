@@ -150,6 +150,19 @@ class Client:
         endpoint.worked()
         return answer
 
+    async def ask(
+        self, endpoint: Endpoint, path: str, body: bytes, kind: type[AnswerKind], *, timeout_s: float
+    ) -> AnswerKind:
+        """What this very member knows by itself: that says little about whether it can do anything, so neither its
+        answer nor its silence counts here. Raises `NotDone`, `MaybeDone`, `Fault`."""
+        deadline_s = asyncio.get_running_loop().time() + timeout_s
+        connection = await self._ready(endpoint, deadline_s)
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                return await self._exchange(endpoint, connection, path, body, kind)
+        except (TimeoutError, ConnectionLost) as error:
+            raise MaybeDone(str(error) or "it does not answer") from error
+
     async def stream(self, endpoint: Endpoint, path: str, body: bytes) -> Connection:
         """A connection that has begun to stream. Raises `NotDone`, `Fault`. Give it back to the endpoint."""
         deadline_s = asyncio.get_running_loop().time() + CONNECT_WITHIN_S + LOGIN_WITHIN_S
@@ -201,7 +214,7 @@ class Client:
                 if not fault.certain:
                     raise MaybeDone(str(fault)) from fault
                 raise
-            self._note(endpoint, answer.header.revision, floor)
+            self._note(answer.header, floor)
             return answer
         raise AssertionError("the second attempt returns or raises")
 
@@ -252,11 +265,9 @@ class Client:
         """Any member answers this by itself, and everybody who may read at all may ask."""
         body = wire.encode(**wire.span(self.prefix), serializable=True, count_only=True, limit=1)
         answer = _parsed(*await connection.exchange(wire.RANGE, body, self._token), wire.RangeAnswer)
-        if self._cluster_id not in (0, answer.header.cluster_id):
-            raise NotDone(
-                f"it belongs to another etcd cluster ({answer.header.cluster_id:x}, ours is {self._cluster_id:x})"
-            )
-        self._cluster_id = answer.header.cluster_id
+        theirs = answer.header.cluster_id
+        if self._cluster_id not in (0, theirs):
+            raise NotDone(f"it belongs to another etcd cluster ({theirs:x}, ours is {self._cluster_id:x})")
         connection.verified = True
 
     async def _login(self, connection: Connection) -> str:
@@ -267,12 +278,15 @@ class Client:
         body = wire.encode(name=self._user, password=password)
         return _parsed(*await connection.exchange(wire.AUTHENTICATE, body, ""), wire.TokenAnswer).token
 
-    def _note(self, endpoint: Endpoint, revision: int, floor: int) -> None:
-        if 0 < revision < floor:
+    def _note(self, header: wire.Header, floor: int) -> None:
+        if header.revision == 0:
+            return  # an answer that a member gave by itself
+        self._cluster_id = self._cluster_id or header.cluster_id
+        if header.revision < floor:
             # Everybody must read anew; this is said once, and then the new history counts.
-            self.seen = revision
-            raise MaybeDone(f"its history went back from revision {floor} to {revision}: was a backup restored?")
-        self.seen = max(self.seen, revision)
+            self.seen = header.revision
+            raise MaybeDone(f"its history went back from revision {floor} to {header.revision}: was a backup restored?")
+        self.seen = max(self.seen, header.revision)
 
     def failed(self, endpoint: Endpoint, trouble: str) -> None:
         """It comes last until it answers the task in the background."""
@@ -324,20 +338,10 @@ class Client:
     async def _what_ails(self, endpoint: Endpoint) -> str:
         """A member without a majority knows why it cannot answer."""
         try:
-            status = await self.status(endpoint, timeout_s=PROBE_WITHIN_S)
+            status = await self.ask(endpoint, wire.STATUS, b"{}", wire.StatusAnswer, timeout_s=PROBE_WITHIN_S)
         except (NotDone, MaybeDone, Fault):
             return ""
         return "; ".join(map(in_words, status.errors))
-
-    async def status(self, endpoint: Endpoint, *, timeout_s: float) -> wire.StatusAnswer:
-        """What this very member says of itself. Raises `NotDone`, `MaybeDone`, `Fault`."""
-        deadline_s = asyncio.get_running_loop().time() + timeout_s
-        connection = await self._ready(endpoint, deadline_s)
-        try:
-            async with asyncio.timeout_at(deadline_s):
-                return await self._exchange(endpoint, connection, wire.STATUS, b"{}", wire.StatusAnswer)
-        except (TimeoutError, ConnectionLost) as error:
-            raise MaybeDone(str(error) or "it does not answer") from error
 
     async def _learn(self) -> None:
         try:
@@ -359,7 +363,8 @@ class Client:
         if endpoint.failures:
             return
         with contextlib.suppress(NotDone, MaybeDone, Fault):
-            version = (await self.status(endpoint, timeout_s=PROBE_WITHIN_S)).version
+            status = await self.ask(endpoint, wire.STATUS, b"{}", wire.StatusAnswer, timeout_s=PROBE_WITHIN_S)
+            version = status.version
             if version not in self._versions:
                 self._versions.add(version)
                 if words := warning(version):

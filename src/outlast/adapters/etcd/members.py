@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from outlast.adapters.etcd import wire
 from outlast.adapters.etcd.client import Client, MaybeDone, NotDone
 from outlast.adapters.etcd.faults import Fault, in_words
+from outlast.adapters.etcd.wire import AnswerKind
 from outlast.ports.database import Unavailable
 from outlast.ports.members import Member, MemberStatus, NotReady
 
@@ -62,13 +63,7 @@ class EtcdMembers:
             raise ValueError(f"cannot make member {id} lead: {failures}")
 
     async def status(self, client_url: str, *, timeout_s: float) -> MemberStatus:
-        endpoint = self._client.endpoint(client_url)
-        try:
-            answer = await self._client.status(endpoint, timeout_s=timeout_s)
-        except (NotDone, MaybeDone, Fault) as error:
-            raise Unavailable(f"cannot ask the member at {client_url} how it is: {error}") from error
-        finally:
-            endpoint.close()
+        answer = await self._ask(client_url, wire.STATUS, wire.StatusAnswer, timeout_s)
         return MemberStatus(
             id=f"{answer.header.member_id:x}",
             leader=f"{answer.leader:x}" if answer.leader else "",
@@ -78,6 +73,20 @@ class EtcdMembers:
             database_bytes=answer.dbSize,
             problems=tuple(in_words(error) for error in answer.errors if error != _NO_LEADER),
         )
+
+    async def known_to(self, client_url: str, *, timeout_s: float) -> Sequence[Member]:
+        answer = await self._ask(client_url, wire.MEMBERS, wire.MembersAnswer, timeout_s)
+        return [_member(member) for member in answer.members]
+
+    async def _ask(self, client_url: str, path: str, kind: type[AnswerKind], timeout_s: float) -> AnswerKind:
+        """What this very member knows by itself."""
+        endpoint = self._client.endpoint(client_url)
+        try:
+            return await self._client.ask(endpoint, path, b"{}", kind, timeout_s=timeout_s)
+        except (NotDone, MaybeDone, Fault) as error:
+            raise Unavailable(f"cannot ask the member at {client_url}: {error}") from error
+        finally:
+            endpoint.close()
 
     async def _change(self, path: str, id: str, timeout_s: float) -> None:
         await self._client.write(path, wire.encode(ID=int(id, 16)), wire.Answer, timeout_s=timeout_s)
