@@ -15,6 +15,8 @@ class SimWatchdog:
     counts_on = False
 
     def __init__(self, machine: Machine) -> None:
+        self.gone = False
+        """As when the device's driver was unloaded."""
         self._machine = machine
         self._timeout_s = 0.0
         self._due_s = 0.0
@@ -25,14 +27,17 @@ class SimWatchdog:
         return self._timeout_s > 0.0
 
     def length_s(self, timeout_s: float) -> float:
+        self._must_be_there()
         return timeout_s
 
     def arm(self, timeout_s: float) -> float:
+        self._must_be_there()
         self._timeout_s = timeout_s
         self.feed()
         return timeout_s
 
     def feed(self) -> None:
+        self._must_be_there()
         if not self.armed:
             return
         loop = self._machine.loop
@@ -44,6 +49,10 @@ class SimWatchdog:
     def disarm(self) -> None:
         self._timeout_s = 0.0
         self._stop()
+
+    def _must_be_there(self) -> None:
+        if self.gone:
+            raise OSError("no such device")
 
     def _stop(self) -> None:
         if self._timer is not None:
