@@ -146,3 +146,28 @@ class ProtectReport(msgspec.Struct, frozen=True):
     nodes: Mapping[str, tuple[str, ...]]
     """Per asked node: what keeps it from running this VM; empty where it could."""
     disks: tuple[str, ...]
+
+
+class MachineRow(msgspec.Struct, frozen=True):
+    name: str
+    part: str
+    """"node" or "witness"."""
+    address: str
+    vote: str
+    """Of its member of the database: "votes", "learns", "is not there"; empty when it carries none."""
+
+
+class TokenRow(msgspec.Struct, frozen=True):
+    part: str
+    name: str
+    """Who is just joining with it; empty when nobody has used it yet."""
+    until_s: float
+    """Wall clock."""
+
+
+class ClusterRow(msgspec.Struct, frozen=True):
+    name: str
+    id: str
+    node_timeout_s: float
+    machines: list[MachineRow]
+    tokens: list[TokenRow]

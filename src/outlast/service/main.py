@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import fcntl
 import os
-import random
 import signal
 import sys
 import tomllib
@@ -13,22 +12,15 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from outlast.adapters.clock import SystemClock
-from outlast.adapters.fence_agents import FenceAgents
-from outlast.adapters.hosts import ProcessHosts
-from outlast.adapters.incarnations import FileIncarnations
-from outlast.adapters.sqlite import SqliteDatabase
 from outlast.adapters.watchdog import chosen
 from outlast.core.timing import timing
-from outlast.ports.database import Database, Unavailable
-from outlast.ports.environment import Environment
-from outlast.ports.members import Members
+from outlast.ports.database import Unavailable
 from outlast.service.config import NodeConfig
 from outlast.service.control import serve
 from outlast.service.node import Node
+from outlast.service.plugging import environment
 
 DEFAULT_CONFIG = Path("/etc/outlast/outlast.toml")
-STATE_DIR = Path("/var/lib/outlast")
 
 log = structlog.get_logger()
 
@@ -67,18 +59,11 @@ def read_config(path: Path) -> NodeConfig:
 
 
 async def _run(config: NodeConfig) -> None:
-    database, members = _database(config)
-    environment = Environment(
-        clock=SystemClock(),
-        random=random.Random(),
-        database=database,
-        hosts=ProcessHosts(Path(config.run_dir)),
-        fence=FenceAgents(),
-        watchdog=chosen(config.watchdog, Path(config.run_dir)),
-        incarnations=FileIncarnations(Path(config.run_dir), STATE_DIR),
-        members=members,
-    )
-    node = Node(config, environment)
+    try:
+        world = environment(config)
+    except ValueError as error:
+        raise WrongSettings(f"the settings of this node cannot be used: {error}") from error
+    node = Node(config, world)
     loop = asyncio.get_running_loop()
     told_to_end = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -101,29 +86,8 @@ async def _run(config: NodeConfig) -> None:
             if task.done():
                 task.result()  # a bug of ours ends the process, loudly; its supervisor starts it again
             task.cancel()
-    await environment.database.close()
+    await world.database.close()
     os._exit(0)
-
-
-def _database(config: NodeConfig) -> tuple[Database, Members | None]:
-    kind, _, where = config.database.partition(":")
-    if kind == "sqlite" and where.startswith("/"):
-        return SqliteDatabase.open(where), None
-    if config.database != "etcd":
-        raise WrongSettings(
-            f'database = "{config.database}" is unknown; it must be "etcd" or "sqlite:/path/to/cluster.db"'
-        )
-    if config.etcd is None:
-        raise WrongSettings('database = "etcd" needs a table [etcd] with `endpoints`')
-    from outlast.adapters.etcd import Client, EtcdDatabase, EtcdMembers  # whoever uses SQLite need not carry it
-
-    access = msgspec.structs.asdict(config.etcd)
-    foreign = access.pop("foreign")
-    try:
-        client = Client(**access)
-    except ValueError as error:
-        raise WrongSettings(str(error)) from error
-    return EtcdDatabase(client), None if foreign else EtcdMembers(client)
 
 
 class _only_one:

@@ -19,7 +19,9 @@ from outlast.core.membership import Session as OwnSession
 from outlast.core.resource import runs_nothing
 from outlast.core.timing import timing
 from outlast.model import keys
+from outlast.model.enrolment import TOPIC
 from outlast.model.health import Json
+from outlast.model.member import MemberRecord, Part
 from outlast.model.node import Node as NodeRecord
 from outlast.model.node import Offer
 from outlast.model.settings import Settings
@@ -29,11 +31,13 @@ from outlast.service.cleaning import clean
 from outlast.service.commands.registry import Commands
 from outlast.service.config import NodeConfig
 from outlast.service.coordinator import Coordinating
+from outlast.service.enrolment import Enrolment
 from outlast.service.fence_means import may_fence, means
 from outlast.service.fencing import Fencing
 from outlast.service.hosts import HostKeeper
 from outlast.service.journal import Journal
 from outlast.service.local import Remark
+from outlast.service.member_keeper import MemberKeeper
 from outlast.service.membership import Membership
 from outlast.service.observation import Observation
 from outlast.service.polling import Poller
@@ -50,6 +54,11 @@ log = structlog.get_logger()
 
 FIRST_HOST_S = 10.0
 CLEAN_RETRY_S = 1.0
+WRONG_CLUSTER_RETRY_S = 10.0
+
+
+class WrongCluster(Exception):
+    """The database is another cluster's; the text says which."""
 
 
 class Node:
@@ -76,6 +85,7 @@ class Node:
         )
         self._poller = Poller(self.resources, self.hosts, env.clock)
         self.surveys = Surveys(self.store, self.hosts, self._journal)
+        self._enrolment = Enrolment(config, env, env.trust, self.store, self._journal) if env.trust else None
         self._commands = Commands(
             self.store,
             self.observation,
@@ -85,12 +95,15 @@ class Node:
             self.surveys,
             self._journal,
             env.clock,
+            self._enrolment,
+            env.members,
         )
 
     async def run(self) -> None:
         """Until cancelled. What runs here is not touched by the end of it."""
-        await self._create_cluster()
         async with asyncio.TaskGroup() as tasks:
+            self._be_reached(tasks)
+            await self._create_cluster()
             tasks.create_task(self.hosts.run())
             tasks.create_task(self.store.run())
             await self.store.ready.wait()
@@ -104,6 +117,17 @@ class Node:
             tasks.create_task(self.coordinating.run())
             tasks.create_task(prune(self.store, self._coordinates))
             tasks.create_task(self._stay_member())
+            if self._enrolment is not None:
+                tasks.create_task(self._enrolment.clear(self._coordinates))
+
+    def _be_reached(self, tasks: asyncio.TaskGroup) -> None:
+        """What must be there before the database is: its own member, and the links to the other nodes."""
+        if self._env.local_member is not None:
+            tasks.create_task(MemberKeeper(self._env.local_member).run())
+        if self._env.peers is not None:
+            if self._enrolment is not None:
+                self._env.peers.answer(TOPIC, self._enrolment.answer, strangers=True)
+            tasks.create_task(self._env.peers.serve())
 
     def command(self, verb: str, arguments: Mapping[str, Json]) -> AsyncIterator[tuple[str, Json]]:
         """What the control socket offers: ("item", ...) any number of times, then ("result", ...).
@@ -133,14 +157,24 @@ class Node:
                 return
             except Unavailable as error:
                 log.warning("the cluster database does not answer", why=str(error))
+                self.store.why_not_ready = f"the cluster database does not answer: {error}"
                 await asyncio.sleep(RETRY_S)
+            except WrongCluster as error:
+                log.error("this node is not run", why=str(error))
+                self.store.why_not_ready = str(error)
+                await asyncio.sleep(WRONG_CLUSTER_RETRY_S)
 
     async def _write_records(self, config: NodeConfig) -> None:
         database = self._env.database
         settings = Settings(
-            name=config.cluster, node_timeout_s=config.node_timeout_s, fence_action=config.fence_action
+            name=config.cluster,
+            id=config.cluster_id,
+            node_timeout_s=config.node_timeout_s,
+            fence_action=config.fence_action,
         )
         await database.transact([Compare(keys.CLUSTER, 0)], [put(keys.CLUSTER, settings)], timeout_s=READ_TIMEOUT_S)
+        if config.cluster_id:
+            await self._check_cluster(config)
         key = keys.NODES + config.node
         snapshot = await database.read(key, timeout_s=READ_TIMEOUT_S)
         present = next((entry for entry in snapshot.entries if entry.key == key), None)
@@ -155,6 +189,22 @@ class Node:
                 [put(key, record), self._journal.event("node-changed", f"{config.node} was added or changed")],
                 timeout_s=READ_TIMEOUT_S,
             )
+
+    async def _check_cluster(self, config: NodeConfig) -> None:
+        """Two clusters of one name, or an endpoint that leads elsewhere now: nothing is written to another one's."""
+        snapshot = await self._env.database.read(keys.CLUSTER, timeout_s=READ_TIMEOUT_S)
+        found = next(msgspec.json.decode(entry.value, type=Settings) for entry in snapshot.entries)
+        if found.id != config.cluster_id:
+            raise WrongCluster(
+                f'the database belongs to another cluster, "{found.name}" ({found.id or "without an id"}); '
+                f'{config.node} is a node of "{config.cluster}" ({config.cluster_id}): correct `endpoints` in its settings'
+            )
+        if config.member is not None:
+            record = MemberRecord(
+                config.node, Part.NODE, config.address, config.member.client_url, config.member.peer_url
+            )
+            key = keys.MEMBERS + config.node
+            await self._env.database.transact([Compare(key, 0)], [put(key, record)], timeout_s=READ_TIMEOUT_S)
 
     def _derive_times(self) -> None:
         """The cluster's own time-out counts, not what this node was configured with."""

@@ -85,6 +85,7 @@ class Store:
         self.observer = observer
         self.ready = asyncio.Event()
         """Set while the picture is complete."""
+        self.why_not_ready = "the cluster service has not read the cluster database yet"
         self.revision = 0
         self.settings = Settings()
         self.coordinator: Coordinator | None = None

@@ -11,7 +11,9 @@ from outlast.model.group import Group
 from outlast.model.view import ClusterView
 from outlast.ports.database import Compare, Refused, Write
 from outlast.ports.environment import Clock
+from outlast.ports.members import Members
 from outlast.service.coordinator import Coordinating
+from outlast.service.enrolment import Enrolment
 from outlast.service.hosts import HostKeeper
 from outlast.service.journal import Journal
 from outlast.service.membership import Membership
@@ -44,6 +46,9 @@ class Context:
     surveys: Surveys
     journal: Journal
     clock: Clock
+    enrolment: Enrolment | None = None
+    """None: there is nothing that another machine could join."""
+    members: Members | None = None
 
     def view(self) -> ClusterView:
         return self.observation.view()

@@ -8,9 +8,11 @@ from outlast.core.timing import Impossible
 from outlast.model.health import Json
 from outlast.ports.database import Unavailable
 from outlast.ports.environment import Clock
-from outlast.service.commands import explain, groups, nodes, queries, resources, vms
+from outlast.ports.members import Members
+from outlast.service.commands import cluster, explain, groups, nodes, queries, resources, vms
 from outlast.service.commands.context import Command, CommandError, Context, Stream
 from outlast.service.coordinator import Coordinating
+from outlast.service.enrolment import Enrolment
 from outlast.service.hosts import HostKeeper
 from outlast.service.journal import Journal
 from outlast.service.membership import Membership
@@ -25,6 +27,7 @@ COMMANDS: dict[str, Command] = {
     **resources.COMMANDS,
     **vms.COMMANDS,
     **explain.COMMANDS,
+    **cluster.COMMANDS,
 }
 STREAMS: dict[str, Stream] = {**queries.STREAMS, **groups.STREAMS}
 
@@ -40,14 +43,18 @@ class Commands:
         surveys: Surveys,
         journal: Journal,
         clock: Clock,
+        enrolment: Enrolment | None = None,
+        members: Members | None = None,
     ) -> None:
-        self._context = Context(store, observation, coordinating, membership, hosts, surveys, journal, clock)
+        self._context = Context(
+            store, observation, coordinating, membership, hosts, surveys, journal, clock, enrolment, members
+        )
 
     async def run(self, verb: str, arguments: Mapping[str, Json]) -> AsyncIterator[tuple[str, Json]]:
         """("item", ...) any number of times from verbs that stream, then ("result", ...). Raises `CommandError`."""
         try:
             if not self._context.store.ready.is_set():
-                raise CommandError("impossible", "the cluster service has not read the cluster database yet; try again")
+                raise CommandError("impossible", f"{self._context.store.why_not_ready}; try again")
             if verb in STREAMS:
                 kind, stream = STREAMS[verb]
                 async for item in stream(self._context, _arguments(verb, arguments, kind)):

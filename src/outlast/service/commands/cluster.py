@@ -1,0 +1,125 @@
+"""The cluster as a whole: what it is, tokens for machines that shall join, and nodes that shall go."""
+
+import msgspec
+
+from outlast.model import keys
+from outlast.model.answers import ClusterRow, MachineRow, TokenRow
+from outlast.model.member import Part
+from outlast.ports.database import Compare, Delete, Write
+from outlast.ports.members import Members
+from outlast.service.commands.context import Command, CommandError, Context, Nothing, similar
+from outlast.service.enrolment import LONGEST_LIFETIME_S, TOKEN_LIFETIME_S
+
+MEMBERS_S = 5.0
+
+
+class WantedToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    witness: bool = False
+    lifetime_s: float = TOKEN_LIFETIME_S
+
+
+class Evicted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+
+
+async def token(context: Context, want: WantedToken) -> str:
+    if context.enrolment is None:
+        raise CommandError("impossible", "nobody can join this cluster: its database is a file on this machine")
+    if not 1.0 <= want.lifetime_s <= LONGEST_LIFETIME_S:
+        raise CommandError("usage", f"a token can be good for 1 s to {LONGEST_LIFETIME_S:g} s (a week)")
+    return await context.enrolment.give_out(Part.WITNESS if want.witness else Part.NODE, want.lifetime_s)
+
+
+async def without_fence(context: Context, _: Nothing) -> list[str]:
+    """Nodes whose death nothing could prove but an administrator's word: the time to know it is before."""
+    store = context.store
+    found = []
+    for name, node in sorted(store.nodes.items()):
+        session = store.sessions.get(name)
+        if not node.fence and not (session is not None and session.watchdog_s):
+            found.append(name)
+    return found
+
+
+async def show(context: Context, _: Nothing) -> ClusterRow:
+    store = context.store
+    voting: dict[str, bool] = {}
+    if context.members is not None and store.members:
+        voting = {member.name: not member.learner for member in await context.members.list(timeout_s=MEMBERS_S)}
+    names = sorted({*store.nodes, *store.members})
+    machines = []
+    for name in names:
+        record = store.members.get(name)
+        part = record.part if record is not None else Part.NODE
+        address = record.address if record is not None else store.nodes[name].address
+        machines.append(MachineRow(name, part.value, address, "" if record is None else _vote(voting.get(name))))
+    joins = [TokenRow(join.part.value, join.name, join.given_at_s + join.lifetime_s) for join in store.joins.values()]
+    settings = store.settings
+    return ClusterRow(settings.name, settings.id, settings.node_timeout_s, machines, joins)
+
+
+def _vote(votes: bool | None) -> str:
+    return "is not there" if votes is None else "votes" if votes else "learns"
+
+
+async def evict(context: Context, want: Evicted) -> str:
+    """Whatever could be lost is looked at first; the member goes first, because its record says which one it is."""
+    name, store = want.name, context.store
+    if name not in store.nodes and name not in store.members:
+        raise CommandError("usage", f'there is no node "{name}"{similar(name, {*store.nodes, *store.members})}')
+    _refuse_to_evict(context, name)
+    record = store.members.get(name)
+    if record is not None and context.members is not None:
+        await _remove_member(context.members, record.peer_url, name)
+
+    def make() -> tuple[list[Compare], list[Write]]:
+        _refuse_to_evict(context, name)
+        of_node = (keys.NODES + name, keys.SESSIONS + name, keys.SILENCES + name, keys.MEMBERS + name)
+        event = context.journal.event(
+            "node-changed", f"{name} was evicted by an administrator on {store.me}", about=name
+        )
+        return store.unchanged(*of_node), [*(Delete(key) for key in of_node), Delete(keys.SECRETS + name), event]
+
+    await context.write(make)
+    return f"{name} belongs to the cluster no longer"
+
+
+def _refuse_to_evict(context: Context, name: str) -> None:
+    store = context.store
+    if name == store.me:
+        raise CommandError(
+            "impossible", f"cannot evict {name} from itself: do it on another node, or use `cluster leave`"
+        )
+    owned = sorted(group.name for group in store.groups.values() if group.owner == name)
+    if owned:
+        raise CommandError(
+            "impossible", f"cannot evict {name}: it owns {', '.join(owned)}; move them to other nodes first"
+        )
+    silence = store.silences.get(name)
+    session = store.sessions.get(name)
+    dead = silence is not None and silence.proof is not None
+    if session is not None and not dead:
+        raise CommandError(
+            "impossible",
+            f"cannot evict {name}: it is a living member; end it there with `outlast cluster leave`, or switch it off "
+            f"and say `outlast node confirm-down {name}`",
+        )
+
+
+async def _remove_member(members: Members, peer_url: str, name: str) -> None:
+    for member in await members.list(timeout_s=MEMBERS_S):
+        if peer_url in member.peer_urls:
+            try:
+                await members.remove(member.id, timeout_s=MEMBERS_S)
+            except ValueError as error:
+                raise CommandError(
+                    "impossible", f"cannot take {name} out of the database's members: {error}"
+                ) from error
+
+
+COMMANDS: dict[str, Command] = {
+    "cluster.token": (WantedToken, token),
+    "cluster.without_fence": (Nothing, without_fence),
+    "cluster.show": (Nothing, show),
+    "node.evict": (Evicted, evict),
+}

@@ -1,0 +1,88 @@
+"""Which adapters are the world of this node? As its settings say. With `main`, the only place that knows adapters."""
+
+import random
+from pathlib import Path
+
+import msgspec
+
+from outlast.adapters.clock import SystemClock
+from outlast.adapters.fence_agents import FenceAgents
+from outlast.adapters.hosts import ProcessHosts
+from outlast.adapters.incarnations import FileIncarnations
+from outlast.adapters.member import PROGRAM, EtcdMember
+from outlast.adapters.peers import Certificates, TcpPeers
+from outlast.adapters.sqlite import SqliteDatabase
+from outlast.adapters.supervision import supervised
+from outlast.adapters.trust import FileTrust
+from outlast.adapters.watchdog import chosen
+from outlast.ports.database import Database
+from outlast.ports.environment import Environment
+from outlast.ports.members import LocalMember, Members
+from outlast.ports.peers import Peers
+from outlast.service.config import NodeConfig
+
+STATE_DIR = Path("/var/lib/outlast")
+
+
+def environment(config: NodeConfig) -> Environment:
+    """Raises ValueError, with words, for settings that cannot be meant. Needs a running event loop."""
+    database, members = _database(config)
+    run_dir = Path(config.run_dir)
+    return Environment(
+        clock=SystemClock(),
+        random=random.Random(),
+        database=database,
+        hosts=ProcessHosts(run_dir),
+        fence=FenceAgents(),
+        watchdog=chosen(config.watchdog, run_dir),
+        incarnations=FileIncarnations(run_dir, STATE_DIR),
+        peers=peers(config),
+        members=members,
+        local_member=local_member(config),
+        trust=FileTrust() if config.peers is not None and config.peers.certificate else None,
+    )
+
+
+def peers(config: NodeConfig) -> Peers | None:
+    if config.peers is None:
+        return None
+    files = config.peers
+    certificates = Certificates(files.ca, files.certificate, files.key) if files.certificate else None
+    return TcpPeers(config.node, certificates=certificates, port=files.port)
+
+
+def local_member(config: NodeConfig) -> LocalMember | None:
+    member, access = config.member, config.etcd
+    if member is None or access is None:
+        return None
+    return EtcdMember(
+        config.node,
+        supervised(member.supervisor, PROGRAM),
+        Path(member.data_dir),
+        client_url=member.client_url,
+        peer_url=member.peer_url,
+        cluster=config.cluster_id or config.cluster,
+        ca=access.ca,
+        certificate=access.certificate,
+        key=access.key,
+        heartbeat_ms=member.heartbeat_ms,
+        election_ms=member.election_ms,
+    )
+
+
+def _database(config: NodeConfig) -> tuple[Database, Members | None]:
+    kind, _, where = config.database.partition(":")
+    if kind == "sqlite" and where.startswith("/"):
+        return SqliteDatabase.open(where), None
+    if config.database != "etcd":
+        raise ValueError(
+            f'database = "{config.database}" is unknown; it must be "etcd" or "sqlite:/path/to/cluster.db"'
+        )
+    if config.etcd is None:
+        raise ValueError('database = "etcd" needs a table [etcd] with `endpoints`')
+    from outlast.adapters.etcd import Client, EtcdDatabase, EtcdMembers  # whoever uses SQLite need not carry it
+
+    access = msgspec.structs.asdict(config.etcd)
+    foreign = access.pop("foreign")
+    client = Client(**access)
+    return EtcdDatabase(client), None if foreign else EtcdMembers(client)
