@@ -19,6 +19,7 @@ from build import (
     view,
 )
 from outlast.core.failover import decide
+from outlast.core.timing import watchdog_proof_s
 from outlast.model.group import Group, Wanted
 from outlast.model.node import Offer, ProofKind
 from outlast.model.plan import Assign, ClearMove, DeclareSilent, Fence, ForgetFailures, Plan, RecordProof
@@ -301,7 +302,7 @@ def test_old_failures_are_forgotten_and_until_then_the_decision_is_due_again() -
 def test_the_decision_is_due_again_when_a_watchdog_must_have_bitten() -> None:
     gone = silence("n2", watchdog_s=7.5)
     plan = decide(view(group("web", on="n2"), silences=[gone], observed=observed(silence_age_s={"n2": 2.0})))
-    assert plan.wake_in_s == pytest.approx(7.5 + 7.5 / 9 + 0.5 - 2.0)
+    assert plan.wake_in_s == pytest.approx(watchdog_proof_s(7.5) - 2.0)
 
 
 # -- whatever the view ---------------------------------------------------------------------------------------------

@@ -61,5 +61,5 @@ def test_a_time_out_that_cannot_work_is_refused_with_the_reason(node_timeout_s: 
 
 def test_the_default_of_five_seconds_gives_these_times() -> None:
     times = timing(5.0)
-    assert (times.permit_s, times.guard_s, times.watchdog_s) == (4.25, 0.75, 7.5)
+    assert (times.permit_s, times.guard_s, times.watchdog_s) == (4.25, 0.75, 7.0)
     assert times.renew_interval_s == pytest.approx(0.833, abs=0.001)

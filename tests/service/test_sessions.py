@@ -115,7 +115,7 @@ def test_a_watchdog_that_is_gone_proves_nothing_any_more_and_ends_nothing() -> N
     with played("world watchdogs", *TWO_VMS) as world:
         before = session_of(world, "n1")
         assert before is not None
-        assert before.watchdog_s == pytest.approx(7.5)
+        assert before.watchdog_s == pytest.approx(7.0)
         world.watchdogs["n1"].disarm()
         world.watchdogs["n1"].gone = True
         play(world, "run 10")

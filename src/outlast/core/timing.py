@@ -43,11 +43,11 @@ class Timing(msgspec.Struct, frozen=True):
 def watchdog_proof_s(watchdog_s: float) -> float:
     """Since a silence was written: when a watchdog with that countdown has certainly cut its node's power.
 
-    The last renewal was committed before the silence, and fed the watchdog within `feed_within_s` (a ninth of the
-    countdown, at most 1 s) or not at all: so one countdown is left at most, and half a second for a sluggish device.
+    The last renewal was committed before the silence, and fed the watchdog within `feed_within_s` (an eighth of
+    the countdown, at most 1 s) or not at all: so one countdown is left at most, and half a second for a sluggish device.
     It counts with the countdown that the node declared, since the cluster's time-out may have been changed since.
     """
-    return watchdog_s + min(1.0, watchdog_s / 9) + 0.5
+    return watchdog_s + min(1.0, watchdog_s / 8) + 0.5
 
 
 def timing(node_timeout_s: float) -> Timing:
@@ -61,7 +61,7 @@ def timing(node_timeout_s: float) -> Timing:
     renew = min(1.0, node_timeout_s / 6)
     guard = max(0.3, node_timeout_s * 0.15)
     permit = node_timeout_s - guard
-    watchdog = 1.5 * node_timeout_s
+    watchdog = 1.4 * node_timeout_s  # 7 s by default: devices count whole seconds
     return Timing(
         node_timeout_s=node_timeout_s,
         renew_interval_s=renew,
