@@ -9,6 +9,7 @@ from outlast.ports.fence import Fence
 from outlast.ports.hosts import Hosts
 from outlast.ports.members import LocalMember, Members
 from outlast.ports.peers import Peers
+from outlast.ports.secrets import Secrets
 from outlast.ports.trust import Trust
 from outlast.ports.watchdog import Watchdog
 
@@ -54,5 +55,7 @@ class Environment:
     """None: the database has no members that vote."""
     local_member: LocalMember | None = None
     """None: no member of the database runs on this node, or somebody else sees to it."""
+    secrets: Secrets | None = None
+    """None: nothing secret can be kept."""
     trust: Trust | None = None
     """None: there are no certificates, and nobody joins (SQLite)."""

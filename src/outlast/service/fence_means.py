@@ -4,11 +4,11 @@ import msgspec
 
 from outlast.core.membership import Session as OwnSession
 from outlast.model import keys
-from outlast.model.fence import FenceDevice
 from outlast.model.node import Node, Silence
 from outlast.ports.database import Unavailable
 from outlast.ports.environment import Clock, Environment
 from outlast.ports.peers import NotAnswered, Peers, PeerUnreachable
+from outlast.service.fence_devices import FenceDevices
 from outlast.service.ladder import Allowed, Answering, Means
 from outlast.service.store import Store
 
@@ -21,8 +21,8 @@ class Alive(msgspec.Struct, frozen=True):
     incarnation: str
 
 
-def means(env: Environment) -> Means:
-    return Means(env.fence, env.clock, _as_it_is, _answering(env.peers))
+def means(env: Environment, devices: FenceDevices) -> Means:
+    return Means(env.fence, env.clock, devices.opened, _answering(env.peers))
 
 
 def may_fence(store: Store, session: OwnSession, clock: Clock) -> Allowed:
@@ -55,7 +55,3 @@ def _answering(peers: Peers | None) -> Answering:
             return ""
 
     return answering
-
-
-async def _as_it_is(device: FenceDevice) -> FenceDevice:
-    return device

@@ -13,7 +13,6 @@ import msgspec
 import structlog
 
 from outlast.core.election import coordinates
-from outlast.core.fence_parameters import named
 from outlast.core.membership import Observer
 from outlast.core.membership import Session as OwnSession
 from outlast.core.resource import runs_nothing
@@ -25,13 +24,15 @@ from outlast.model.member import MemberRecord, Part
 from outlast.model.node import Node as NodeRecord
 from outlast.model.node import Offer
 from outlast.model.settings import Settings
-from outlast.ports.database import Compare, Unavailable
+from outlast.ports.database import Compare, Unavailable, Write
 from outlast.ports.environment import Environment
+from outlast.ports.secrets import NoSecret
 from outlast.service.cleaning import clean
 from outlast.service.commands.registry import Commands
 from outlast.service.config import NodeConfig
 from outlast.service.coordinator import Coordinating
 from outlast.service.enrolment import Enrolment
+from outlast.service.fence_devices import FenceDevices
 from outlast.service.fence_means import may_fence, means
 from outlast.service.fencing import Fencing
 from outlast.service.hosts import HostKeeper
@@ -75,7 +76,10 @@ class Node:
         self.resources = Resources(self.store, env, self.hosts, self._session, self.watchdog)
         self.membership = Membership(self.store, env, self._journal, self._session, self.watchdog)
         self._fence_wake = asyncio.Event()
-        self._fencing = Fencing(means(env), may_fence(self.store, self._session, env.clock), self._fence_wake)
+        self._fence_devices = FenceDevices(env.fence, env.secrets, env.database, self._journal)
+        self._fencing = Fencing(
+            means(env, self._fence_devices), may_fence(self.store, self._session, env.clock), self._fence_wake
+        )
         self.observation = Observation(self.store, env.clock, self._observer, lambda: self._fencing.reports)
         self.coordinating = Coordinating(
             self.store, self.observation, self._fencing, self._session, self._journal, env.clock, self._fence_wake
@@ -113,6 +117,7 @@ class Node:
             tasks.create_task(self._poller.run())
             tasks.create_task(self.watchdog.run())
             tasks.create_task(self.surveys.run())
+            tasks.create_task(self._fence_devices.run(self.store))
             tasks.create_task(self._offers())
             tasks.create_task(self.coordinating.run())
             tasks.create_task(prune(self.store, self._coordinates))
@@ -180,15 +185,25 @@ class Node:
         present = next((entry for entry in snapshot.entries if entry.key == key), None)
         before = msgspec.json.decode(present.value, type=NodeRecord) if present else NodeRecord(config.node)
         record = msgspec.structs.replace(before, address=config.address)
-        if not before.fence_by_command:
-            record = msgspec.structs.replace(record, fence=named(config.fence))
+        record, compares, writes = await self._with_fence_devices(record)
         if present is None or record != before:
             revision = present.revision if present else 0
             await database.transact(
-                [Compare(key, revision)],
-                [put(key, record), self._journal.event("node-changed", f"{config.node} was added or changed")],
+                [Compare(key, revision), *compares],
+                [put(key, record), self._journal.event("node-changed", f"{config.node} was added or changed"), *writes],
                 timeout_s=READ_TIMEOUT_S,
             )
+
+    async def _with_fence_devices(self, record: NodeRecord) -> tuple[NodeRecord, list[Compare], list[Write]]:
+        """Those of outlast.toml, until they are set by command."""
+        if record.fence_by_command:
+            return record, [], []
+        try:
+            fence, compares, writes = await self._fence_devices.adopted(self._config.fence, record.fence)
+        except NoSecret as error:
+            log.error("the fence devices in outlast.toml are not taken over", why=str(error))
+            return record, [], []
+        return msgspec.structs.replace(record, fence=fence), compares, writes
 
     async def _check_cluster(self, config: NodeConfig) -> None:
         """Two clusters of one name, or an endpoint that leads elsewhere now: nothing is written to another one's."""
