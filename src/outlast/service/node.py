@@ -212,7 +212,7 @@ class Node:
         if found.id != config.cluster_id:
             raise WrongCluster(
                 f'the database belongs to another cluster, "{found.name}" ({found.id or "without an id"}); '
-                f'{config.node} is a node of "{config.cluster}" ({config.cluster_id}): correct `endpoints` in its settings'
+                f'{config.node} is of "{config.cluster}" ({config.cluster_id}): correct `endpoints` in its settings'
             )
         if config.member is not None:
             record = MemberRecord(
