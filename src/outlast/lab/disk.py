@@ -4,6 +4,8 @@ Its own /etc (the host's, with what makes it this node) and its own /var (nearly
 directory and survive power off, as a disk does.
 """
 
+import base64
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -97,6 +99,7 @@ def install(
 
 def write_config(node: NodePaths, *, watchdog: bool, node_timeout_s: float) -> None:
     (node.etc / "outlast").mkdir(exist_ok=True)
+    _write_secrets_key(node)
     (node.etc / "outlast/outlast.toml").write_text(
         CONFIG.format(
             node=node.name,
@@ -107,6 +110,13 @@ def write_config(node: NodePaths, *, watchdog: bool, node_timeout_s: float) -> N
             power_socket=layout.POWER_SOCKET,
         )
     )
+
+
+def _write_secrets_key(node: NodePaths) -> None:
+    """The same on all nodes of a lab, as joining a cluster would make it. A lab's secrets are none."""
+    key = base64.urlsafe_b64encode(hashlib.sha256(f"a lab's secrets: {node.lab.name}".encode()).digest())
+    (node.etc / "outlast/secrets.key").write_bytes(key)
+    (node.etc / "outlast/secrets.key").chmod(0o600)
 
 
 def _install_etc(node: NodePaths, everyone: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from outlast.adapters import pki
+from outlast.adapters.secrets import FileSecrets
 from outlast.adapters.trust import AUTHORITY_KEY, write_secret
 from outlast.core import joining
 from outlast.core.timing import Impossible, timing
@@ -123,6 +124,7 @@ def _write(
     key = pki.create_key()
     certificate = pki.sign(authority, authority_key, pki.create_request(key), [node, address], now)
     write_secret(machine.etc / AUTHORITY_KEY, authority_key)
+    FileSecrets(machine.etc).create()  # who joins is given it: what was sealed with it must be opened everywhere
     write_secret(machine.authority, authority)
     write_secret(machine.key, key)
     write_secret(machine.certificate, certificate)
