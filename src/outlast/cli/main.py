@@ -27,6 +27,7 @@ NOUNS = {
     "resource": MANAGE,
     "resource-type": MANAGE,
     "node": MANAGE,
+    "cluster": MANAGE,
     "lab": TRY,
     "sim": TRY,
     "version": LOOK,

@@ -7,7 +7,7 @@ from outlast.model.answers import ClusterRow, MachineRow, TokenRow
 from outlast.model.member import Part
 from outlast.ports.database import Compare, Delete, Write
 from outlast.ports.members import Members
-from outlast.service.commands.context import Command, CommandError, Context, Nothing, similar
+from outlast.service.commands.context import Command, CommandError, Context, Named, Nothing, similar
 from outlast.service.enrolment import LONGEST_LIFETIME_S, TOKEN_LIFETIME_S
 
 MEMBERS_S = 5.0
@@ -16,10 +16,6 @@ MEMBERS_S = 5.0
 class WantedToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     witness: bool = False
     lifetime_s: float = TOKEN_LIFETIME_S
-
-
-class Evicted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: str
 
 
 async def token(context: Context, want: WantedToken) -> str:
@@ -62,7 +58,7 @@ def _vote(votes: bool | None) -> str:
     return "is not there" if votes is None else "votes" if votes else "learns"
 
 
-async def evict(context: Context, want: Evicted) -> str:
+async def evict(context: Context, want: Named) -> str:
     """Whatever could be lost is looked at first; the member goes first, because its record says which one it is."""
     name, store = want.name, context.store
     if name not in store.nodes and name not in store.members:
@@ -84,17 +80,42 @@ async def evict(context: Context, want: Evicted) -> str:
     return f"{name} belongs to the cluster no longer"
 
 
+async def leave(context: Context, _: Nothing) -> str:
+    """This node goes, in order. Its session closes when its service is stopped, which who asked for it does next."""
+    me, store = context.store.me, context.store
+    _refuse_owner(context, me, "leave")
+    if len(store.nodes) == 1:
+        raise CommandError(
+            "impossible", f"{me} is the cluster's last node: the cluster would be gone; that takes --force"
+        )
+    record = store.members.get(me)
+    if record is not None and context.members is not None:
+        await _remove_member(context.members, record.peer_url, me)
+
+    def make() -> tuple[list[Compare], list[Write]]:
+        _refuse_owner(context, me, "leave")
+        mine = (keys.NODES + me, keys.MEMBERS + me)
+        event = context.journal.event("node-changed", f"{me} left the cluster for good", about=me)
+        return store.unchanged(*mine), [*(Delete(key) for key in mine), event]
+
+    await context.write(make)
+    return f"{me} belongs to the cluster no longer"
+
+
+def _refuse_owner(context: Context, name: str, what: str) -> None:
+    owned = sorted(group.name for group in context.store.groups.values() if group.owner == name)
+    if owned:
+        words = f"{name} cannot {what}: it owns {', '.join(owned)}; move them to other nodes first"
+        raise CommandError("impossible", words)
+
+
 def _refuse_to_evict(context: Context, name: str) -> None:
     store = context.store
     if name == store.me:
         raise CommandError(
             "impossible", f"cannot evict {name} from itself: do it on another node, or use `cluster leave`"
         )
-    owned = sorted(group.name for group in store.groups.values() if group.owner == name)
-    if owned:
-        raise CommandError(
-            "impossible", f"cannot evict {name}: it owns {', '.join(owned)}; move them to other nodes first"
-        )
+    _refuse_owner(context, name, "be evicted")
     silence = store.silences.get(name)
     session = store.sessions.get(name)
     dead = silence is not None and silence.proof is not None
@@ -121,5 +142,6 @@ COMMANDS: dict[str, Command] = {
     "cluster.token": (WantedToken, token),
     "cluster.without_fence": (Nothing, without_fence),
     "cluster.show": (Nothing, show),
-    "node.evict": (Evicted, evict),
+    "node.evict": (Named, evict),
+    "node.leave": (Nothing, leave),
 }

@@ -1,0 +1,232 @@
+"""outlast cluster: how machines become a cluster, and what it is as a whole."""
+
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from outlast.cli import options, output, times
+from outlast.cli.contact import client, wants_json
+from outlast.cli.output import Cell
+from outlast.client.control import ControlError
+from outlast.model.answers import ClusterRow, MachineRow
+
+app = typer.Typer(name="cluster", help="Machines become a cluster.", no_args_is_help=True)
+
+Address = Annotated[
+    str,
+    typer.Option("--address", metavar="ADDRESS", show_default=False, help="How other nodes reach this machine."),
+]
+NodeName = Annotated[
+    str, typer.Option("--node", metavar="NAME", show_default=False, help="This node's name; default: the host's.")
+]
+More = Annotated[
+    Path | None,
+    typer.Option(
+        "--settings", metavar="FILE", show_default=False, help="More for outlast.toml: watchdog, fence devices, ..."
+    ),
+]
+Lifetime = Annotated[float, typer.Option("--lifetime-s", help="For how long the token is good.")]
+T = TypeVar("T")
+SECURE = {"ca": "--etcd-ca", "certificate": "--etcd-cert", "key": "--etcd-key", "password_file": "--etcd-password-file"}
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    name: Annotated[str, typer.Option("--name", metavar="CLUSTER", help="The new cluster's name.")],
+    node: NodeName = "",
+    address: Address = "",
+    node_timeout_s: Annotated[float, typer.Option("--node-timeout-s", help="For how long a node may be silent.")] = 5.0,
+    settings: More = None,
+    etcd_endpoints: Annotated[
+        str,
+        typer.Option(
+            "--etcd-endpoints", metavar="URLS", show_default=False, help="Use an etcd that is there: https://a:2379,..."
+        ),
+    ] = "",
+    etcd_prefix: Annotated[
+        str, typer.Option("--etcd-prefix", metavar="TEXT", help="Before all keys in that etcd.")
+    ] = "outlast/",
+    etcd_ca: Annotated[
+        Path | None, typer.Option("--etcd-ca", metavar="FILE", show_default=False, help="That etcd's authority.")
+    ] = None,
+    etcd_cert: Annotated[
+        Path | None,
+        typer.Option("--etcd-cert", metavar="FILE", show_default=False, help="A client certificate for that etcd."),
+    ] = None,
+    etcd_key: Annotated[
+        Path | None, typer.Option("--etcd-key", metavar="FILE", show_default=False, help="The certificate's key.")
+    ] = None,
+    etcd_user: Annotated[
+        str, typer.Option("--etcd-user", metavar="NAME", show_default=False, help="A user of that etcd.")
+    ] = "",
+    etcd_password_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--etcd-password-file", metavar="FILE", show_default=False, help="That user's password, in its first line."
+        ),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Make this machine the first node of a new cluster."""
+    from outlast.setup import create as creating
+    from outlast.setup.machine import Machine
+
+    foreign = None
+    if etcd_endpoints:
+        foreign = creating.Foreign(
+            creating.endpoints(etcd_endpoints), etcd_prefix, etcd_ca, etcd_cert, etcd_key, etcd_user, etcd_password_file
+        )
+    wanted = creating.Wanted(name, node, address, node_timeout_s, settings, foreign)
+    began = time.monotonic()
+    created = _carried_out(context, lambda tell: creating.create(wanted, Machine(), tell))
+    if wants_json(context):
+        output.json(created)
+        return
+    after = times.duration(time.monotonic() - began)
+    output.line(
+        Cell(f"The cluster {output.named(created.cluster)} is there, with this machine as its node ", "bold"),
+        Cell(created.node, "bold"),
+        f" ({created.address}), after {after}.",
+    )
+    for words in created.warnings:
+        output.line(Cell(words, "yellow"))
+    _tell_who_cannot_be_fenced(created.without_fence)
+    output.line("On each machine that shall belong to it too (the token is good for one, for an hour):")
+    output.line(Cell(f"  outlast cluster join {created.address} --token {created.token}", "bold"))
+    output.line("Another token: outlast cluster token")
+
+
+@app.command()
+def join(
+    context: typer.Context,
+    token: Annotated[str, typer.Option("--token", metavar="TOKEN", help="As `outlast cluster token` printed it.")],
+    host: Annotated[
+        str, typer.Argument(metavar="[HOST]", help="A node of the cluster; default: the one that gave the token out.")
+    ] = "",
+    node: NodeName = "",
+    address: Address = "",
+    witness: Annotated[bool, typer.Option("--witness", help="As a witness: it votes and runs nothing.")] = False,
+    settings: More = None,
+    as_json: options.Json = False,
+) -> None:
+    """Make this machine a node of a cluster that is there."""
+    from outlast.model.member import Part
+    from outlast.setup import join as joining
+    from outlast.setup.machine import Machine
+
+    wanted = joining.Wanted(token, host, node, address, Part.WITNESS if witness else Part.NODE, settings)
+    began = time.monotonic()
+    joined = _carried_out(context, lambda tell: joining.join(wanted, Machine(), tell))
+    if wants_json(context):
+        output.json(joined)
+        return
+    after = times.duration(time.monotonic() - began)
+    what = "the witness" if witness else "a node"
+    output.line(
+        Cell(f"This machine is {joined.node}, {what} of the cluster {output.named(joined.cluster)}", "bold"),
+        f", after {after}: {joined.words}.",
+    )
+    _tell_who_cannot_be_fenced(tuple(name for name in joined.without_fence if name == joined.node))
+
+
+@app.command()
+def token(
+    context: typer.Context,
+    witness: Annotated[bool, typer.Option("--witness", help="For a witness.")] = False,
+    lifetime_s: Lifetime = 3600.0,
+    as_json: options.Json = False,
+) -> None:
+    """A token with which one machine can join."""
+    word = client(context).call("cluster.token", {"witness": witness, "lifetime_s": lifetime_s}, type=str)
+    if wants_json(context):
+        output.json({"token": word})
+    else:
+        output.line(word)
+
+
+@app.command()
+def show(context: typer.Context, as_json: options.Json = False) -> None:
+    """The cluster, its machines, and tokens that are not used up."""
+    found = client(context).call("cluster.show", type=ClusterRow)
+    if wants_json(context):
+        output.json(found)
+        return
+    output.fields(
+        [
+            ("cluster", Cell(found.name, "bold")),
+            ("id", found.id),
+            ("node time-out", times.setting(found.node_timeout_s)),
+        ]
+    )
+    output.heading("Machines")
+    output.table(("name", "part", "address", "database"), [_machine(row) for row in found.machines])
+    for row in found.tokens:
+        left_s = row.until_s - time.time()
+        words = f"{row.name} is just joining" if row.name else f"not used yet; good for {times.duration(left_s)}"
+        output.line(f"token for a {row.part}: {words}")
+
+
+@app.command()
+def leave(
+    context: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Only here: the cluster is gone, or has evicted this machine already.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Make this machine no node any more. It must own nothing."""
+    from outlast.setup import leave as leaving
+    from outlast.setup.machine import Machine
+
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ControlError(
+                "usage", "cannot ask you whether this machine shall leave: there is no terminal; add --yes"
+            )
+        typer.confirm("Shall this machine be no node of its cluster any more?", abort=True)
+    words = _carried_out(context, lambda tell: leaving.leave(Machine(), tell, force=force))
+    if wants_json(context):
+        output.json({"words": words})
+    else:
+        output.line(words)
+
+
+def _carried_out(context: typer.Context, work: Callable[[Callable[[str], None]], Coroutine[Any, Any, T]]) -> T:
+    import asyncio
+
+    from outlast.setup.machine import SetupError
+
+    quiet = wants_json(context)
+
+    def tell(words: str) -> None:
+        if not quiet:
+            output.line(Cell(f"{words} ...", "dim"))
+            sys.stdout.flush()
+
+    try:
+        return asyncio.run(work(tell))
+    except SetupError as error:
+        raise ControlError(error.kind, str(error)) from error
+    except KeyboardInterrupt:
+        raise typer.Abort from None
+
+
+def _tell_who_cannot_be_fenced(names: tuple[str, ...]) -> None:
+    if names:
+        which = ", ".join(names)
+        output.line(
+            Cell(f"Nothing can prove the death of {which}: ", "yellow"),
+            "no fence device, no watchdog. If it dies, what it ran waits for your word (outlast node confirm-down). "
+            "How to mend that: docs/fencing.md",
+        )
+
+
+def _machine(row: MachineRow) -> output.Row:
+    style = {"votes": "green", "learns": "yellow", "is not there": "bold red"}.get(row.vote, "dim")
+    return output.Row((row.name, row.part, row.address, Cell(row.vote or "none here", style)))
