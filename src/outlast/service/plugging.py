@@ -11,6 +11,7 @@ from outlast.adapters.hosts import ProcessHosts
 from outlast.adapters.incarnations import FileIncarnations
 from outlast.adapters.member import PROGRAM, EtcdMember
 from outlast.adapters.peers import Certificates, TcpPeers
+from outlast.adapters.secrets import FileSecrets
 from outlast.adapters.sqlite import SqliteDatabase
 from outlast.adapters.supervision import supervised
 from outlast.adapters.trust import FileTrust
@@ -39,6 +40,7 @@ def environment(config: NodeConfig) -> Environment:
         peers=peers(config),
         members=members,
         local_member=local_member(config),
+        secrets=FileSecrets(),
         trust=FileTrust() if config.peers is not None and config.peers.certificate else None,
     )
 
