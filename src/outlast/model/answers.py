@@ -171,3 +171,63 @@ class ClusterRow(msgspec.Struct, frozen=True):
     node_timeout_s: float
     machines: list[MachineRow]
     tokens: list[TokenRow]
+
+
+class FenceAgentRow(msgspec.Struct, frozen=True):
+    """A fence agent that is installed on the answering node."""
+
+    agent: str
+    words: str
+    problem: str
+    """Why it cannot be used; empty when it can."""
+
+
+class FenceDeviceRow(msgspec.Struct, frozen=True):
+    node: str
+    device: str
+    agent: str
+    level: int
+    parameters: Mapping[str, str]
+    """Secret ones as "***"."""
+    timeout_s: float
+    delay_s: float
+    attempts: int
+    from_file: bool
+    """It stands in the node's outlast.toml."""
+
+
+class FenceTest(msgspec.Struct, frozen=True):
+    """What a fence device answered when it was asked for the node's power."""
+
+    node: str
+    device: str
+    agent: str
+    level: int
+    power: str = ""
+    """on | off | "": it did not say."""
+    problem: str = ""
+    dangerous: bool = False
+    """It would "prove" the death of a node that lives."""
+
+
+class FenceAdded(msgspec.Struct, frozen=True):
+    device: FenceDeviceRow
+    test: FenceTest
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that would not work when it is needed."""
+
+    about: str
+    grave: bool
+    """False: the cluster is as safe and as available as it was set up to be, but could be better."""
+    problem: str
+    means: str
+    advice: str
+
+
+class NodeFenced(msgspec.Struct, frozen=True):
+    node: str
+    words: str
+    at_risk: tuple[str, ...]
+    """The groups it owned."""

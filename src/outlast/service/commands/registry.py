@@ -7,18 +7,8 @@ import msgspec
 from outlast.core.timing import Impossible
 from outlast.model.health import Json
 from outlast.ports.database import Unavailable
-from outlast.ports.environment import Clock
-from outlast.ports.members import Members
-from outlast.service.commands import cluster, explain, groups, nodes, queries, resources, vms
+from outlast.service.commands import cluster, explain, fence, groups, nodes, queries, resources, validate, vms
 from outlast.service.commands.context import Command, CommandError, Context, Stream
-from outlast.service.coordinator import Coordinating
-from outlast.service.enrolment import Enrolment
-from outlast.service.hosts import HostKeeper
-from outlast.service.journal import Journal
-from outlast.service.membership import Membership
-from outlast.service.observation import Observation
-from outlast.service.store import Store
-from outlast.service.surveys import Surveys
 
 COMMANDS: dict[str, Command] = {
     **queries.COMMANDS,
@@ -28,27 +18,15 @@ COMMANDS: dict[str, Command] = {
     **vms.COMMANDS,
     **explain.COMMANDS,
     **cluster.COMMANDS,
+    **fence.COMMANDS,
+    **validate.COMMANDS,
 }
 STREAMS: dict[str, Stream] = {**queries.STREAMS, **groups.STREAMS}
 
 
 class Commands:
-    def __init__(
-        self,
-        store: Store,
-        observation: Observation,
-        coordinating: Coordinating,
-        membership: Membership,
-        hosts: HostKeeper,
-        surveys: Surveys,
-        journal: Journal,
-        clock: Clock,
-        enrolment: Enrolment | None = None,
-        members: Members | None = None,
-    ) -> None:
-        self._context = Context(
-            store, observation, coordinating, membership, hosts, surveys, journal, clock, enrolment, members
-        )
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     async def run(self, verb: str, arguments: Mapping[str, Json]) -> AsyncIterator[tuple[str, Json]]:
         """("item", ...) any number of times from verbs that stream, then ("result", ...). Raises `CommandError`."""

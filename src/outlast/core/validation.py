@@ -1,0 +1,76 @@
+"""What of a cluster's fencing would not work when it is needed? Found before the first failure."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from outlast.core.fencing import called, in_levels
+from outlast.core.protection import provable
+from outlast.core.watchdog import proving_s
+from outlast.model.answers import FenceTest, Finding
+from outlast.model.fence import Power
+from outlast.model.node import Node
+from outlast.model.view import ClusterView
+
+WAITS = "if it fails, what runs there is down until an administrator says `outlast node confirm-down {node}`"
+
+
+def fence_findings(view: ClusterView, tests: Iterable[FenceTest]) -> tuple[Finding, ...]:
+    """`tests`: what every fence device answered when it was asked for its status."""
+    by_device = {(test.node, test.device): test for test in tests}
+    found: list[Finding] = []
+    for name, node in sorted(view.nodes.items()):
+        if not provable(name, view):
+            found.append(_unprovable(name))
+        mine = [by_device[key] for device in node.fence if (key := (name, called(device))) in by_device]
+        found.extend(_amiss(test) for test in mine if test.problem)
+        found.extend(_alone(node, view, mine))
+    return tuple(found)
+
+
+def contradiction(test: FenceTest, view: ClusterView) -> FenceTest:
+    """A device that calls a living node off switches another machine, or lies: it would "prove" its death at once."""
+    alive = test.node in view.sessions and test.node not in view.silences and test.node not in view.observed.silent_s
+    if test.power != Power.OFF.value or not alive:
+        return test
+    words = f"it says that {test.node} is off, but {test.node} is alive: it switches another machine, or lies"
+    return msgspec.structs.replace(test, problem=words, dangerous=True)
+
+
+def _unprovable(node: str) -> Finding:
+    return Finding(
+        about=node,
+        grave=True,
+        problem="only an administrator's word could prove its death: no fence device, no watchdog that counts",
+        means=WAITS.format(node=node),
+        advice=f"`outlast fence add {node} AGENT ...` (`outlast fence agents` lists them), or `watchdog` in outlast.toml",
+    )
+
+
+def _amiss(test: FenceTest) -> Finding:
+    what = f"{test.node}: {test.device}"
+    if test.dangerous:
+        means = f"whatever cuts {test.node} off for a moment may then start its VMs twice"
+        return Finding(
+            what, True, test.problem, means, f"correct it, or `outlast fence delete {test.node} {test.device}`"
+        )
+    means = "it could not switch the node off now, and could prove nothing"
+    return Finding(what, True, test.problem, means, f"mend it, then `outlast fence test {test.node}`")
+
+
+def _alone(node: Node, view: ClusterView, tests: Iterable[FenceTest]) -> list[Finding]:
+    """One board in the node itself, and nothing else."""
+    session = view.sessions.get(node.name)
+    if len(in_levels(node.fence)) != 1 or any(test.problem for test in tests):
+        return []
+    if session is not None and proving_s(session, view.settings) > 0:
+        return []
+    return [
+        Finding(
+            about=node.name,
+            grave=False,
+            problem="its death can be proven in one way only",
+            means=f"if that device is dead too, as a board without power is: {WAITS.format(node=node.name)}",
+            advice="a second level with power of its own, or a watchdog",
+        )
+    ]
