@@ -5,7 +5,7 @@ import pytest
 from outlast.sim.bugs import Bug
 from outlast.sim.seeds import Size, play_script, play_seed
 
-SEEDS_UNTIL_FOUND = 25
+SEEDS_UNTIL_FOUND = 60
 TWO_VMS = ("vm web1", "vm web2", "start", "run 10")
 
 STORIES: dict[Bug, tuple[int, str, tuple[str, ...]]] = {

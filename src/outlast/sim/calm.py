@@ -34,6 +34,13 @@ def bound_s(setup: Setup) -> float:
 
 def end_all_faults(world: World) -> None:
     world.tell("all faults end")
+    world.links.heal_all()
+    world.engine.end_all_faults()
+    for host, member in world.engine.members.items():
+        world.everything[host].thaw()
+        if not member.machine.on:
+            world.power_on(host)
+        world.engine.start(member)
     for name, machine in world.machines.items():
         world.mend_database([name])
         power = world.powers[name]

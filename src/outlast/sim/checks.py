@@ -13,6 +13,8 @@ the lab can use it as well as the simulator. A breach is a `Violation`; the list
 6. No VM is stopped for which nothing called.
 7. A node whose run permit ran out soon runs nothing (as long as one of its hosts is able to act).
 8. When faults stop: what is wanted runs within a bound, and what is not wanted is down.
+9. The database goes on in one place only: nothing is committed by members whose cluster went on without them.
+10. What was committed once is never lost.
 """
 
 from collections.abc import Callable, Iterable
@@ -177,6 +179,12 @@ class Checks:
         """A node extended its run permit, and counts it from that moment on."""
         if from_s > self._life(node).session_at_s + _SAME_S:
             self._broken(7, f"{node} counts its run permit from after its renewal was written")
+
+    def two_go_on(self, words: str) -> None:
+        self._broken(9, words)
+
+    def commits_lost(self, words: str) -> None:
+        self._broken(10, words)
 
     def outlived_permit(self, node: str, vm: str) -> None:
         self._broken(7, f"{vm} still runs on {node}, whose run permit has passed")

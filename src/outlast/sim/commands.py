@@ -7,6 +7,7 @@ list, with its usage; `docs/simulator.md` explains them in the same words.
 from outlast.model.fence import FenceAction
 from outlast.sim.bugs import Bug
 from outlast.sim.deeds import DEEDS
+from outlast.sim.networks import NETWORKS
 from outlast.sim.setup import Setup
 from outlast.sim.troubles import TROUBLES
 from outlast.sim.words import BadCommand, Commands, Words
@@ -27,7 +28,7 @@ def parse(line: str) -> Words:
 def setup_from(words: Words) -> Setup:
     """The line `world ...`, which may only be the first."""
     count = int(words.named.pop("nodes", 3))
-    flags = {word: word in words.plain for word in ("watchdogs", "unfenced", "reboot", "jitter")}
+    flags = {word: word in words.plain for word in ("watchdogs", "unfenced", "reboot", "jitter", "witness")}
     words.plain = [word for word in words.plain if word not in flags]
     setup = Setup(
         seed=int(words.named.pop("seed", 0)),
@@ -36,6 +37,8 @@ def setup_from(words: Words) -> Setup:
         fenced=not flags["unfenced"],
         fence_action=FenceAction.REBOOT if flags["reboot"] else FenceAction.OFF,
         watchdogs=flags["watchdogs"],
+        members=int(words.named.pop("members", 0)),
+        witness=flags["witness"],
         jitter=flags["jitter"],
         bugs=frozenset(Bug(name) for name in words.names("bugs")),
     )
@@ -57,8 +60,10 @@ def _world(world: World, words: Words) -> None:
 COMMANDS: Commands = {
     "world": (
         _world,
-        "world [nodes=3] [node_timeout=5] [seed=N] [jitter] [watchdogs] [unfenced] [reboot] [bugs=NAME,...]",
+        "world [nodes=3] [node_timeout=5] [seed=N] [jitter] [watchdogs] [unfenced] [reboot]"
+        " [members=N] [witness] [bugs=NAME,...]",
     ),
     **DEEDS,
     **TROUBLES,
+    **NETWORKS,
 }

@@ -129,7 +129,7 @@ class Daemons:
         machine = self._world.machines[node]
         self._lives += 1
         _, process = machine.spawn("service")
-        connection = self._world.database.connect(node)
+        connection = self._world.engine.connect(node)
         hosts = SimHosts(machine, f"{node}-{self._lives}")
         self._hosts[node] = [*(before for before in self._hosts[node] if before.live), hosts]
         environment = Environment(
@@ -141,6 +141,7 @@ class Daemons:
             watchdog=self._world.watchdogs[node] if self._world.setup.watchdogs else None,
             incarnations=SimIncarnations(machine),
             peers=SimPeers(self._world.exchange, machine),
+            members=self._world.engine.asked_by(connection),
         )
         config = NodeConfig(
             node=node,

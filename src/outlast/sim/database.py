@@ -247,6 +247,10 @@ class SimConnection:
         """Do news arrive?"""
         return self.node not in self._database.outages
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
     def way(self) -> Way:
         return self
 
@@ -304,7 +308,7 @@ class SimConnection:
 
     def _deliver(self, delay_s: float, revision: int, changes: Sequence[Change] | None) -> None:
         """News may overtake each other: a watch reads the log up to the latest, so all stays in order."""
-        asyncio.get_running_loop().call_later(delay_s, self._hear, revision, changes, context=OUTSIDE)
+        self.loop.call_later(delay_s, self._hear, revision, changes, context=OUTSIDE)
 
     def _hear(self, revision: int, changes: Sequence[Change] | None) -> None:
         if not self.hears:

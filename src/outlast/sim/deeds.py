@@ -62,10 +62,10 @@ def _vm(world: World, words: Words) -> None:
 
 
 def _start(world: World, words: Words) -> None:
-    names = list(words.plain) or list(world.machines)
+    names = list(words.plain) or list(world.everything)
     words.plain = []
     for name in names:
-        if name not in world.machines:
+        if name not in world.everything:
             raise BadCommand(f"start: there is no node {name}")
         world.power_on(name, boot_s=0.0)
 
@@ -75,7 +75,7 @@ def _start(world: World, words: Words) -> None:
 
 def _power(world: World, words: Words) -> None:
     how = words.next("of off, on, reset", dict.fromkeys(("off", "on", "reset")))
-    node = words.next("node", world.machines)
+    node = words.next("node", world.everything)
     if how in ("off", "reset"):
         world.power_off(node)
     if how in ("on", "reset"):
@@ -84,24 +84,24 @@ def _power(world: World, words: Words) -> None:
 
 def _freeze(world: World, words: Words) -> None:
     what, node = _process(world, words)
-    if not world.machines[node].on:
+    if not world.everything[node].on:
         return
     world.tell(f"{what}{node} freeze{'' if 'hosts' in what else 's'}")
     world.troubled(node)
     if not what:
-        world.machines[node].freeze()
+        world.everything[node].freeze()
     else:
         world.daemons.freeze(node, "service" if what.startswith("the service") else "host")
 
 
 def _thaw(world: World, words: Words) -> None:
     what, node = _process(world, words)
-    if not world.machines[node].on:
+    if not world.everything[node].on:
         return
     world.tell(f"{what}{node} go{'' if 'hosts' in what else 'es'} on")
     world.troubled(node)
     if not what:
-        world.machines[node].thaw()
+        world.everything[node].thaw()
     else:
         world.daemons.thaw(node, "service" if what.startswith("the service") else "host")
 
@@ -109,7 +109,7 @@ def _thaw(world: World, words: Words) -> None:
 def _process(world: World, words: Words) -> tuple[str, str]:
     what = words.plain[0] if words.plain else ""
     if what not in ("service", "host"):
-        return "", words.next("node", world.machines)
+        return "", words.next("node", world.everything)
     words.plain.pop(0)
     named = {"service": "the service of ", "host": "the resource hosts of "}[what]
     return named, words.next("node", world.machines)

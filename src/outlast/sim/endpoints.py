@@ -63,6 +63,11 @@ class MemberConnection(SimConnection):
         self._looking = False
 
     @property
+    def loop(self) -> SimLoop:
+        """Links and machines change also while nothing is played."""
+        return self._ends.loop
+
+    @property
     def store(self) -> SimStore:
         return self._store
 

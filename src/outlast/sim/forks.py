@@ -12,19 +12,23 @@ from outlast.sim.machine import Machine
 from outlast.sim.process import Process
 from outlast.sim.store import SimStore
 
-_END = ".simulated:2379"
+_DOMAIN = ".simulated"
+
+
+def address_of(host: str) -> str:
+    return host + _DOMAIN
 
 
 def client_url(host: str) -> str:
-    return f"http://{host}{_END}"
+    return f"http://{address_of(host)}:2379"
 
 
 def peer_url(host: str) -> str:
-    return f"http://{host}.simulated:2380"
+    return f"http://{address_of(host)}:2380"
 
 
 def host_of(url: str) -> str:
-    return url.removeprefix("http://").partition(".simulated")[0]
+    return url.removeprefix("http://").partition(_DOMAIN)[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,18 @@ class SimMembers:
         await self._connection.ask(move, timeout_s=timeout_s, writes=True)
 
     async def status(self, client_url: str, *, timeout_s: float) -> MemberStatus:
+        member = await self._reach(client_url, timeout_s)
+        leader = self._agreed.leader_of(member)
+        problems = ("no space left",) if self._agreed.full else ()
+        disk = member.disk
+        return MemberStatus(disk.id, leader.disk.id if leader else "", disk.term, disk.index, _VERSION, 0, problems)
+
+    async def known_to(self, client_url: str, *, timeout_s: float) -> Sequence[Member]:
+        member = await self._reach(client_url, timeout_s)
+        return [_member(member.fork, seat) for seat in member.seats] if member.fork is not None else []
+
+    async def _reach(self, client_url: str, timeout_s: float) -> forks.Member:
+        """The member at that address, when it answers in time. It is as it is at the moment of its answer."""
         node, host = self._connection.node, host_of(client_url)
         member = self._agreed.members.get(host)
         began_s = asyncio.get_running_loop().time()
@@ -66,12 +78,7 @@ class SimMembers:
             if not member.alive and not member.machine.frozen:
                 raise Unavailable(f"nobody listens at {client_url}")
             if there_s <= timeout_s and member.up and self._links.connects(node, host, Plane.DATABASE):
-                leader = self._agreed.leader_of(member)
-                problems = ("no space left",) if self._agreed.full else ()
-                disk = member.disk
-                return MemberStatus(
-                    disk.id, leader.disk.id if leader else "", disk.term, disk.index, _VERSION, 0, problems
-                )
+                return member
         await asyncio.sleep(max(0.0, began_s + timeout_s - asyncio.get_running_loop().time()))
         raise Unavailable(f"{client_url} did not answer within {timeout_s:g} s")
 

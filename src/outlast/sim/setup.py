@@ -16,6 +16,10 @@ class Setup:
     fence_action: FenceAction = FenceAction.OFF
     """What becomes of a node that was fenced."""
     watchdogs: bool = False
+    members: int = 0
+    """So many of the nodes carry the database; 0: it is simply there."""
+    witness: bool = False
+    """A machine more that carries only the database."""
     jitter: bool = False
     """Latencies and clocks are drawn from the seed, instead of being even."""
     online_timeout_s: float = 20.0

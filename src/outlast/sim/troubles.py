@@ -7,8 +7,12 @@ from outlast.sim.world import World
 
 
 def _database(world: World, words: Words) -> None:
-    hows = ("cut", "refuse", "slow", "deafen", "mend", "lose", "unhear")
+    hows = ("cut", "refuse", "slow", "deafen", "mend", "lose", "unhear", "full", "roomy")
     how = words.next(f"of {', '.join(hows)}", dict.fromkeys(hows))
+    if how in ("full", "roomy"):
+        world.database.full = how == "full"
+        world.tell("the database " + ("has no space left: it takes no write" if how == "full" else "has space again"))
+        return
     node = words.next("node, or all", {**world.machines, "all": None})
     nodes = list(world.machines) if node == "all" else [node]
     who = "every node" if node == "all" else node
@@ -126,7 +130,10 @@ def _hosts(world: World, words: Words) -> None:
 
 
 TROUBLES: Commands = {
-    "database": (_database, "database cut|refuse|deafen|mend|lose|unhear NODE|all | database slow NODE|all [way=S]"),
+    "database": (
+        _database,
+        "database cut|refuse|deafen|mend|lose|unhear NODE|all | database slow NODE|all [way=S] | database full|roomy",
+    ),
     "fence": (_fence, "fence NODE confirms|fails|hangs|lies|shares-power"),
     "plugin": (_plugin, "plugin damage|repair|unhang NODE | plugin hang NODE CALL"),
     "libvirt": (_libvirt, "libvirt silent|answers NODE"),

@@ -27,7 +27,9 @@ from outlast.sim.checks import Checks
 from outlast.sim.clock import SimClock
 from outlast.sim.daemons import Daemons, Service
 from outlast.sim.database import Fate, Outage, SimDatabase
+from outlast.sim.engine import WITNESS, Engine
 from outlast.sim.fence import FencePower
+from outlast.sim.forks import address_of
 from outlast.sim.links import Links
 from outlast.sim.loop import SimLoop
 from outlast.sim.machine import Machine
@@ -61,9 +63,13 @@ class World:
         self.vms: dict[str, SimVm] = {}
         self.powers = {name: FencePower() for name in setup.nodes}
         self.machines = {name: self._machine(name) for name in setup.nodes}
+        witnesses = {WITNESS: self._machine(WITNESS)} if setup.witness else {}
+        self.everything = {**self.machines, **witnesses}
+        """The nodes, and the machine that only carries the database."""
         self.watchdogs = {name: SimWatchdog(machine) for name, machine in self.machines.items()}
         self.links = Links(self.loop, way_s=self.database.way_s)
         self.exchange = Exchange(self.links)
+        self.engine = Engine(setup, self.loop, self.links, self.database, self.everything, self.checks)
         self.daemons = Daemons(self)
         self._deaf: dict[str, None] = {}
         self._permit_watches = [PermitWatch(self, name) for name in setup.nodes]
@@ -73,6 +79,7 @@ class World:
                 msgspec.json.encode(Settings(node_timeout_s=setup.node_timeout_s, fence_action=setup.fence_action)),
             ),
             *(Put(keys.NODES + name, msgspec.json.encode(self._node_record(name))) for name in setup.nodes),
+            *self.engine.records(),
         )
 
     @property
@@ -132,7 +139,7 @@ class World:
         return (FenceDevice("fence_sim", {"plug": node}, name="fence_sim"),) if self.setup.fenced else ()
 
     def address(self, node: str) -> str:
-        return f"{node}.simulated"
+        return address_of(node)
 
     def identity(self, name: str) -> str:
         return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
@@ -140,20 +147,24 @@ class World:
     # --- power, processes ----------------------------------------------------------------------------------------
 
     def power_on(self, node: str, *, boot_s: float = BOOT_S) -> None:
-        machine = self.machines[node]
+        machine = self.everything[node]
         if machine.on:
             return
-        self.powers[node].powered = True
         machine.power_on("")
-        self.daemons.start_later(node, boot_s)
+        if node in self.machines:
+            self.powers[node].powered = True
+            self.daemons.start_later(node, boot_s)
+        self.engine.start_after_boot(node, boot_s)
 
     def power_off(self, node: str, why: str = "power cut") -> None:
-        if self.powers[node].dies_with_node:
+        if node in self.powers and self.powers[node].dies_with_node:
             self.powers[node].powered = False
-        self.machines[node].power_off(why)
+        self.everything[node].power_off(why)
 
     def troubled(self, node: str) -> None:
         """The troubles of a node change: for a while they may be the reason for what is done there."""
+        if node not in self.machines:
+            return
         self.machines[node].troubled_at_s = self.now
         self.checks.disturb(node, TROUBLE_COUNTS_S)
 
@@ -243,10 +254,12 @@ class World:
             self.tell(f"{node} has power")
         else:
             self.tell(f"{node} has no power: {why}")
-            self.daemons.power_gone(node)
-            self.watchdogs[node].disarm()
-        self.checks.power(node, on=on)
-        self.stop_if_broken()
+        if node in self.machines:
+            if not on:
+                self.daemons.power_gone(node)
+                self.watchdogs[node].disarm()
+            self.checks.power(node, on=on)
+            self.stop_if_broken()
 
     def vm_started(self, node: str, vm: str, by: str) -> None:
         self.tell(f"{vm} runs on {node}" + ("" if by == "the cluster" else ": started at the host's console"))
