@@ -30,7 +30,9 @@ Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Process = Annotated[
     str,
     typer.Option(
-        "--process", help="One process only: outlastd, outlast-rhs[:WORD], libvirtd or qemu:VM.", metavar="PROCESS"
+        "--process",
+        help="One process only: outlastd, outlast-rhs[:WORD], libvirtd, etcd or qemu:VM.",
+        metavar="PROCESS",
     ),
 ]
 
@@ -47,13 +49,26 @@ def up(
     ] = True,
     watchdog: Annotated[bool, typer.Option("--watchdog/--no-watchdog", help="Give the nodes a watchdog.")] = True,
     kvm: Annotated[bool, typer.Option("--kvm/--no-kvm", help="Let the nodes see /dev/kvm.")] = False,
+    database: Annotated[
+        str, typer.Option("--database", metavar="DATABASE", help="sqlite (one file) or etcd (a member on each node).")
+    ] = "sqlite",
+    witness: Annotated[bool, typer.Option("--witness", help="With a witness, w1; needs etcd.")] = False,
 ) -> None:
     """Build a lab and power its nodes on."""
     import time
 
     began = time.monotonic()
     with _lab(name) as lab, _progress(f"lab {name}") as tell:
-        lab.up(nodes, node_timeout_s=node_timeout_s, service=service, watchdog=watchdog, kvm=kvm, tell=tell)
+        lab.up(
+            nodes,
+            node_timeout_s=node_timeout_s,
+            service=service,
+            watchdog=watchdog,
+            kvm=kvm,
+            database=database,
+            witness=witness,
+            tell=tell,
+        )
     which = f"{nodes} nodes are up: n1 to n{nodes}" if nodes > 1 else "one node is up: n1"
     typer.echo(f"{which}, after {time.monotonic() - began:.1f} s")
     option = "" if name == "lab" else f" --name {name}"
@@ -147,18 +162,27 @@ def cut(
     a: Annotated[str, typer.Argument(metavar="A", help="A node.")],
     b: Annotated[str, typer.Argument(metavar="[B]", help="Another one; without it, A is cut from all.")] = "",
     one_way: Annotated[bool, typer.Option("--one-way", help="Only what A says is lost; A still hears.")] = False,
+    plane: Annotated[
+        str,
+        typer.Option(
+            "--plane", metavar="PLANE", show_default=False, help="Only these links: database or service; default: all."
+        ),
+    ] = "",
     name: Name = "lab",
 ) -> None:
     """Cut the network of a node, or between two nodes."""
     with _lab(name) as lab:
-        lab.cut(a, b, one_way=one_way)
-    other = b or "the others"
-    typer.echo(f"nothing from {a} reaches {other}" if one_way else f"{a} and {other} do not reach each other")
-    typer.echo(
-        "Note: this lab's cluster database is a file (SQLite), which a network cut does not touch: "
-        "the cluster service still reaches it.",
-        err=True,
-    )
+        lab.cut(a, b, one_way=one_way, plane=plane)
+        state = lab.state()
+    other, links = b or "the others", f" on the {plane}'s links" if plane else ""
+    words = f"nothing from {a} reaches {other}" if one_way else f"{a} and {other} do not reach each other"
+    typer.echo(words + links)
+    if state.database == "sqlite":
+        typer.echo(
+            "Note: this lab's cluster database is a file (SQLite), which a network cut does not touch: "
+            "the cluster service still reaches it.",
+            err=True,
+        )
 
 
 @app.command()

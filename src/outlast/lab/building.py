@@ -15,31 +15,10 @@ from pathlib import Path
 
 import msgspec
 
-from outlast.lab import bmc, cgroup, disk, layout, network, node
+from outlast.lab import bmc, cgroup, disk, forming, layout, network, node
 from outlast.lab.errors import NotPossibleNow
 from outlast.lab.layout import LabPaths
-
-
-class LabState(msgspec.Struct, frozen=True):
-    """What was asked for at `lab up`."""
-
-    name: str
-    nodes: tuple[str, ...]
-    service: bool
-    watchdog: bool
-    kvm: bool
-    node_timeout_s: float
-
-
-def load_state(lab: LabPaths) -> LabState:
-    try:
-        return msgspec.json.decode(lab.state.read_bytes(), type=LabState)
-    except FileNotFoundError:
-        option = "" if lab.name == layout.DEFAULT_NAME else f" --name {lab.name}"
-        others = sorted(found.parent.name for found in layout.LABS.glob("*/state.json"))
-        there = f" (there are: {', '.join(others)}; choose with --name)" if others else ""
-        words = f'there is no lab "{lab.name}"{there}; bring it up with: outlast lab up{option}'
-        raise NotPossibleNow(words) from None
+from outlast.lab.state import LabState
 
 
 def build(lab: LabPaths, state: LabState, tell: Callable[[str], None]) -> None:
@@ -52,27 +31,25 @@ def build(lab: LabPaths, state: LabState, tell: Callable[[str], None]) -> None:
     new = lab.state.with_suffix(".new")
     new.write_bytes(msgspec.json.encode(state))
     new.rename(lab.state)
-    for name in state.nodes:
+    for name in state.machines:
         lab.node(name).board.mkdir(parents=True)
     bmc.start_daemon(lab)
 
     def start(name: str) -> None:
         target = lab.node(name)
-        disk.install(
-            target,
-            state.nodes,
-            service=state.service,
-            watchdog=state.watchdog,
-            kvm=state.kvm,
-            node_timeout_s=state.node_timeout_s,
-        )
+        disk.install(target, state)
         bmc.wait_for_daemon(lab)  # the services find watchdog and BMC from their first moment on
         node.power_on(target, "lab up")
-        node.wait_for_libvirt(target)
+        if name in state.nodes:
+            node.wait_for_libvirt(target)
         tell(name)
 
-    with ThreadPoolExecutor(len(state.nodes)) as pool:
-        list(pool.map(start, state.nodes))
+    with ThreadPoolExecutor(len(state.machines)) as pool:
+        ready = {name: pool.submit(start, name) for name in state.machines}
+        if state.database == "etcd" and state.service:
+            forming.form(lab, state, {name: future.result for name, future in ready.items()}, tell)
+        for future in ready.values():
+            future.result()
     disk.remember_qemu_capabilities(lab.node(state.nodes[0]))
 
 

@@ -31,7 +31,8 @@ class LabCluster:
     def client(self, node: str = "") -> Client:
         """The cluster service of a node; without a name, of the first one that is on."""
         if not node:
-            node = next(report.name for report in self.lab.show() if report.power == "on")
+            nodes = self.lab.state().nodes
+            node = next(report.name for report in self.lab.show() if report.power == "on" and report.name in nodes)
         pid = self.lab.node(node).init.read_text().strip()
         return Client(f"/proc/{pid}/root/run/outlast/control.sock")
 

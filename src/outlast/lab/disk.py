@@ -4,17 +4,20 @@ Its own /etc (the host's, with what makes it this node) and its own /var (nearly
 directory and survive power off, as a disk does.
 """
 
-import base64
-import hashlib
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from outlast.lab import layout
+from outlast.lab import layout, software
+from outlast.lab.errors import LabError
 from outlast.lab.layout import NodePaths
+from outlast.lab.state import LabState
+
+COPY_ATTEMPTS = 10
 
 # The file descriptor limit, the key of SSL and the like are of no use in a node, and 600 links of CA certificates
 # would be half of the time that a copy takes.
@@ -44,27 +47,6 @@ log_level = 3
 log_outputs = "3:stderr"
 """
 
-SERVICE = """\
-#!/bin/sh
-exec >>/var/log/{name}.log 2>&1
-exec {command}
-"""
-
-CONFIG = """\
-node = "{node}"
-address = "{address}"
-database = "sqlite:{database}"
-{watchdog}node_timeout_s = {node_timeout_s:.1f}
-fence_action = "off"
-
-[[fence]]
-agent = "fence_outlast_lab"
-
-[fence.parameters]
-plug = "{node}"
-path = "{power_socket}"
-"""
-
 VAR_DIRECTORIES = (
     "cache/libvirt/qemu/capabilities",
     "lib/libvirt/images",
@@ -86,44 +68,18 @@ def search_path(prefix: str = sys.prefix) -> str:
     return f"{prefix}/bin:/etc/outlast-lab/bin:{system}"
 
 
-def install(
-    node: NodePaths, everyone: Sequence[str], *, service: bool, watchdog: bool, kvm: bool, node_timeout_s: float
-) -> None:
+def install(node: NodePaths, state: LabState) -> None:
     node.board.mkdir(parents=True, exist_ok=True)
-    node.devices.write_text("kvm" if kvm else "")
-    _install_etc(node, everyone)
+    node.devices.write_text("kvm" if state.kvm else "")
+    _install_etc(node, state.machines)
     _install_var(node)
-    write_config(node, watchdog=watchdog, node_timeout_s=node_timeout_s)
-    _install_services(node, service=service)
-
-
-def write_config(node: NodePaths, *, watchdog: bool, node_timeout_s: float) -> None:
-    (node.etc / "outlast").mkdir(exist_ok=True)
-    _write_secrets_key(node)
-    (node.etc / "outlast/outlast.toml").write_text(
-        CONFIG.format(
-            node=node.name,
-            address=layout.address_of(node.name),
-            database=node.lab.database,
-            watchdog=f'watchdog = "lab:{layout.WATCHDOG_SOCKET}"\n' if watchdog else "",
-            node_timeout_s=node_timeout_s,
-            power_socket=layout.POWER_SOCKET,
-        )
-    )
-
-
-def _write_secrets_key(node: NodePaths) -> None:
-    """The same on all nodes of a lab, as joining a cluster would make it. A lab's secrets are none."""
-    key = base64.urlsafe_b64encode(hashlib.sha256(f"a lab's secrets: {node.lab.name}".encode()).digest())
-    (node.etc / "outlast/secrets.key").write_bytes(key)
-    (node.etc / "outlast/secrets.key").chmod(0o600)
+    software.install(node, state)
 
 
 def _install_etc(node: NodePaths, everyone: Sequence[str]) -> None:
     etc = node.etc
     etc.mkdir(mode=0o755)
-    sources = [str(entry) for entry in Path("/etc").iterdir() if entry.name not in NOT_COPIED]
-    subprocess.run(["cp", "-a", "--target-directory", str(etc), *sources], check=True)
+    _copy_hosts_etc(etc)
     if Path("/etc/ssl").is_dir():
         (etc / "ssl").mkdir()  # the host's is mounted here
     (etc / "resolv.conf").write_text("")
@@ -140,6 +96,18 @@ def _install_etc(node: NodePaths, everyone: Sequence[str]) -> None:
     programs.mkdir(parents=True)
     shutil.copy(files() / "fence_outlast_lab", programs)
     (programs / "fence_outlast_lab").chmod(0o755)
+
+
+def _copy_hosts_etc(etc: Path) -> None:
+    """Files come and go while packages are being installed; what was there a moment later is as good."""
+    for attempt in range(COPY_ATTEMPTS):
+        sources = [str(entry) for entry in Path("/etc").iterdir() if entry.name not in NOT_COPIED]
+        command = ["cp", "-a", "--remove-destination", "--target-directory", str(etc), *sources]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+        time.sleep(0.1 * attempt)
+    raise LabError(f"cannot copy this machine's /etc: {done.stderr.strip()}")
 
 
 def _only_files_name_hosts(nsswitch: Path) -> None:
@@ -172,14 +140,3 @@ def remember_qemu_capabilities(node: NodePaths) -> None:
             new = known / f".{file.name}.new"
             shutil.copy2(file, new)
             new.rename(before)
-
-
-def _install_services(node: NodePaths, *, service: bool) -> None:
-    services = {"libvirtd": "/usr/sbin/libvirtd"}
-    if service:
-        services["outlastd"] = f"{sys.prefix}/bin/outlastd --config {layout.CONFIG}"
-    for name, command in services.items():
-        directory = node.etc / "outlast-lab/services" / name
-        directory.mkdir(parents=True)
-        (directory / "run").write_text(SERVICE.format(name=name, command=command))
-        (directory / "run").chmod(0o755)

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from outlast.lab import beacon, bmc, building, cgroup, checker, disk, layout, linux, network, node, requirements
-from outlast.lab.building import LabState, load_state
 from outlast.lab.errors import LabError, NotPossibleNow, WrongInput
 from outlast.lab.layout import LabPaths, NodePaths
 from outlast.lab.report import NodeReport, report
+from outlast.lab.state import LabState, load_state
 
 
 class Lab:
@@ -32,18 +32,23 @@ class Lab:
         service: bool = True,
         watchdog: bool = True,
         kvm: bool = False,
+        database: str = "sqlite",
+        witness: bool = False,
         tell: Callable[[str], None] = lambda words: None,
     ) -> None:
-        """Builds a new lab and powers its nodes on. Returns when every libvirtd answers."""
+        """Builds a new lab and powers its nodes on. Returns when every libvirtd answers, and with etcd when all nodes
+        are members of their cluster."""
         names = layout.node_names(nodes)
         if not 0.5 <= node_timeout_s <= 600:
             raise WrongInput(f"cannot use a node time-out of {node_timeout_s:g} s: 0.5 to 600 are possible")
-        requirements.check_machine()
+        _check_database(database, witness=witness)
+        requirements.check_machine(etcd=database == "etcd")
         if service:
             _check_service_program()
         with building.alone(self.paths):
             self._refuse_if_up(tell)
-            state = LabState(self.paths.name, names, service, watchdog, kvm, node_timeout_s)
+            witnesses = (layout.WITNESS,) if witness else ()
+            state = LabState(self.paths.name, names, service, watchdog, kvm, node_timeout_s, database, witnesses)
             try:
                 building.build(self.paths, state, tell)
             except BaseException:
@@ -66,7 +71,7 @@ class Lab:
 
     def put_in_order(self) -> None:
         """Everything on, thawed, healed and in working order, and no guest anywhere: as it was when it was new."""
-        for name in self.state().nodes:
+        for name in self.state().machines:
             bmc.set_fault(self.paths, name, bmc.Fault.NONE)
             target = self.node(name)
             cgroup.thaw(target.cgroup)
@@ -90,7 +95,7 @@ class Lab:
         target = self.node(name)
         self.keep_daemon()
         node.power_on(target, why)
-        if wait:
+        if wait and name in self.state().nodes:
             node.wait_for_libvirt(target)
 
     def power_off(self, name: str, why: str = "powered off by hand") -> None:
@@ -134,9 +139,12 @@ class Lab:
 
     # Network
 
-    def cut(self, a: str, b: str = "", *, one_way: bool = False) -> None:
+    def cut(self, a: str, b: str = "", *, one_way: bool = False, plane: str = "") -> None:
+        """`plane`: "database" or "service" cuts only those links; the rest of the network goes on."""
         self._check_names(a, b)
-        self._set_cuts(network.load_cuts(self.paths) | network.cuts_between(a, b, one_way=one_way))
+        if plane not in network.PLANES:
+            raise WrongInput(f'there is no plane "{plane}"; there are: {", ".join(filter(None, network.PLANES))}')
+        self._set_cuts(network.load_cuts(self.paths) | network.cuts_between(a, b, one_way=one_way, plane=plane))
 
     def heal(self, a: str = "", b: str = "") -> None:
         self._check_names(a, b)
@@ -214,13 +222,13 @@ class Lab:
 
     def node(self, name: str) -> NodePaths:
         state = self.state()
-        if name not in state.nodes:
-            raise WrongInput(f'there is no node "{name}" in this lab; it has {", ".join(state.nodes)}')
+        if name not in state.machines:
+            raise WrongInput(f'there is no node "{name}" in this lab; it has {", ".join(state.machines)}')
         return self.paths.node(name)
 
     def show(self) -> tuple[NodeReport, ...]:
         cuts = network.load_cuts(self.paths)
-        return tuple(report(self.paths.node(name), cuts) for name in self.state().nodes)
+        return tuple(report(self.paths.node(name), cuts) for name in self.state().machines)
 
     def log(self, name: str, service: str) -> str:
         target = self.node(name)
@@ -250,7 +258,14 @@ class Lab:
             raise WrongInput(f"cannot cut {names[0]} from itself")
 
     def _set_cuts(self, cuts: frozenset[network.Cut]) -> None:
-        network.apply_cuts(self.paths, cuts, self.state().nodes)
+        network.apply_cuts(self.paths, cuts, self.state().machines)
+
+
+def _check_database(database: str, *, witness: bool) -> None:
+    if database not in ("sqlite", "etcd"):
+        raise WrongInput(f'there is no database "{database}"; there are: sqlite, etcd')
+    if witness and database != "etcd":
+        raise WrongInput("a witness votes in etcd; add --database etcd")
 
 
 def _check_service_program() -> None:

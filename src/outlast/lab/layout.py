@@ -16,6 +16,7 @@ LABS = Path("/var/lib/outlast-lab")
 CACHE = Path("/var/cache/outlast-lab")
 DEFAULT_NAME = "lab"
 MOST_NODES = 32
+WITNESS = "w1"
 
 # As a node sees them.
 CONFIG = "/etc/outlast/outlast.toml"
@@ -143,7 +144,7 @@ def node_names(count: int) -> tuple[str, ...]:
 
 
 def address_of(node: str) -> str:
-    return f"10.77.0.{10 + int(node[1:])}"
+    return f"10.77.0.{(100 if node == WITNESS else 10) + int(node[1:])}"
 
 
 def uuid_of(lab: str, node: str) -> str:

@@ -15,12 +15,17 @@ import msgspec
 from outlast.lab.errors import LabError
 from outlast.lab.layout import LabPaths
 
+PLANES: dict[str, str] = {"": "", "database": "2379:2380", "service": "7405"}
+"""Which TCP ports make a plane; "" is the whole network."""
+
 
 class Cut(msgspec.Struct, frozen=True, order=True):
     """Frames from `source` do not reach `target`; an empty name means everybody."""
 
     source: str
     target: str
+    plane: str = ""
+    """Only the frames of these links, one of `PLANES`."""
 
 
 def create(lab: LabPaths) -> None:
@@ -35,15 +40,15 @@ def remove(lab: LabPaths) -> None:
         pass
 
 
-def cuts_between(a: str, b: str = "", *, one_way: bool = False) -> frozenset[Cut]:
-    there, back = Cut(a, b), Cut(b, a)
+def cuts_between(a: str, b: str = "", *, one_way: bool = False, plane: str = "") -> frozenset[Cut]:
+    there, back = Cut(a, b, plane), Cut(b, a, plane)
     return frozenset({there}) if one_way else frozenset({there, back})
 
 
 def healed(cuts: frozenset[Cut], a: str = "", b: str = "") -> frozenset[Cut]:
     """What is left of `cuts`: with two names their pair is healed, with one name all cuts of it, with none all."""
     if b:
-        return cuts - cuts_between(a, b)
+        return frozenset(cut for cut in cuts if {cut.source, cut.target} != {a, b})
     return frozenset(cut for cut in cuts if a and a not in (cut.source, cut.target))
 
 
@@ -61,9 +66,18 @@ def apply_cuts(lab: LabPaths, cuts: frozenset[Cut], nodes: Iterable[str]) -> Non
     in_switch(lab, "ebtables", "-F", "FORWARD")
     for cut in sorted(cuts):
         ports = (["-i", cut.source] if cut.source else []) + (["-o", cut.target] if cut.target else [])
-        in_switch(lab, "ebtables", "-A", "FORWARD", "-p", "!", "ARP", *ports, "-j", "DROP")
+        for matching in _matches(cut.plane):
+            in_switch(lab, "ebtables", "-A", "FORWARD", *matching, *ports, "-j", "DROP")
     for name in nodes:
         _set_link(lab, name, up=name not in unplugged)
+
+
+def _matches(plane: str) -> list[list[str]]:
+    """What ebtables must match: questions of a plane and answers to them."""
+    if not plane:
+        return [["-p", "!", "ARP"]]
+    tcp = ["-p", "IPv4", "--ip-protocol", "tcp"]
+    return [[*tcp, end, PLANES[plane]] for end in ("--ip-destination-port", "--ip-source-port")]
 
 
 def _cuts_file(lab: LabPaths) -> Path:

@@ -22,6 +22,13 @@ from outlast.lab import cgroup, disk, layout
 from outlast.lab.errors import LabError, NotPossibleNow, WrongInput
 from outlast.lab.layout import NodePaths
 
+MODULES = {
+    "outlastd": "outlast.service.main",
+    "outlast-rhs": "outlast.rhs.main",
+    "outlast-witness": "outlast.service.witness",
+}
+SERVICES = ("libvirtd", "etcd", *MODULES)
+
 
 class Power(msgspec.Struct, frozen=True):
     """The last thing that was done to the node's power, and why."""
@@ -168,11 +175,13 @@ def processes(node: NodePaths) -> tuple[NodeProcess, ...]:
 
 
 def find_processes(node: NodePaths, what: str) -> tuple[int, ...]:
-    """`what`: libvirtd, outlastd, outlast-rhs (or outlast-rhs:TEXT, a word of its command line), qemu:VM."""
+    """`what`: libvirtd, etcd, outlastd, outlast-witness, outlast-rhs (or outlast-rhs:TEXT, a word of its command line),
+    qemu:VM."""
     _must_be_on(node, f"find {what}")
     kind, _, which = what.partition(":")
-    if kind not in ("libvirtd", "outlastd", "outlast-rhs", "qemu") or (kind == "qemu" and not which):
-        raise WrongInput(f'cannot tell which process "{what}" is: use outlastd, outlast-rhs, libvirtd or qemu:VMNAME')
+    if kind not in (*SERVICES, "qemu") or (kind == "qemu" and not which):
+        known = ", ".join(SERVICES)
+        raise WrongInput(f'cannot tell which process "{what}" is: use one of {known}, qemu:VMNAME')
     pids = tuple(
         found.pid
         for found in processes(node)
@@ -199,9 +208,9 @@ def guest_of(process: NodeProcess) -> str:
 
 
 def is_service(process: NodeProcess, kind: str, which: str = "") -> bool:
-    if kind == "libvirtd":
-        return process.program == "libvirtd"
-    module = {"outlastd": "outlast.service.main", "outlast-rhs": "outlast.rhs.main"}[kind]
+    if kind in ("libvirtd", "etcd"):
+        return process.program == kind
+    module = MODULES[kind]
     named = any(os.path.basename(a) == kind or a == module for a in process.arguments[:5])
     return process.program.startswith("python") and named and (not which or which in " ".join(process.arguments))
 

@@ -23,7 +23,7 @@ def report(target: NodePaths, cuts: Iterable[network.Cut]) -> NodeReport:
     power = node.last_power(target)
     on = node.is_on(target)
     running = node.processes(target) if on else ()
-    services = [s for s in ("libvirtd", "outlastd", "outlast-rhs") if any(node.is_service(p, s) for p in running)]
+    services = [s for s in node.SERVICES if any(node.is_service(p, s) for p in running)]
     guests = [guest for guest in map(node.guest_of, running) if guest]
     mine = [cut for cut in cuts if target.name in (cut.source, cut.target)]
     return NodeReport(

@@ -19,6 +19,7 @@ TO_RUN = {
     "s6-svscan": "s6",
     "as": "binutils",
 }
+FOR_ETCD = {"etcd": "etcd-server"}
 FOR_THE_LINUX_GUEST = {
     "/usr/bin/busybox": "busybox-static",
     "/usr/sbin/qemu-ga": "qemu-guest-agent",
@@ -34,9 +35,9 @@ def check_root(purpose: str) -> None:
         )
 
 
-def check_machine() -> None:
+def check_machine(*, etcd: bool = False) -> None:
     check_root("run a lab")
-    refuse_missing(TO_RUN, "run a lab")
+    refuse_missing({**TO_RUN, **FOR_ETCD} if etcd else TO_RUN, "run a lab")
     if not (cgroup.mount_point() / "cgroup.procs").exists():
         raise NotPossibleNow(f"cannot run a lab: {cgroup.mount_point()} is no usable cgroup2 file system")
 
