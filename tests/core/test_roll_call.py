@@ -36,6 +36,18 @@ def test_in_the_same_life_it_starts_at_once() -> None:
     assert isinstance(called(same_life=True), Begin)
 
 
+def test_in_the_same_life_too_it_joins_again_when_it_was_taken_out() -> None:
+    assert isinstance(called(runs("n2", members=MEMBERS[1:]), same_life=True), Rejoin)
+    assert isinstance(called(runs("n2"), same_life=True), Begin)
+    assert isinstance(called(runs("n2", members=MEMBERS[1:], generation=3), same_life=True), Begin)
+
+
+def test_a_member_that_cannot_run_with_its_data_joins_again_while_the_cluster_runs_without_it() -> None:
+    assert isinstance(called(runs("n2"), same_life=True, failed_starts=5), Rejoin)
+    assert isinstance(called(runs("n2"), same_life=True, failed_starts=4), Begin)
+    assert isinstance(called(waits("n2"), same_life=True, failed_starts=5), Begin)
+
+
 def test_after_a_boot_it_does_not_start_by_itself() -> None:
     verdict = called()
     assert isinstance(verdict, Hold)

@@ -89,6 +89,11 @@ def test_a_voter_whose_data_is_gone_is_taken_out_before_it_is_added_again() -> N
     assert removed(step(view, statuses={id: view.statuses[id] for id in ("id-n1", "id-n2")})) == "n3"
 
 
+def test_a_learner_whose_data_is_gone_is_taken_out_too() -> None:
+    view = standing("n1", "n2", asking="n3")
+    assert removed(step(view, members=(*view.members, learner("n3")))) == "n3"
+
+
 def test_a_learner_is_promoted_and_until_then_nobody_else_is_added() -> None:
     view = standing("n1", "n2", asking="n4 n5")
     members = (*view.members, learner("n3"))

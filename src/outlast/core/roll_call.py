@@ -8,8 +8,9 @@ with what it had then could, together with others like it, carry on a past that 
   counted up whenever members are left behind); one that is certainly off need not be heard; or
 - an administrator says who is off (`outlast cluster force-quorum`).
 
-A member that the running cluster knows no more, and one whose disk is older than what its peers remember of it, throw
-their data away and join again. That is only ever done while the cluster runs without it.
+A member that the running cluster knows no more, one whose disk is older than what its peers remember of it, and one
+that cannot run with what it has, throw their data away and join again. That is only ever done while the cluster runs
+without it.
 """
 
 from collections.abc import Collection, Mapping
@@ -19,6 +20,7 @@ import msgspec
 from outlast.model.member import Member
 from outlast.model.roll import Noted, Roll, RollAnswer, Stage
 
+HOPELESS_STARTS = 5
 HEARD = frozenset({Stage.EMPTY, Stage.WAITS, Stage.STARTED})
 
 
@@ -28,6 +30,8 @@ class RollCallView(msgspec.Struct, frozen=True):
     has_data: bool
     same_life: bool
     """This node has not lost power since its member last ran with certainty."""
+    failed_starts: int = 0
+    """How often the member has ended by itself since it last saw a leader."""
     noted: Noted = Noted()
     answers: Mapping[str, RollAnswer] = msgspec.field(default_factory=dict)
     """What each peer answered a moment ago."""
@@ -65,11 +69,11 @@ def roll_call(view: RollCallView) -> Verdict:
     running = _running(view.answers)
     if not view.has_data:
         return _empty(view, running)
+    if running is not None and view.failed_starts >= HOPELESS_STARTS:
+        return Rejoin(f"its member ended {view.failed_starts} times without ever following a leader")
     if view.same_life:
-        return Begin("this node has not lost power since it last ran")
-    if running is not None:
-        return _the_cluster_runs(view, running)
-    return _nobody_runs(view)
+        return _same_life(view, running)
+    return _nobody_runs(view) if running is None else _the_cluster_runs(view, running)
 
 
 def _running(answers: Mapping[str, RollAnswer]) -> RollAnswer | None:
@@ -88,6 +92,13 @@ def _empty(view: RollCallView, running: RollAnswer | None) -> Verdict:
     if mine:
         return Hold("the coordinator to take the member out whose data it no longer has")
     return Hold(running.words or "the coordinator to add it to the members of the database")
+
+
+def _same_life(view: RollCallView, running: RollAnswer | None) -> Verdict:
+    older = running is not None and running.mine.generation < view.noted.generation
+    if running is None or older or _is_member(view.noted.member, running.members):
+        return Begin("this node has not lost power since it last ran")
+    return Rejoin(f"{running.mine.node} says that the cluster went on without it")
 
 
 def _the_cluster_runs(view: RollCallView, running: RollAnswer) -> Verdict:

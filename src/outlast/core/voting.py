@@ -117,6 +117,8 @@ class _Round:
                 step = self._unstarted(member, waited_s)
             elif member.name not in self.wanted and not self._joins(member):
                 step = Remove(member.name, member.id, f"{member.name} is not needed as a voter any more")
+            elif member.name in self.view.asking:
+                step = Remove(member.name, member.id, f"{member.name} says that its data is gone")
             elif member.id in self.view.statuses:
                 step = Promote(member.name, member.id, f"{member.name} is here and learns what is written")
             elif waited_s > LEARN_PATIENCE_S and not self._joins(member):

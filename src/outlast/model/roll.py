@@ -34,6 +34,9 @@ class Trace(msgspec.Struct, frozen=True):
     boots: int = 0
     index: int = 0
 
+    def furthest(self, other: "Trace") -> "Trace":
+        return Trace(max(self.boots, other.boots), max(self.index, other.index))
+
     def beyond(self, other: "Trace") -> bool:
         return self.boots > other.boots or self.index > other.index
 
@@ -52,6 +55,8 @@ class Noted(msgspec.Struct, frozen=True):
     """Which of them run nothing and can never go on alone."""
     left_behind: tuple[str, ...] = ()
     """Voters that a forced quorum left behind, and that have not been heard of since."""
+    alone_from: tuple[str, ...] = ()
+    """Who voted before a step that leaves the others behind was begun; empty once it is known to be done."""
     addresses: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Machine to the address of its service."""
     remembered: Mapping[str, Trace] = msgspec.field(default_factory=dict)

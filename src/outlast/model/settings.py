@@ -22,6 +22,8 @@ class Settings(msgspec.Struct, frozen=True):
     vote_removal_s: float = 60.0
     """How long a member's node must be proven dead before it is taken out of the vote."""
     most_voters: int = 7
+    generation: int = 0
+    """Up by one whenever members of the database are left behind: the last one goes on alone, a quorum is forced."""
     watchdog_strength: tuple[Strength, ...] = (Strength.HARDWARE, Strength.KERNEL)
     """Which watchdogs' time counts as proof of death."""
     fence_action: FenceAction = FenceAction.REBOOT

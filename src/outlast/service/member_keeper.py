@@ -1,33 +1,331 @@
-"""Keeps this node's member of the cluster database running."""
+"""Keeps this machine's own member of the database: starts it when it may run, watches it, lets it join again.
+
+It needs no database and no picture of one: it runs before both are there, and on a witness, where neither is. What it
+knows of other machines it has from its own disk and from their answers (`service/roll_call.py`). Whether the member may
+start is decided in `core/roll_call.py`; whether a step that leaves other members behind may be taken is decided by who
+calls `go_alone`.
+"""
 
 import asyncio
+from collections.abc import Callable, Mapping
 
 import msgspec
 import structlog
 
-from outlast.ports.members import FIRST_START, LocalMember, Start
+from outlast.core.leaderless import Leaderless, Look
+from outlast.core.roll_call import Begin, Hold, Rejoin, RollCallView, roll_call
+from outlast.model.member import Member, Part
+from outlast.model.roll import NOTED, Noted, Roll, RollAnswer, Stage, Trace
+from outlast.ports.environment import Clock
+from outlast.ports.members import FIRST_START, LocalMember, Members, Start, Unavailable
+from outlast.ports.peers import Peers
+from outlast.service.roll_call import RollCall
 
 log = structlog.get_logger()
 
-LOOK_S = 1.0
+LOOK_S = 0.5
+"""How often the own member is looked at while all is well."""
+LIST_S = 2.0
+"""How often it is asked who votes, then."""
+NOTE_S = 30.0
+"""How often the member's index is noted on its disk, and the others are told."""
+CALL_S = 1.0
+"""How often the others are asked while something is amiss."""
+ALONE_WITHIN_S = 30.0
+LONGEST_PAUSE_S = 30.0
+"""Between two starts of a member that ends by itself each time."""
 
 
 class MemberKeeper:
-    def __init__(self, member: LocalMember) -> None:
-        self._member = member
+    def __init__(
+        self,
+        me: str,
+        local: LocalMember,
+        members: Members,
+        peers: Peers | None,
+        clock: Clock,
+        *,
+        same_life: Callable[[], bool],
+        part: Part = Part.NODE,
+        election_s: float = 0.5,
+        on_start: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`same_life`: it is certain that the member has run since this machine had no power last."""
+        self.why = "the cluster service has just started"
+        """What the own member waits for, for people; "" when it follows a leader."""
+        self.confirmed_off: set[str] = set()
+        """Who is certainly off, by an administrator's word or by a fence device, as long as that matters here."""
+        self.proven_off: dict[str, float] = {}
+        """Nodes that this one had confirmed off since the database was lost, and since when (rule 11)."""
+        self.changed = asyncio.Event()
+        """Set after every look."""
+        self.noted = Noted()
+        self.story: list[str] = []
+        """What happened while nobody could write it down, for the event log."""
+        self._me = me
+        self._local = local
+        self._members = members
+        self._clock = clock
+        self._same_life = same_life
+        self._part = part
+        self._on_start = on_start
+        self._election_s = election_s
+        self._leaderless = Leaderless(me, election_s)
+        self.known: tuple[Member, ...] = ()
+        """The members, as the own one knew them last."""
+        self._runs = False
+        self._started = False
+        """By this life of the service."""
+        self._failed_starts = 0
+        self._noted_at = 0.0
+        self._asked_at = float("-inf")
+        self._listed_at = float("-inf")
+        self._began_alone = False
+        self._busy = asyncio.Lock()
+        """Held while the member is stopped and started on purpose."""
+        self.calls = RollCall(me, peers, members, clock, self.roll)
+        self._read_marks()
+
+    def look(self) -> Look | None:
+        """The last look at the own member; None: it does not answer."""
+        return self._leaderless.last
+
+    @property
+    def follows(self) -> bool:
+        """The own member sees a leader."""
+        look = self.look()
+        return look is not None and bool(look.leader)
+
+    @property
+    def stage(self) -> Stage:
+        if self._runs:
+            return Stage.RUNS if self.follows else Stage.STARTED
+        return Stage.WAITS if self._local.has_data() else Stage.EMPTY
+
+    @property
+    def client_url(self) -> str:
+        return self._local.client_url
+
+    def roll(self) -> Roll:
+        noted = self.noted
+        return Roll(
+            self._me, self.stage, self._part, noted.member, noted.generation, noted.trace, noted.voters,
+            self._local.client_url, self._local.peer_url, tuple(sorted(self.confirmed_off)),
+        )  # fmt: skip
+
+    def know(self, addresses: Mapping[str, str], witnesses: tuple[str, ...], generation: int) -> None:
+        """From the picture of the database, where there is one."""
+        self.calls.addresses = dict(addresses)
+        self._note(addresses=dict(addresses), witnesses=witnesses, generation=max(generation, self.noted.generation))
 
     async def run(self) -> None:
-        while True:
-            try:
-                if not await self._member.runs():
-                    await self._start()
-            except OSError as error:
-                log.warning("the member of the database cannot be started", why=str(error))
-            await asyncio.sleep(LOOK_S)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch())
+            tasks.create_task(self._ask())
 
-    async def _start(self) -> None:
-        first = self._member.marks().get(FIRST_START)
-        if self._member.has_data():
-            await self._member.start(Start({}))
-        elif first is not None:
-            await self._member.start(msgspec.json.decode(first, type=Start))
+    # --- steps that leave others behind ---------------------------------------------------------------------------
+
+    async def go_alone(self, left_behind: tuple[str, ...] = ()) -> str:
+        """Go on as the only voter, with what is on this disk. Nothing but proof that the others are out may lead here.
+
+        `left_behind`: voters that could be a majority by themselves if they came back. Returns "" when it runs alone,
+        else why not.
+        """
+        look = self.look()
+        before = look.voters if look is not None and look.voters else self.noted.voters
+        async with self._busy:
+            log.warning(
+                "the member of the database goes on alone", without=[name for name in before if name != self._me]
+            )
+            # Noted first: were the power cut in between, this disk must say that others may be left behind.
+            self._note(
+                generation=self.noted.generation + 1, voters=(self._me,), left_behind=left_behind, alone_from=before
+            )
+            self._leaderless.missed()
+            try:
+                await self._local.stop()
+                await self._local.start(Start({}, alone=True))
+            except OSError as error:
+                return f"its member cannot be started alone: {error}"
+            self._runs = self._started = self._began_alone = True
+            self._on_start()
+        try:
+            async with asyncio.timeout(ALONE_WITHIN_S):
+                while not (self.follows and (look := self.look()) and look.voters == (self._me,)):
+                    self.changed.clear()
+                    await self.changed.wait()
+        except TimeoutError:
+            return f"its member was started alone and does not lead after {ALONE_WITHIN_S:g} s"
+        return ""
+
+    # --- watching -------------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        while True:
+            async with self._busy:
+                pause_s = await self._step()
+            self.changed.set()
+            await asyncio.sleep(pause_s)
+
+    async def _step(self) -> float:
+        """One look, and what follows from it. Returns how long to wait before the next."""
+        try:
+            ran, self._runs = self._runs, await self._local.runs()
+            if self._runs:
+                self._started = True
+                return await self._look()
+            self._leaderless.missed()
+            if ran:
+                self._failed_starts += 1
+                log.warning("the member of the database has ended by itself", times=self._failed_starts)
+            return await self._try_to_start()
+        except OSError as error:
+            self.why = f"its member of the database cannot be started: {error}"
+            log.warning("the member of the database cannot be started", why=str(error))
+            return CALL_S
+
+    async def _look(self) -> float:
+        asked_at = self._clock.now()
+        timeout_s = self._election_s
+        try:
+            status = await self._members.status(self._local.client_url, timeout_s=timeout_s)
+            if not status.leader or asked_at - self._listed_at >= LIST_S:
+                self.known = tuple(await self._members.known_to(self._local.client_url, timeout_s=timeout_s))
+                self._listed_at = asked_at
+        except Unavailable as error:
+            self._leaderless.missed()
+            self.why = f"its member of the database does not answer: {error}"
+            return self._election_s * 0.4
+        look = self._leaderless.saw(status, self.known, asked_at, self._clock.now())
+        if self.noted.alone_from:
+            self._settle(look)
+        if not look.leader:
+            self.why = "a majority of those that vote"
+            return self._election_s * 0.4
+        self.why = ""
+        self._failed_starts = 0
+        self.confirmed_off.clear()
+        self.proven_off.clear()
+        self._note_progress(look)
+        return LOOK_S
+
+    def _note_progress(self, look: Look) -> None:
+        now = self._clock.now()
+        noted = self.noted
+        news = noted.member != look.member or set(noted.voters) != set(look.voters)
+        if not news and now - self._noted_at < NOTE_S and self._noted_at:
+            return
+        self._noted_at = now
+        self._learn_generation(self.calls.answers())
+        here = {member.name for member in self.known if member.name}
+        self._note(
+            member=look.member,
+            voters=look.voters,
+            left_behind=tuple(name for name in noted.left_behind if name not in here and name in self.calls.addresses),
+            trace=Trace(noted.trace.boots, look.index),
+            remembered={member.id: self.calls.remembered[member.id] for member in self.known
+                        if member.id in self.calls.remembered},
+        )  # fmt: skip
+        self._asked_at = float("-inf")
+
+    def _settle(self, look: Look) -> None:
+        """A step that leaves others behind was begun: now it shows whether it was done before the power was cut."""
+        noted = self.noted
+        if look.voters == (self._me,):
+            self._note(alone_from=())
+        elif set(look.voters) == set(noted.alone_from) and not self._began_alone:
+            self._note(alone_from=(), left_behind=(), voters=look.voters, generation=noted.generation - 1)
+
+    # --- starting -------------------------------------------------------------------------------------------------
+
+    async def _try_to_start(self) -> float:
+        has_data, same_life = self._local.has_data(), self._same_life() or self._started
+        first = self._local.marks().get(FIRST_START)
+        if not has_data and first is not None and not self.noted.member:
+            await self._begin(msgspec.json.decode(first, type=Start), "it was just set up")
+            return LOOK_S
+        if not (has_data and same_life and self._failed_starts < 2):
+            await self.calls.ask_all()
+        answers = self.calls.answers()
+        verdict = roll_call(
+            RollCallView(
+                me=self._me,
+                peer_url=self._local.peer_url,
+                has_data=has_data,
+                same_life=same_life,
+                failed_starts=self._failed_starts,
+                noted=self.noted,
+                answers=answers,
+                off=frozenset(self.confirmed_off.union(*(answer.mine.off for answer in answers.values()))),
+            )
+        )
+        match verdict:
+            case Hold(why):
+                self._hold(why)
+                return CALL_S
+            case Rejoin(why):
+                await self._throw_away(why)
+                return CALL_S
+            case Begin(why, initial, member):
+                if member:
+                    self._note(member=member, trace=Trace(), voters=(), alone_from=(), left_behind=())
+                    self._learn_generation(answers)
+                await self._begin(Start(initial), why)
+        return min(LONGEST_PAUSE_S, LOOK_S * 2.0**self._failed_starts)
+
+    def _hold(self, why: str) -> None:
+        if self.why != why:
+            self.why = why
+            log.info("the member of the database is not started yet", waits_for=why)
+
+    async def _begin(self, how: Start, why: str) -> None:
+        log.info("the member of the database is started", why=why)
+        if not (self._same_life() or self._started):
+            trace = self.noted.trace
+            self._note(trace=Trace(trace.boots + 1, trace.index))
+        await self._local.start(how)
+        self._began_alone = False
+        self._runs = self._started = True
+        self._on_start()
+
+    async def _throw_away(self, why: str) -> None:
+        log.warning("the data of the member of the database is thrown away; it joins again", why=why)
+        self.why = why
+        await self._local.wipe()
+        self._failed_starts = 0
+        self.known = ()
+        self._note(member="", voters=(), trace=Trace(), alone_from=(), left_behind=())
+
+    def _learn_generation(self, answers: Mapping[str, RollAnswer]) -> None:
+        running = [answer.mine.generation for answer in answers.values() if answer.mine.stage is Stage.RUNS]
+        self._note(generation=max([self.noted.generation, *running]))
+
+    # --- telling and noting ---------------------------------------------------------------------------------------
+
+    async def _ask(self) -> None:
+        """The others are asked now and then while all is well, and every second while it is not."""
+        while True:
+            if self.stage in (Stage.STARTED, Stage.RUNS):
+                now = self._clock.now()
+                if not self.follows or now - self._asked_at >= NOTE_S:
+                    self._asked_at = now
+                    await self.calls.ask_all()
+            await asyncio.sleep(CALL_S)
+
+    def _read_marks(self) -> None:
+        noted = self._local.marks().get(NOTED)
+        if noted is not None:
+            self.noted = msgspec.json.decode(noted, type=Noted)
+        self.calls.addresses = dict(self.noted.addresses)
+        self.calls.remember(self.noted.remembered)
+
+    def _note(self, **changes: object) -> None:
+        changed = msgspec.structs.replace(self.noted, **changes)
+        if changed != self.noted:
+            self.noted = changed
+            marks = {key: value for key, value in self._local.marks().items() if key not in (FIRST_START, NOTED)}
+            if not changed.member and FIRST_START in self._local.marks() and not self._local.has_data():
+                marks[FIRST_START] = self._local.marks()[
+                    FIRST_START
+                ]  # it has never run: how it will first is still needed
+            self._local.mark({**marks, NOTED: msgspec.json.encode(changed).decode()})

@@ -38,7 +38,6 @@ from outlast.service.fencing import Fencing
 from outlast.service.hosts import HostKeeper
 from outlast.service.journal import Journal
 from outlast.service.local import Remark
-from outlast.service.member_keeper import MemberKeeper
 from outlast.service.membership import Membership
 from outlast.service.observation import Observation
 from outlast.service.polling import Poller
@@ -47,6 +46,7 @@ from outlast.service.reporting import Reporting
 from outlast.service.resources import Resources
 from outlast.service.store import READ_TIMEOUT_S, RETRY_S, Store, put
 from outlast.service.surveys import Surveys
+from outlast.service.voters import voters
 from outlast.service.watchdog import Arming
 
 __all__ = ["Node", "NodeConfig"]
@@ -89,6 +89,16 @@ class Node:
         )
         self._poller = Poller(self.resources, self.hosts, env.clock)
         self.surveys = Surveys(self.store, self.hosts, self._journal)
+        self.voters = voters(
+            config,
+            env,
+            self.store,
+            self._session,
+            self._fencing,
+            self._journal,
+            self.observation.view,
+            self._coordinates,
+        )
         self._enrolment = Enrolment(config, env, env.trust, self.store, self._journal) if env.trust else None
         self._commands = Commands(
             self.store,
@@ -122,13 +132,13 @@ class Node:
             tasks.create_task(self.coordinating.run())
             tasks.create_task(prune(self.store, self._coordinates))
             tasks.create_task(self._stay_member())
+            tasks.create_task(self.voters.run())
             if self._enrolment is not None:
                 tasks.create_task(self._enrolment.clear(self._coordinates))
 
     def _be_reached(self, tasks: asyncio.TaskGroup) -> None:
         """What must be there before the database is: its own member, and the links to the other nodes."""
-        if self._env.local_member is not None:
-            tasks.create_task(MemberKeeper(self._env.local_member).run())
+        tasks.create_task(self.voters.keep())
         if self._env.peers is not None:
             if self._enrolment is not None:
                 self._env.peers.answer(TOPIC, self._enrolment.answer, strangers=True)

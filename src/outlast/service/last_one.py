@@ -1,0 +1,155 @@
+"""Takes the last one's step, where `core/last_one.py` says so: fences the other voter, and goes on alone.
+
+All of it works without the database: from the last picture, the own member, the peer links and the fence devices. While
+it lasts, this node's VMs run on because nothing can be decided without its own vote (`core/certainty.py`).
+"""
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from outlast.core.last_one import FenceOther, GoAlone, Idle, LastOneView, Step, last_one
+from outlast.core.leaderless import Look
+from outlast.core.membership import Session
+from outlast.model.group import Wanted
+from outlast.model.member import Part
+from outlast.model.view import FenceReport
+from outlast.ports.environment import Clock
+from outlast.service.fencing import Fencing
+from outlast.service.member_keeper import MemberKeeper
+from outlast.service.store import Store
+
+log = structlog.get_logger()
+
+LOOK_S = 1.0
+AGAIN_S = 5.0
+"""Before the next attempt after all fence devices have failed."""
+
+
+class LastOne:
+    def __init__(self, keeper: MemberKeeper, store: Store, fencing: Fencing, session: Session, clock: Clock) -> None:
+        self.why = ""
+        """What it waits for, for people; "" while all is well."""
+        self._keeper = keeper
+        self._store = store
+        self._fencing = fencing
+        self._session = session
+        self._clock = clock
+        self._pair = ""
+        self._pair_at = 0.0
+        """Since when these two have been all that vote, as the own member saw it while there was a leader."""
+        self._session_until_loss = False
+        self._report = FenceReport("")
+        self._fence: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._keeper.changed.wait()
+            self._keeper.changed.clear()
+            await self._round()
+            await asyncio.sleep(0.05)
+
+    async def _round(self) -> None:
+        look = self._keeper.look()
+        if look is not None and look.leader:
+            self._all_is_well(look)
+            return
+        step = last_one(self._view(look))
+        self.why = "" if isinstance(step, GoAlone) else step.why
+        if isinstance(step, FenceOther):
+            self._start_fencing(step)
+        elif not isinstance(step, GoAlone):
+            self._stop_fencing()
+        else:
+            await self._go_alone(step)
+
+    def _all_is_well(self, look: Look) -> None:
+        now, observer = self._clock.now(), self._store.observer
+        self.why = ""
+        self._stop_fencing()
+        self._report = FenceReport("")
+        if look.pair != self._pair:
+            self._pair, self._pair_at = look.pair, now
+        # A write that was sent after that time: no attempt to renew lasts as long as the node time-out.
+        renewed_since_s = now - observer.unheard_s(now) - self._pair_at
+        self._session_until_loss = (
+            bool(look.pair) and self._session.valid(now) and renewed_since_s > observer.timing.node_timeout_s
+        )
+
+    def _view(self, look: Look | None) -> LastOneView:
+        store, keeper = self._store, self._keeper
+        other = look.pair if look is not None else ""
+        machine, node = store.members.get(other), store.nodes.get(other)
+        answer = keeper.calls.answers().get(other)
+        owners = [group.owner for group in store.groups.values() if group.wanted is Wanted.ONLINE]
+        counts = self._report.incarnation == self._incarnation(other)
+        return LastOneView(
+            me=store.me,
+            look=look,
+            other_is_witness=machine is not None and machine.part is Part.WITNESS,
+            session_until_loss=self._session_until_loss and other == self._pair,
+            unheard_s=keeper.calls.unheard_s(other),
+            other_stage=answer.mine.stage if answer is not None else None,
+            node_timeout_s=store.observer.timing.node_timeout_s,
+            my_vms=owners.count(store.me),
+            others_vms=owners.count(other),
+            fence_devices=node is not None and bool(node.fence),
+            confirmed_off=self._report.confirmed if counts else "",
+            last_error="; ".join(self._report.errors.values()) if counts else "",
+        )
+
+    def _incarnation(self, node: str) -> str:
+        session = self._store.sessions.get(node)
+        return session.incarnation if session is not None else ""
+
+    # --- fencing --------------------------------------------------------------------------------------------------
+
+    def _start_fencing(self, step: FenceOther) -> None:
+        if self._fence is None or self._fence.done():
+            log.warning("the other voter is fenced", node=step.other, why=step.why)
+            self._keeper.story.append(f"{self._store.me} fences {step.other}: {step.why}")
+            self._fence = asyncio.get_running_loop().create_task(
+                self._pursue(step.other), name=f"last one {step.other}"
+            )
+
+    def _stop_fencing(self) -> None:
+        if self._fence is not None:
+            self._fence.cancel()
+            self._fence = None
+
+    async def _pursue(self, other: str) -> None:
+        node = self._store.nodes[other]
+        while True:
+            self._report = await self._fencing.prove_off(node, self._incarnation(other), allowed=self._allowed)
+            self._keeper.changed.set()
+            if self._report.confirmed:
+                self._keeper.proven_off[other] = self._clock.now()
+                return
+            log.warning("the other voter is not confirmed off", node=other, why=dict(self._report.errors))
+            await asyncio.sleep(AGAIN_S)
+
+    async def _allowed(self, node: str, incarnation: str) -> bool:
+        """Asked before each attempt: who was frozen meanwhile must not switch off a node that is back."""
+        look = self._keeper.look()
+        fresh = look is not None and self._clock.now() - look.at_s <= LOOK_S
+        return fresh and isinstance(self._judged(look), FenceOther)
+
+    def _judged(self, look: Look | None) -> Step:
+        if look is None or look.leader:
+            return Idle()
+        return last_one(self._view(look))
+
+    # --- the step -------------------------------------------------------------------------------------------------
+
+    async def _go_alone(self, step: GoAlone) -> None:
+        me = self._store.me
+        self._stop_fencing()
+        failed = await self._keeper.go_alone()
+        if failed:
+            log.error("this node cannot go on alone", why=failed)
+            return
+        self._session_until_loss = False
+        self._keeper.story.append(f"{me} goes on alone, as the only one that votes: {step.why}")

@@ -1,0 +1,123 @@
+"""How do the members of the database stand, as this node sees them? For the decisions about votes, and for people.
+
+They are asked when somebody wants to know, and not again within the age that he allows. With a quorum the members are
+those that the cluster agrees on; without one, those that this node's own member knows.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Hashable, Sequence
+from typing import TypeVar
+
+from outlast.core.quorum import Margin, margin
+from outlast.core.voting import VoteView
+from outlast.model.member import Member, MemberStatus, Part
+from outlast.model.roll import Stage
+from outlast.model.view import ClusterView
+from outlast.ports.environment import Clock
+from outlast.ports.members import Members, Unavailable
+from outlast.service.member_keeper import MemberKeeper
+from outlast.service.store import Store
+
+Seen = TypeVar("Seen", bound=Hashable)
+LIST_S = 2.0
+STATUS_S = 1.0
+
+
+class Quorum:
+    def __init__(
+        self,
+        members: Members,
+        keeper: MemberKeeper | None,
+        store: Store,
+        clock: Clock,
+        cluster: Callable[[], ClusterView],
+    ) -> None:
+        self.keeper = keeper
+        self.margin: Margin | None = None
+        """As it was when the members were last asked."""
+        self.agreed = False
+        """The cluster agreed on the members that were seen last: there was a quorum."""
+        self._members = members
+        self._store = store
+        self._clock = clock
+        self._cluster = cluster
+        self._view: VoteView | None = None
+        self._seen_at = float("-inf")
+        self._unanswered_since: dict[str, float] = {}
+        self._present_since: dict[tuple[str, bool, bool], float] = {}
+        self._asking = asyncio.Lock()
+
+    async def look(self, max_age_s: float) -> VoteView:
+        """Raises `Unavailable` when nobody knows the members."""
+        async with self._asking:
+            if self._view is None or self._clock.now() - self._seen_at > max_age_s:
+                self._view = await self._ask()
+                self._seen_at = self._clock.now()
+                self.margin = margin(self._view, self.fenced())
+        return self._view
+
+    def fenced(self) -> Collection[str]:
+        return [name for name, node in self._store.nodes.items() if node.fence]
+
+    def witnesses(self) -> tuple[str, ...]:
+        return tuple(sorted(name for name, record in self._store.members.items() if record.part is Part.WITNESS))
+
+    async def _ask(self) -> VoteView:
+        members = await self._list()
+        statuses = {
+            member.id: status
+            for member, status in zip(members, await asyncio.gather(*map(self._status, members)), strict=True)
+            if status is not None
+        }
+        now = self._clock.now()
+        _keep_since(self._unanswered_since, [member.id for member in members if member.id not in statuses], now)
+        shapes = {member.id: (member.id, bool(member.name), member.learner) for member in members}
+        _keep_since(self._present_since, list(shapes.values()), now)
+        cluster = self._cluster()
+        heard = self.keeper.calls.heard() if self.keeper is not None else {}
+        return VoteView(
+            members=tuple(members),
+            statuses=statuses,
+            unanswered_s={id: now - since for id, since in self._unanswered_since.items()},
+            present_s={id: now - self._present_since[shape] for id, shape in shapes.items()},
+            machines=dict(self._store.members),
+            dead_s={
+                name: cluster.observed.silence_age_s.get(name, 0.0)
+                for name, silence in cluster.silences.items()
+                if silence.proof is not None
+            },
+            asking={name: roll for name, roll in heard.items() if roll.stage is Stage.EMPTY},
+            joining=frozenset(
+                self._store.members[join.name].peer_url
+                for join in self._store.joins.values()
+                if join.name in self._store.members
+            ),
+            vote_removal_s=cluster.settings.vote_removal_s,
+            most_voters=cluster.settings.most_voters,
+        )
+
+    async def _list(self) -> Sequence[Member]:
+        try:
+            found = await self._members.list(timeout_s=LIST_S)
+            self.agreed = True
+        except Unavailable:
+            self.agreed = False
+            if self.keeper is None or not self.keeper.known:
+                raise
+            found = self.keeper.known
+        return found
+
+    async def _status(self, member: Member) -> MemberStatus | None:
+        if not member.client_urls:
+            return None
+        try:
+            return await self._members.status(member.client_urls[0], timeout_s=STATUS_S)
+        except Unavailable:
+            return None
+
+
+def _keep_since(since: dict[Seen, float], present: Collection[Seen], now: float) -> None:
+    for gone in [key for key in since if key not in present]:
+        del since[gone]
+    for key in present:
+        since.setdefault(key, now)

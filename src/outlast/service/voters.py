@@ -1,0 +1,69 @@
+"""What a node does for the members of the database, put together: its own member, the votes, the last one's step."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from outlast.core.membership import Session
+from outlast.model.view import ClusterView
+from outlast.ports.environment import Environment
+from outlast.service.config import NodeConfig
+from outlast.service.fencing import Fencing
+from outlast.service.journal import Journal
+from outlast.service.last_one import LastOne
+from outlast.service.member_keeper import MemberKeeper
+from outlast.service.quorum import Quorum
+from outlast.service.store import Store
+from outlast.service.voting import Voting
+
+
+@dataclass(frozen=True, slots=True)
+class Voters:
+    """`keeper` and `last_one` are None where no member runs on this node, or somebody else sees to it; then `quorum`
+    and `voting` still are, if the database has members at all."""
+
+    keeper: MemberKeeper | None = None
+    last_one: LastOne | None = None
+    quorum: Quorum | None = None
+    voting: Voting | None = None
+
+    async def keep(self) -> None:
+        """Before there is a database, and while it is away."""
+        if self.keeper is not None and self.last_one is not None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.keeper.run())
+                tasks.create_task(self.last_one.run())
+
+    async def run(self) -> None:
+        if self.voting is not None:
+            await self.voting.run()
+
+
+def voters(
+    config: NodeConfig,
+    env: Environment,
+    store: Store,
+    session: Session,
+    fencing: Fencing,
+    journal: Journal,
+    cluster: Callable[[], ClusterView],
+    coordinates: Callable[[], bool],
+) -> Voters:
+    if env.members is None:
+        return Voters()
+    keeper, last_one = None, None
+    if env.local_member is not None:
+        keeper = MemberKeeper(
+            config.node,
+            env.local_member,
+            env.members,
+            env.peers,
+            env.clock,
+            same_life=lambda: bool(env.incarnations.load()),
+            election_s=config.member.election_ms / 1000 if config.member else 0.5,
+        )
+        last_one = LastOne(keeper, store, fencing, session, env.clock)
+    quorum = Quorum(env.members, keeper, store, env.clock, cluster)
+    # Members of an etcd that is somebody else's are not ours to change.
+    ours = keeper is not None
+    return Voters(keeper, last_one, quorum, Voting(quorum, env.members, store, journal, coordinates) if ours else None)

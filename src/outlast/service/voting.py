@@ -1,0 +1,135 @@
+"""Carries out who votes. The decision is `core/voting.py`'s; only the coordinator's node acts on it.
+
+A change of the members is safe whoever makes it, since a majority of those that vote commits it. So nothing here is
+compared with the coordinator's record: two that both believe to coordinate would do the same.
+
+Every node besides tells its keeper what the picture of the database says about the other machines, and writes down what
+happened to its own member while nobody could write.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import assert_never
+
+import msgspec
+import structlog
+
+from outlast.core.voting import AddLearner, HandOver, Promote, Remove, Step, decide_votes
+from outlast.model import keys
+from outlast.ports.database import Committed, Unavailable
+from outlast.ports.members import Members, NotReady
+from outlast.service.journal import Journal
+from outlast.service.member_keeper import MemberKeeper
+from outlast.service.quorum import Quorum
+from outlast.service.store import Store, put
+
+log = structlog.get_logger()
+
+ROUND_S = 3.0
+NEXT_S = 0.5
+"""After a step the next one may be due."""
+CHANGE_S = 5.0
+TELL_S = 1.0
+
+
+class Voting:
+    def __init__(
+        self,
+        quorum: Quorum,
+        members: Members,
+        store: Store,
+        journal: Journal,
+        coordinates: Callable[[], bool],
+    ) -> None:
+        self.words: tuple[str, ...] = ()
+        """What is to be said of the last decision, for people; empty on nodes that do not coordinate."""
+        self._quorum = quorum
+        self._members = members
+        self._store = store
+        self._journal = journal
+        self._coordinates = coordinates
+        self._refused = ""
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._decide())
+            if self._quorum.keeper is not None:
+                tasks.create_task(self._keep_informed(self._quorum.keeper))
+
+    async def _decide(self) -> None:
+        while True:
+            pause_s = ROUND_S
+            self.words = ()
+            if self._coordinates():
+                try:
+                    if await self._round():
+                        pause_s = NEXT_S
+                except Unavailable as error:
+                    log.debug("who votes cannot be looked at", why=str(error))
+            await asyncio.sleep(pause_s)
+
+    async def _round(self) -> bool:
+        """One look, decision and step. True when something was changed."""
+        view = await self._quorum.look(NEXT_S)
+        if not self._quorum.agreed:
+            return False
+        plan = decide_votes(view)
+        self.words = plan.words
+        if plan.step is None:
+            return False
+        try:
+            words = await self._carry_out(plan.step)
+        except NotReady:
+            return False
+        except ValueError as error:
+            if str(error) != self._refused:
+                self._refused = str(error)
+                log.warning("a change of the votes was refused", why=self._refused)
+            return False
+        self._refused = ""
+        await self._store.transact([], [self._journal.event("vote", words, about=plan.step.name)])
+        return True
+
+    async def _carry_out(self, step: Step) -> str:
+        members = self._members
+        match step:
+            case AddLearner():
+                await members.add_learner([step.peer_url], timeout_s=CHANGE_S)
+                return f"{step.name} joins the members of the database: {step.why}"
+            case Promote():
+                await members.promote(step.id, timeout_s=CHANGE_S)
+                return f"{step.name} votes: it has caught up"
+            case Remove():
+                await members.remove(step.id, timeout_s=CHANGE_S)
+                return f"{step.name or 'a member'} votes no more: {step.why}"
+            case HandOver():
+                await members.move_leader(step.id, timeout_s=CHANGE_S)
+                return f"{step.name} leads the database: {step.why}"
+            case _:
+                assert_never(step)
+
+    async def _keep_informed(self, keeper: MemberKeeper) -> None:
+        keeper.calls.words_for = self._words_for
+        while True:
+            store = self._store
+            addresses = {name: record.address for name, record in store.members.items() if record.address}
+            addresses |= {name: node.address for name, node in store.nodes.items() if node.address}
+            addresses.pop(store.me, None)
+            keeper.know(addresses, self._quorum.witnesses(), store.settings.generation)
+            if keeper.follows and (keeper.story or keeper.noted.generation > store.settings.generation):
+                try:
+                    await self._write_down(keeper)
+                except Unavailable as error:
+                    log.debug("what happened to the own member cannot be written down yet", why=str(error))
+            await asyncio.sleep(TELL_S)
+
+    async def _write_down(self, keeper: MemberKeeper) -> None:
+        told, store = list(keeper.story), self._store
+        settings = msgspec.structs.replace(store.settings, generation=keeper.noted.generation)
+        events = [self._journal.event("vote", words, about=store.me) for words in told]
+        outcome = await store.transact(store.unchanged(keys.CLUSTER), [put(keys.CLUSTER, settings), *events])
+        if isinstance(outcome, Committed):
+            del keeper.story[: len(told)]
+
+    def _words_for(self, name: str) -> str:
+        return "; ".join(words for words in self.words if name in words)
