@@ -34,6 +34,7 @@ def session(name: str, *, life: int = 1, watchdog_s: float = 0.0, offers: Iterab
         offers=tuple(offers),
         watchdog_s=watchdog_s,
         watchdog=Strength.HARDWARE if watchdog_s else None,
+        peers=tuple(other for other in NODES if other != name),
     )
 
 

@@ -42,7 +42,6 @@ def test_an_observer_that_misses_its_own_beats_notices_before_it_could_call_anyb
 def test_the_watchdog_lets_a_node_stop_everything_first(node_timeout_s: float) -> None:
     times = timing(node_timeout_s)
     assert times.watchdog_s >= times.permit_s + times.guard_s
-    assert times.feed_within_s <= times.renew_interval_s
 
 
 @given(node_timeouts)
@@ -50,7 +49,11 @@ def test_the_watchdogs_proof_waits_for_a_whole_countdown_after_the_last_meal_tha
     node_timeout_s: float,
 ) -> None:
     times = timing(node_timeout_s)
-    assert watchdog_proof_s(times.watchdog_s) >= times.watchdog_s + times.feed_within_s + 0.4
+    last_meal_s = (
+        times.permit_s
+    )  # after the last renewal was sent; a silence is written `node_timeout` after it, at best
+    proof_s = times.node_timeout_s + watchdog_proof_s(times.watchdog_s)
+    assert proof_s >= last_meal_s + times.watchdog_s + times.guard_s
 
 
 @pytest.mark.parametrize("node_timeout_s", [0.0, -5.0, 0.99, 300.1, float("nan"), float("inf")])

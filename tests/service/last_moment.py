@@ -11,6 +11,7 @@ import msgspec
 from fence_script import LoopClock, Script, ScriptedFence, always, unheard
 
 from build import NODES, incarnation, node, session
+from outlast.core.certainty import Pledges
 from outlast.core.membership import Observer, Session
 from outlast.core.timing import timing
 from outlast.model import keys
@@ -21,6 +22,7 @@ from outlast.ports.database import Batch, Committed, Compare, Database, Put, Ref
 from outlast.ports.fence import FenceFailed
 from outlast.service.commands.context import Context
 from outlast.service.coordinator import Coordinating
+from outlast.service.deciding import Deciding
 from outlast.service.fencing import Fencing
 from outlast.service.journal import Journal
 from outlast.service.observation import Observation
@@ -93,9 +95,12 @@ class Scene:
         self.store = Store("n1", LastMoment(self.database.connect("n1"), key, happens), clock, self.observer)
         no_fence = ScriptedFence(fence_lab=Script([FenceFailed("no contact with the BMC")]))
         fencing = Fencing(unheard(no_fence), always, wake)
-        observation = Observation(self.store, clock, self.observer, lambda: fencing.reports)
+        pledges = Pledges()
+        observation = Observation(self.store, clock, self.observer, pledges, lambda: fencing.reports)
         journal = Journal("n1", clock)
-        self.coordinating = Coordinating(self.store, observation, fencing, self.own, journal, clock, wake)
+        self.coordinating = Coordinating(
+            self.store, observation, fencing, self.own, journal, clock, wake, Deciding(self.store, pledges, clock)
+        )
         self.coordinating.incarnation = incarnation("n1")
         nobody: Any = None
         self.context = Context(

@@ -47,6 +47,11 @@ class _Round:
             session = self.view.sessions.get(node)
             if session is None or node in self.view.silences or node == self.view.me:
                 continue
+            # A node with a longer time-out of its own is silent later (rule 3); a promise is kept (rule 11).
+            left_s = max(session.node_timeout_s - silent_s, self.view.observed.promised_s.get(node, 0.0))
+            if left_s > 0:
+                self._wake(left_s)
+                continue
             why = f"{node} wrote no session record for {silent_s:.1f} s"
             self.actions.append(DeclareSilent(node, session.incarnation, proving_s(session, self.view.settings), why))
 

@@ -31,19 +31,27 @@ class Observer:
         self.seen_at.pop(node, None)
 
     def own_write_acknowledged(self, now: float) -> None:
-        if now - self._acknowledged_at > self.timing.steady_gap_s:
+        if not self.reaches_database(now):
             self._steady_since = now
         self._acknowledged_at = now
 
+    def reaches_database(self, now: float) -> bool:
+        """Are this node's own writes being acknowledged?"""
+        return now - self._acknowledged_at <= self.timing.steady_gap_s
+
+    def unheard_s(self, now: float) -> float:
+        """For how long no write of this node's own has been acknowledged."""
+        return now - self._acknowledged_at
+
     def steady_s(self, now: float) -> float:
         """For how long this node's own writes have been acknowledged without a pause; 0 while it is cut off."""
-        if now - self._acknowledged_at > self.timing.steady_gap_s:
+        if not self.reaches_database(now):
             return 0.0
         return now - self._steady_since
 
     def silent_s(self, nodes: Iterable[str], now: float) -> dict[str, float]:
         """The nodes judged silent, and for how long nothing of theirs was seen."""
-        if now - self._acknowledged_at > self.timing.steady_gap_s:
+        if not self.reaches_database(now):
             return {}  # the observer is cut off itself, and can judge nobody
         silent = {}
         for node in nodes:
@@ -71,10 +79,22 @@ class Session:
 
     def renewed(self, sent_at: float) -> None:
         """A renewal was acknowledged. The permit counts from before it was sent, never from the answer (rule 2)."""
-        self.permit_until_s = sent_at + self.timing.permit_s
+        self._lasts_until(sent_at + self.timing.permit_s)
+
+    def vouched(self, since_s: float) -> bool:
+        """As of that moment nobody could decide against this node (rule 11). False when that makes no difference: what
+        is over is not revived by it."""
+        if self.permit_until_s is None or self.permit_until_s >= since_s + self.timing.permit_s:
+            return False
+        self._lasts_until(since_s + self.timing.permit_s)
+        return True
 
     def closed(self) -> None:
         self.permit_until_s = None
 
     def valid(self, now: float) -> bool:
         return self.permit_until_s is not None and now < self.permit_until_s
+
+    def _lasts_until(self, until_s: float) -> None:
+        """Of two grounds for the permit the later counts."""
+        self.permit_until_s = until_s if self.permit_until_s is None else max(until_s, self.permit_until_s)

@@ -1,8 +1,10 @@
 """What proves that a silent node runs nothing any more (rule 4), and what is still missing?
 
 Each proof is for one incarnation. In order of what is quickest: a fence device that confirmed *off*; the watchdog's
-time has passed on a node that had declared an armed watchdog; an administrator's word. (A free storage lease will
-stand here too.) Nothing else counts, least of all more silence.
+time has passed on a node that had declared an armed watchdog, for a coordinator that this node knew of; an
+administrator's word. (A free storage lease will stand here too.) Nothing else counts, least of all more silence.
+
+Whom this node has promised to decide nothing against (`core/certainty.py`), it neither fences nor calls dead.
 """
 
 from outlast.core.timing import watchdog_proof_s
@@ -15,6 +17,9 @@ from outlast.model.view import ClusterView, FenceReport
 def pursue(silence: Silence, view: ClusterView) -> tuple[list[Action], str, float | None]:
     """Steps towards a proof; what is waited for, for people; and in how many seconds to look again."""
     node = silence.node
+    promised_s = view.observed.promised_s.get(node, 0.0)
+    if promised_s > 0:
+        return [], f"{view.me} promised to decide nothing against {node} for {promised_s:.1f} s more", promised_s
     report = _report(silence, view)
     if report is not None and report.confirmed:
         proof = Proof(ProofKind.FENCE, report.confirmed, report.by)
@@ -28,7 +33,9 @@ def pursue(silence: Silence, view: ClusterView) -> tuple[list[Action], str, floa
         actions.append(Fence(node, silence.incarnation))
         devices = "its fence device" if len(configured.fence) == 1 else "its fence devices"
         waits.append(f"{devices} to confirm that it is off{_last_answers(report)}")
-    if silence.watchdog_s > 0:
+    if silence.watchdog_s > 0 and not _was_asked(silence, view):
+        waits.append(f"a coordinator that {node} knew of (its watchdog's word does not count for {view.me})")
+    elif silence.watchdog_s > 0:
         needed = watchdog_proof_s(silence.watchdog_s)
         passed = view.observed.silence_age_s.get(node, 0.0)
         if passed >= needed:
@@ -53,6 +60,13 @@ def afterwards(silence: Silence, view: ClusterView) -> list[Action]:
     if report is not None and report.on_again:
         return [RecordOnAgain(silence.node, report.on_again)]
     return [SwitchOn(silence.node, silence.incarnation, proof.by)]
+
+
+def _was_asked(silence: Silence, view: ClusterView) -> bool:
+    """Was this node among those without whose promise that one runs nothing while the database is away (rule 11)? Else
+    it may have run on, and fed its watchdog, with the consent of all whom it knew of."""
+    session = view.sessions.get(silence.node)
+    return session is not None and session.incarnation == silence.incarnation and view.me in session.peers
 
 
 def _report(silence: Silence, view: ClusterView) -> FenceReport | None:

@@ -36,18 +36,16 @@ class Timing(msgspec.Struct, frozen=True):
     """An observer whose own writes went unacknowledged for longer starts its timers again."""
     watchdog_s: float
     """The countdown of an armed watchdog, counted from its last feeding. Longer than a node needs to stop all."""
-    feed_within_s: float
-    """A renewal feeds the watchdog only when its acknowledgement came that soon after it was sent."""
 
 
 def watchdog_proof_s(watchdog_s: float) -> float:
     """Since a silence was written: when a watchdog with that countdown has certainly cut its node's power.
 
-    The last renewal was committed before the silence, and fed the watchdog within `feed_within_s` (an eighth of
-    the countdown, at most 1 s) or not at all: so one countdown is left at most, and half a second for a sluggish device.
-    It counts with the countdown that the node declared, since the cluster's time-out may have been changed since.
+    What extends a node's permit feeds its watchdog, while the permit lasts. The permit has ended before the node could
+    be called silent (by its own time-out, which stands in its session). So at most one countdown is left; and half a
+    second for a sluggish device. It counts with the countdown that the node declared.
     """
-    return watchdog_s + min(1.0, watchdog_s / 8) + 0.5
+    return watchdog_s + 0.5
 
 
 def timing(node_timeout_s: float) -> Timing:
@@ -70,5 +68,4 @@ def timing(node_timeout_s: float) -> Timing:
         permit_s=permit,
         steady_gap_s=2.5 * renew,
         watchdog_s=watchdog,
-        feed_within_s=renew,
     )

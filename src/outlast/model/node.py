@@ -48,6 +48,8 @@ class Session(msgspec.Struct, frozen=True):
     """Everything that runs here runs under an armed watchdog with this countdown; 0: there is none."""
     watchdog: Strength | None = None
     """What that watchdog survives."""
+    node_timeout_s: float = 0.0
+    """By which this node counts: nobody calls it silent before that, whatever he counts by himself."""
     peers: tuple[str, ...] = ()
     """Whose promises this node asks for when the database is away (`core/certainty.py`). A coordinator that is not
     among them must not take the watchdog's word for this node's death: nobody asked it to wait."""

@@ -32,10 +32,14 @@ class Observed(msgspec.Struct, frozen=True):
     """Nodes judged silent, and for how long no new session record of theirs was seen."""
     silence_age_s: Mapping[str, float] = msgspec.field(default_factory=dict)
     """Since when each silence record has been in the database, as seen by this node, and the database been there all
-    the while: after an outage it counts anew, as all observers' timers do."""
+    the while (after an outage it counts anew, as all observers' timers do), and no promise to that node stood."""
     failure_age_s: Mapping[str, float] = msgspec.field(default_factory=dict)
     """By failure id: since when this node has known it."""
     fence_reports: Mapping[str, FenceReport] = msgspec.field(default_factory=dict)
+    promised_s: Mapping[str, float] = msgspec.field(default_factory=dict)
+    """Nodes that this one has promised to decide nothing against, and for how much longer (`core/certainty.py`)."""
+    runs_on: str = ""
+    """While the database does not answer: why this node runs on without it; else empty."""
 
 
 class ClusterView(msgspec.Struct, frozen=True):

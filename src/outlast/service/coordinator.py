@@ -17,6 +17,7 @@ from outlast.core.membership import Session as OwnSession
 from outlast.model import keys
 from outlast.model.node import Silence
 from outlast.model.plan import (
+    Action,
     Assign,
     ClearMove,
     DeclareSilent,
@@ -29,8 +30,9 @@ from outlast.model.plan import (
     Waiting,
 )
 from outlast.model.view import ClusterView
-from outlast.ports.database import Compare, Refused, Unavailable, Write
+from outlast.ports.database import Committed, Compare, Unavailable, Write
 from outlast.ports.environment import Clock
+from outlast.service.deciding import Deciding, Promised
 from outlast.service.fencing import Fencing
 from outlast.service.journal import Journal
 from outlast.service.observation import Observation
@@ -39,6 +41,9 @@ from outlast.service.store import RETRY_S, Store, Subscription, put
 GROUPS_PER_TRANSACTION = 40
 """Each costs up to three compares and two writes; a transaction holds 128 of either."""
 DATABASE_TIMEOUT_S = 5.0
+
+Part = tuple[str, list[Compare], list[Write]]
+"""The node that is taken something from, or "" (`service/deciding.py`); and a transaction."""
 
 
 class Coordinating:
@@ -51,6 +56,7 @@ class Coordinating:
         journal: Journal,
         clock: Clock,
         fence_wake: asyncio.Event,
+        deciding: Deciding,
     ) -> None:
         self.incarnation = ""
         """Of this node's open session."""
@@ -61,6 +67,7 @@ class Coordinating:
         self._journal = journal
         self._clock = clock
         self._fence_wake = fence_wake
+        self.deciding = deciding
         self._inputs = ""
 
     async def run(self) -> None:
@@ -91,6 +98,7 @@ class Coordinating:
         """One look, decision and execution. Returns in how many seconds to look again if nothing changes."""
         if not self._session.valid(self._clock.now()):
             return self._store.observer.timing.renew_interval_s  # a node without a session has no say
+        await self.deciding.find_out()
         plan, view = self.plan()
         if not coordinates(view, self.incarnation):
             self._fencing.stop_all()
@@ -127,19 +135,7 @@ class Coordinating:
             self._inputs = self._journal.new_id()
             inputs = [self._journal.inputs(self._inputs, _pack(view))]
         # The picture may change at each `await`: what is compared is what the decision saw.
-        parts: list[tuple[list[Compare], list[Write]]] = []
-        for action in plan.actions:
-            match action:
-                case DeclareSilent():
-                    parts.append(self._declare_silent(action))
-                case RecordProof():
-                    parts.append(self._record_proof(action))
-                case RecordOnAgain():
-                    parts.append(self._record_on_again(action))
-                case ForgetFailures():
-                    parts.append(self._forget_failures(action))
-                case ClearMove():
-                    parts.append(self._clear_move(action))
+        parts = [part for action in plan.actions if (part := self._part(action)) is not None]
         for start in range(0, len(assigns), GROUPS_PER_TRANSACTION):
             compares: list[Compare] = []
             writes: list[Write] = list(inputs) if start == 0 else []
@@ -147,13 +143,38 @@ class Coordinating:
                 more_compares, more_writes = self._assign(assign)
                 compares += more_compares
                 writes += more_writes
-            parts.append((compares, writes))
+            parts.append(("", compares, writes))
         me = self._store.unchanged(keys.COORDINATOR)
-        for compares, writes in parts:
-            outcome = await self._store.transact([*me, *compares], writes, timeout_s=DATABASE_TIMEOUT_S)
-            if isinstance(outcome, Refused):
+        for against, compares, writes in parts:
+            if not await self._commit(against, [*me, *compares], writes):
                 return False
         return True
+
+    def _part(self, action: Action) -> Part | None:
+        """The transaction of an action that has one for itself, and the node that it takes something from."""
+        match action:
+            case DeclareSilent():
+                return action.node, *self._declare_silent(action)
+            case RecordProof():
+                return action.node, *self._record_proof(action)
+            case RecordOnAgain():
+                return "", *self._record_on_again(action)
+            case ForgetFailures():
+                return "", *self._forget_failures(action)
+            case ClearMove():
+                return "", *self._clear_move(action)
+        return None
+
+    async def _commit(self, against: str, compares: Sequence[Compare], writes: Sequence[Write]) -> bool:
+        """False when it was refused, by the database or by a promise of this node."""
+        if not against:
+            outcome = await self._store.transact(compares, writes, timeout_s=DATABASE_TIMEOUT_S)
+            return isinstance(outcome, Committed)
+        try:
+            outcome = await self.deciding.transact(against, compares, writes, timeout_s=DATABASE_TIMEOUT_S)
+        except Promised:
+            return False
+        return isinstance(outcome, Committed)
 
     def _declare_silent(self, action: DeclareSilent) -> tuple[list[Compare], list[Write]]:
         record = Silence(action.node, action.incarnation, action.why, action.watchdog_s)

@@ -7,6 +7,7 @@ renewal extends the run permit that the resource hosts enforce, and feeds the wa
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import msgspec
 import structlog
@@ -15,7 +16,7 @@ from outlast.core.membership import Session as OwnSession
 from outlast.core.timing import Timing
 from outlast.model import keys
 from outlast.model.node import Offer, Session
-from outlast.ports.database import Committed, Compare, Delete, Unavailable, Write
+from outlast.ports.database import Committed, Compare, Delete, Unavailable, Uncertain, Write
 from outlast.ports.environment import Environment
 from outlast.service.journal import Journal
 from outlast.service.store import RETRY_S, Store, put
@@ -28,6 +29,13 @@ SHORTEST_ATTEMPT_S = 0.05
 """A database call needs some time to be worth making."""
 PATIENCE = 4
 """How many times longer than the last one an answer may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    record: Session
+    sent_at: float
+    continuing: bool
 
 
 class Membership:
@@ -47,6 +55,13 @@ class Membership:
         self._revision = 0
         self._attempt = (-1, 0.0)
         """The beat that was last sent, and when it was sent for the first time."""
+        self._sent_at = 0.0
+        """When a renewal was last sent, or a read in its place."""
+        self._uncertain = False
+        """Nobody knows what became of the last renewal: that is read before another one is written."""
+        self._unheard: _Opening | None = None
+        """An opening of which nobody knows what became."""
+        self._listed: frozenset[str] = frozenset()
         self._answer_s = 0.0
         """How long the database took to acknowledge the last renewal."""
         self._left = False
@@ -94,37 +109,62 @@ class Membership:
         """Renew until the session is lost; returns why, for people. Nothing may run here any more then."""
         while True:
             await self._pause()
-            sent_at = self._env.clock.now()
+            self._sent_at = sent_at = self._env.clock.now()
             if not self._session.valid(sent_at):
                 # What ran was stopped by the resource hosts when the permit ended: that session cannot be mended.
                 return self._lost("it could not be renewed in time")
-            record = msgspec.structs.replace(
-                self._record,
-                beat=self._record.beat + 1,
-                watchdog_s=self._watchdog.claim_s,
-                watchdog=self._watchdog.strength,
-            )
-            if self._attempt[0] != record.beat:
-                self._attempt = (record.beat, sent_at)
-            compares = [Compare(self._session_key, self._revision), Compare(self._silence_key, 0)]
             try:
-                outcome = await self._env.database.transact(
-                    compares, [put(self._session_key, record)], timeout_s=self._attempt_s()
-                )
-                if not isinstance(outcome, Committed):
-                    if await self._was_written_unnoticed():
-                        self._hurry.set()
-                        continue
-                    return self._lost("it was declared silent, or another node bears its name")
+                why = await self._renew_once(sent_at)
             except Unavailable as error:
                 if not self._session.valid(self._env.clock.now()):
                     return self._lost(f"the cluster database does not answer: {error}")
+                self._uncertain = self._uncertain or isinstance(error, Uncertain)
                 await asyncio.sleep(min(RETRY_S, self._timing.renew_interval_s / 2))
                 self._hurry.set()
                 continue
+            if why:
+                return self._lost(why)
+
+    async def _renew_once(self, sent_at: float) -> str:
+        """Returns why the session is lost; "" while it goes on."""
+        if self._uncertain and await self._was_written_unnoticed():
+            self._hurry.set()
+            return ""
+        self._uncertain = False
+        record = self._next_record(self._record.incarnation, self._record.beat + 1)
+        if self._attempt[0] != record.beat:
+            self._attempt = (record.beat, sent_at)
+        self._listed |= frozenset(record.peers)
+        outcome = await self._env.database.transact(
+            [Compare(self._session_key, self._revision), Compare(self._silence_key, 0)],
+            [put(self._session_key, record)],
+            timeout_s=self._attempt_s(),
+        )
+        if isinstance(outcome, Committed):
+            self._answer_s = self._env.clock.now() - sent_at
             self._took(record, outcome.revision)
-            if not self._acknowledged(sent_at):
-                return self._lost("its renewal was acknowledged too late")
+            return "" if self._acknowledged(sent_at) else "its renewal was acknowledged too late"
+        if await self._was_written_unnoticed():
+            self._hurry.set()
+            return ""
+        return "it was declared silent, or another node bears its name"
+
+    @property
+    def listed(self) -> frozenset[str]:
+        """Who must promise to wait, if this node is to run on without the database: everyone on the list of any record
+        that may stand there."""
+        return self._listed
+
+    def vouched(self, since_s: float) -> bool:
+        """As of that moment nobody could decide against this node (rule 11): its session is as good as renewed then.
+
+        It feeds the watchdog too, however late: who promised counts its time from the end of the promise.
+        """
+        now = self._env.clock.now()
+        if not self.opened.is_set() or not self._session.valid(now) or not self._session.vouched(since_s):
+            return False
+        self._permit_extended()
+        return True
 
     async def leave(self) -> bool:
         """Close the session in order, for good. Only for a node that runs nothing any more. False when it could not."""
@@ -155,6 +195,8 @@ class Membership:
 
     async def _try_to_open(self, continuing: bool) -> bool:
         fresh = not continuing
+        if self._unheard is not None:
+            return await self._opened_unheard(self._unheard)
         if fresh and await self._rival():
             return False
         if continuing and not self.continues():
@@ -162,12 +204,9 @@ class Membership:
             return False
         present = self._store.sessions.get(self._store.me)
         self._watchdog.prepare(self._timing.watchdog_s, running=continuing)
-        record = msgspec.structs.replace(
-            self._record,
-            incarnation=self._journal.new_id() if fresh else self._env.incarnations.load(),
-            beat=0 if fresh or present is None else present.beat + 1,
-            watchdog_s=self._watchdog.claim_s,
-            watchdog=self._watchdog.strength,
+        record = self._next_record(
+            self._journal.new_id() if fresh else self._env.incarnations.load(),
+            0 if fresh or present is None else present.beat + 1,
         )
         writes: list[Write] = [put(self._session_key, record)]
         if fresh:
@@ -179,24 +218,48 @@ class Membership:
         compares = self._store.unchanged(self._session_key, self._silence_key)
         # Remembered before it is written: a life that may have a session must never be taken for a fresh one.
         self._env.incarnations.store(record.incarnation)
-        sent_at = self._env.clock.now()
+        self._listed |= frozenset(record.peers)
+        opening = _Opening(record, self._env.clock.now(), continuing)
         try:
             outcome = await self._store.transact(compares, writes, timeout_s=self._timing.permit_s / 2)
         except Unavailable as error:
+            self._unheard = opening if isinstance(error, Uncertain) else None
             self.why_not = f"the cluster database does not answer: {error}"
             return False
         if not isinstance(outcome, Committed):
             self.why_not = "its session record changed while it opened its session"
             return False
-        self._took(record, outcome.revision)
+        self._answer_s = self._env.clock.now() - opening.sent_at
+        return self._has_opened(opening, outcome.revision)
+
+    async def _opened_unheard(self, opening: "_Opening") -> bool:
+        """Was the session opened by a write whose answer never came? Before that is known, no other one is written: a
+        node that is heard and hears nothing would be alive for the others, and run nothing."""
+        try:
+            snapshot = await self._env.database.read(self._session_key, timeout_s=self._timing.permit_s / 2)
+        except Unavailable as error:
+            self.why_not = f"the cluster database does not answer: {error}"
+            return False
+        self._unheard = None
+        for entry in snapshot.entries:
+            if entry.key == self._session_key and msgspec.json.decode(entry.value, type=Session) == opening.record:
+                return self._has_opened(opening, entry.revision)
+        self.why_not = "its session was not opened"
+        return False
+
+    def _has_opened(self, opening: "_Opening", revision: int) -> bool:
+        """False when that took too long to be worth anything."""
+        self._took(opening.record, revision)
         self._attempt = (-1, 0.0)  # beats are counted anew: what was sent in another life is none of this one's
-        if continuing and self._env.hosts.permit.until_s() <= self._env.clock.now():
+        self._uncertain = False
+        if opening.continuing and self._env.hosts.permit.until_s() <= self._env.clock.now():
             self.why_not = "its run permit passed while its session was continued"
             return False
-        if not self._acknowledged(sent_at):
+        if not self._acknowledged(opening.sent_at):
             self.why_not = "the cluster database answered too late"
             return False
-        self.incarnation = record.incarnation
+        self._sent_at = opening.sent_at
+        self.incarnation = opening.record.incarnation
         self.why_not = ""
         self.opened.set()
         return True
@@ -215,8 +278,10 @@ class Membership:
         return True
 
     async def _pause(self) -> None:
+        """Until the next renewal is due, counted from when the last one was sent: a slow answer costs no time."""
+        due_in_s = self._sent_at + self._timing.renew_interval_s - self._env.clock.now()
         try:
-            async with asyncio.timeout(self._timing.renew_interval_s):
+            async with asyncio.timeout(max(0.0, due_in_s)):
                 await self._hurry.wait()
         except TimeoutError:
             pass
@@ -249,23 +314,38 @@ class Membership:
         # Offers may have changed while the record was on its way; the newest are told next time.
         self._record = msgspec.structs.replace(record, offers=self._record.offers)
         self._revision = revision
+        self._listed = frozenset(record.peers)  # what was sent before compares an older revision, and comes to nothing
         self._watchdog.told(record.watchdog_s)
 
     def _acknowledged(self, sent_at: float) -> bool:
         """A renewal sent at that time was acknowledged. False when that came too late to be worth anything."""
         now = self._env.clock.now()
-        self._answer_s = now - sent_at
         self._store.observer.own_write_acknowledged(now)
         if self._left:
             return False
         self._session.renewed(sent_at)
         if not self._session.valid(now):
             return False
+        self._permit_extended()
+        return True
+
+    def _permit_extended(self) -> None:
         assert self._session.permit_until_s is not None
         self._env.hosts.permit.extend(self._session.permit_until_s)
-        if now - sent_at <= self._timing.feed_within_s:
-            self._watchdog.feed()
-        return True
+        self._watchdog.feed()
+
+    def _next_record(self, incarnation: str, beat: int) -> Session:
+        """As this node is now."""
+        silences = self._store.silences
+        return msgspec.structs.replace(
+            self._record,
+            incarnation=incarnation,
+            beat=beat,
+            watchdog_s=self._watchdog.claim_s,
+            watchdog=self._watchdog.strength,
+            node_timeout_s=self._timing.node_timeout_s,
+            peers=tuple(name for name in self._store.sessions if name != self._store.me and name not in silences),
+        )
 
     def _lost(self, why: str) -> str:
         self._session.closed()

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 import msgspec
 import structlog
 
+from outlast.core.certainty import Pledges
 from outlast.core.election import coordinates
 from outlast.core.membership import Observer
 from outlast.core.membership import Session as OwnSession
@@ -28,9 +29,11 @@ from outlast.ports.database import Compare, Unavailable, Write
 from outlast.ports.environment import Environment
 from outlast.ports.secrets import NoSecret
 from outlast.service.cleaning import clean
+from outlast.service.commands.context import Context
 from outlast.service.commands.registry import Commands
 from outlast.service.config import NodeConfig
 from outlast.service.coordinator import Coordinating
+from outlast.service.deciding import Deciding
 from outlast.service.enrolment import Enrolment
 from outlast.service.fence_devices import FenceDevices
 from outlast.service.fence_means import may_fence, means
@@ -80,9 +83,17 @@ class Node:
         self._fencing = Fencing(
             means(env, self._fence_devices), may_fence(self.store, self._session, env.clock), self._fence_wake
         )
-        self.observation = Observation(self.store, env.clock, self._observer, lambda: self._fencing.reports)
+        pledges = Pledges()
+        self.observation = Observation(self.store, env.clock, self._observer, pledges, lambda: self._fencing.reports)
         self.coordinating = Coordinating(
-            self.store, self.observation, self._fencing, self._session, self._journal, env.clock, self._fence_wake
+            self.store,
+            self.observation,
+            self._fencing,
+            self._session,
+            self._journal,
+            env.clock,
+            self._fence_wake,
+            Deciding(self.store, pledges, env.clock),
         )
         self._reporting = Reporting(
             self.store, self.resources, self.membership, self._session, self._journal, env.clock
@@ -101,16 +112,20 @@ class Node:
         )
         self._enrolment = Enrolment(config, env, env.trust, self.store, self._journal) if env.trust else None
         self._commands = Commands(
-            self.store,
-            self.observation,
-            self.coordinating,
-            self.membership,
-            self.hosts,
-            self.surveys,
-            self._journal,
-            env.clock,
-            self._enrolment,
-            env.members,
+            Context(
+                self.store,
+                self.observation,
+                self.coordinating,
+                self.membership,
+                self.hosts,
+                self.surveys,
+                self._journal,
+                env.clock,
+                self._enrolment,
+                env.members,
+                self._fencing,
+                self._fence_devices,
+            )
         )
 
     async def run(self) -> None:

@@ -5,6 +5,7 @@ Ages count from when this node first saw a thing, so they are never longer than 
 
 from collections.abc import Callable, Collection, Mapping
 
+from outlast.core.certainty import Pledges
 from outlast.core.membership import Observer
 from outlast.model.view import ClusterView, FenceReport, Observed
 from outlast.ports.environment import Clock
@@ -13,11 +14,19 @@ from outlast.service.store import Store
 
 class Observation:
     def __init__(
-        self, store: Store, clock: Clock, observer: Observer, fence_reports: Callable[[], Mapping[str, FenceReport]]
+        self,
+        store: Store,
+        clock: Clock,
+        observer: Observer,
+        pledges: Pledges,
+        fence_reports: Callable[[], Mapping[str, FenceReport]],
     ) -> None:
+        self.runs_on = ""
+        """While the database does not answer: why this node runs on without it, for people."""
         self._store = store
         self._clock = clock
         self._observer = observer
+        self._pledges = pledges
         self._fence_reports = fence_reports
         self._silences: dict[str, float] = {}
         self._failures: dict[str, float] = {}
@@ -34,11 +43,20 @@ class Observation:
             silent_s=self._observer.silent_s(store.sessions, now),
             silence_age_s={
                 # While the database was away, the silent node may have run on because nobody could decide without it.
-                name: min(now - self._silences[f"{name} {silence.incarnation}"], steady_s)
+                name: max(
+                    0.0,
+                    min(
+                        now - self._silences[f"{name} {silence.incarnation}"],
+                        steady_s,
+                        self._pledges.over_s(name, now),
+                    ),
+                )
                 for name, silence in store.silences.items()
             },
             failure_age_s={id: now - at for id, at in self._failures.items()},
             fence_reports=dict(self._fence_reports()),
+            promised_s=self._pledges.all_left_s(now),
+            runs_on=self.runs_on,
         )
         return store.view(observed)
 

@@ -9,11 +9,14 @@ import msgspec
 from outlast.model import keys
 from outlast.model.group import Group
 from outlast.model.view import ClusterView
-from outlast.ports.database import Compare, Refused, Write
+from outlast.ports.database import Committed, Compare, Refused, Write
 from outlast.ports.environment import Clock
 from outlast.ports.members import Members
 from outlast.service.coordinator import Coordinating
+from outlast.service.deciding import Promised
 from outlast.service.enrolment import Enrolment
+from outlast.service.fence_devices import FenceDevices
+from outlast.service.fencing import Fencing
 from outlast.service.hosts import HostKeeper
 from outlast.service.journal import Journal
 from outlast.service.membership import Membership
@@ -22,6 +25,8 @@ from outlast.service.store import Store, put
 from outlast.service.surveys import Surveys
 
 ATTEMPTS = 10
+
+Make = Callable[[], tuple[list[Compare], list[Write]]]
 
 Command = tuple[type, Callable[["Context", Any], Awaitable[Any]]]
 """The type of the arguments, and the function."""
@@ -49,6 +54,8 @@ class Context:
     enrolment: Enrolment | None = None
     """None: there is nothing that another machine could join."""
     members: Members | None = None
+    fencing: Fencing | None = None
+    fence_devices: FenceDevices | None = None
 
     def view(self) -> ClusterView:
         return self.observation.view()
@@ -66,11 +73,22 @@ class Context:
         if name not in self.store.nodes:
             raise CommandError("usage", f'there is no node "{name}"{similar(name, self.store.nodes)}')
 
-    async def write(self, make: Callable[[], tuple[list[Compare], list[Write]]]) -> None:
+    async def write_against(self, node: str, make: Make) -> None:
+        """As `write`, where it takes something from that node (rule 11)."""
+        try:
+            await self._write(
+                make, lambda compares, writes: self.coordinating.deciding.transact(node, compares, writes)
+            )
+        except Promised as promised:
+            raise CommandError("impossible", f"{promised}; try again then") from promised
+
+    async def write(self, make: Make) -> None:
         """Commit what `make` returns; made anew when something changed meanwhile."""
+        await self._write(make, self.store.transact)
+
+    async def _write(self, make: Make, transact: Callable[..., Awaitable[Committed | Refused]]) -> None:
         for _ in range(ATTEMPTS):
-            compares, writes = make()
-            if not isinstance(await self.store.transact(compares, writes), Refused):
+            if not isinstance(await transact(*make()), Refused):
                 return
         raise CommandError("impossible", "the cluster changes too quickly to write this down; try again")
 

@@ -39,7 +39,7 @@ async def confirm_down(context: Context, want: Named) -> str:
         compares = context.store.unchanged(keys.SILENCES + name, keys.SESSIONS + name)
         return compares, [put(keys.SILENCES + name, record), event]
 
-    await context.write(make)
+    await context.write_against(name, make)
     return f"{name} is taken for dead; its groups are brought online elsewhere"
 
 
