@@ -23,6 +23,12 @@ def test_the_word_of_a_fence_device_that_a_node_is_off_is_proof() -> None:
     assert (actions, waits) == ([RecordProof("n2", incarnation("n2"), proof)], "")
 
 
+def test_who_has_just_got_the_database_back_fences_nobody_who_may_be_coming_back_as_well() -> None:
+    actions, waits, wake_in_s = pursue(silence("n2"), view(observed=observed(settling_s=3.0)))
+    assert (actions, wake_in_s) == ([], 3.0)
+    assert "it is fenced in 3.0 s" in waits
+
+
 def test_a_confirmation_for_an_earlier_life_of_the_node_proves_nothing() -> None:
     seen = view(observed=observed(fence_reports={"n2": confirmed("n2", life=1)}))
     actions, _, _ = pursue(silence("n2", life=2), seen)

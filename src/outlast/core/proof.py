@@ -29,7 +29,13 @@ def pursue(silence: Silence, view: ClusterView) -> tuple[list[Action], str, floa
     actions: list[Action] = []
     wake_in_s = None
     configured = view.nodes.get(node)
-    if configured is not None and configured.fence:
+    settling_s = view.observed.settling_s
+    if configured is not None and configured.fence and settling_s > 0:
+        wake_in_s = settling_s
+        waits.append(
+            f"{node} to come back by itself, since the database is just back; it is fenced in {settling_s:.1f} s"
+        )
+    elif configured is not None and configured.fence:
         actions.append(Fence(node, silence.incarnation))
         devices = "its fence device" if len(configured.fence) == 1 else "its fence devices"
         waits.append(f"{devices} to confirm that it is off{_last_answers(report)}")
@@ -41,7 +47,7 @@ def pursue(silence: Silence, view: ClusterView) -> tuple[list[Action], str, floa
         if passed >= needed:
             words = f"its watchdog was armed and {needed:.1f} s have passed since its session could last be renewed"
             return [RecordProof(node, silence.incarnation, Proof(ProofKind.WATCHDOG, words))], "", None
-        wake_in_s = needed - passed
+        wake_in_s = needed - passed if wake_in_s is None else min(wake_in_s, needed - passed)
         waits.append(f"its watchdog to have cut its power (in {wake_in_s:.1f} s)")
     waits.append(f"your word: make sure that {node} is off, then `outlast node confirm-down {node}`")
     return actions, f"proof that {node} is dead: " + ", or ".join(waits), wake_in_s

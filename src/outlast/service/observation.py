@@ -53,6 +53,7 @@ class Observation:
                 )
                 for name, silence in store.silences.items()
             },
+            settling_s=max(0.0, self._observer.timing.node_timeout_s - steady_s),
             failure_age_s={id: now - at for id, at in self._failures.items()},
             fence_reports=dict(self._fence_reports()),
             promised_s=self._pledges.all_left_s(now),
