@@ -31,6 +31,9 @@ def node(name: str = "n1", **changes: Any) -> NodeRow:
         groups=1,
         fence=("fence_outlast_lab",),
         watchdog_s=5.0,
+        watchdog="hardware",
+        watchdog_proves=True,
+        watchdog_problem="",
         types={"vm": ""},
         last_record_s=0.4,
     )

@@ -43,7 +43,7 @@ def show(context: typer.Context, name: Name, as_json: options.Json = False) -> N
             ("address", row.address),
             ("groups", str(row.groups)),
             ("fencing", ", ".join(row.fence) or Cell("none: its death cannot be proven by fencing", "yellow")),
-            ("watchdog", f"armed, {times.setting(row.watchdog_s)}" if row.watchdog_s else Cell("none armed", "yellow")),
+            ("watchdog", _watchdog(row)),
             ("incarnation", row.incarnation),
             ("last record", f"{row.last_record_s:.1f} s ago" if row.last_record_s >= 0 else "none"),
         ]
@@ -54,6 +54,15 @@ def show(context: typer.Context, name: Name, as_json: options.Json = False) -> N
         for name, why in sorted(row.types.items())
     ]
     output.table(("type", "state"), found, empty="it offers none now")
+
+
+def _watchdog(row: NodeRow) -> Cell | str:
+    if not row.watchdog_s:
+        return Cell(f"none that counts: {row.watchdog_problem}" if row.watchdog_problem else "none", "yellow")
+    words = f"{row.watchdog}, {times.setting(row.watchdog_s)}"
+    if row.watchdog_proves:
+        return f"{words}; its time is proof of death"
+    return Cell(f"{words}; not trusted as proof of death (setting watchdog_strength)", "yellow")
 
 
 @app.command("confirm-down")

@@ -22,14 +22,22 @@ def node(row: NodeRow) -> Row:
             row.address,
             str(row.groups),
             ", ".join(row.fence) or Cell("none", "yellow"),
-            f"{row.watchdog_s:g} s" if row.watchdog_s else Cell("none", "dim"),
+            watchdog(row),
         ),
         why=node_why(row),
     )
 
 
+def watchdog(row: NodeRow) -> str | Cell:
+    if not row.watchdog_s:
+        return Cell("fails", "bold red") if row.watchdog_problem else Cell("none", "dim")
+    words = f"{row.watchdog_s:g} s"
+    return words if row.watchdog_proves else Cell(f"{words}, no proof", "yellow")
+
+
 def node_why(row: NodeRow) -> str:
     problems = [f"{name}: {problem}" for name, problem in sorted(row.types.items()) if problem]
+    problems += [f"watchdog: {row.watchdog_problem}"] if row.watchdog_problem else []
     return "; ".join([row.why] * bool(row.why) + [problem for problem in problems if problem not in row.why])
 
 

@@ -36,7 +36,10 @@ def protection(group: Group, view: ClusterView) -> Protection:
     if owner in view.silences and view.silences[owner].proof is None:
         reasons.append(f"{owner} is silent and not proven dead: nobody may start it elsewhere yet")
     if owner and owner in view.nodes and not provable(owner, view):
-        reasons.append(f"the death of {owner} could not be proven: it has neither a fence device nor an armed watchdog")
+        reasons.append(
+            f"the death of {owner} could not be proven: it has neither a fence device nor a watchdog that counts as "
+            "proof"
+        )
     return Protection(protected=not reasons, reasons=tuple(reasons))
 
 

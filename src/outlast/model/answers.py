@@ -36,6 +36,13 @@ class NodeRow(msgspec.Struct, frozen=True):
     fence: tuple[str, ...]
     """Its fence agents, in the order in which they are tried."""
     watchdog_s: float
+    """Everything that runs there runs under an armed watchdog of that countdown; 0: there is none."""
+    watchdog: str
+    """What it survives: hardware | kernel | process; "" for none."""
+    watchdog_proves: bool
+    """Its time counts as proof of the node's death (setting `watchdog_strength`)."""
+    watchdog_problem: str
+    """Why there is none although one is set."""
     types: Mapping[str, str]
     """Type to its problem on this node; "" when it can run it."""
     last_record_s: float

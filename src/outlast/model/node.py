@@ -48,6 +48,8 @@ class Session(msgspec.Struct, frozen=True):
     """Everything that runs here runs under an armed watchdog with this countdown; 0: there is none."""
     watchdog: Strength | None = None
     """What that watchdog survives."""
+    watchdog_problem: str = ""
+    """Why none is declared although one is set, for people."""
     node_timeout_s: float = 0.0
     """By which this node counts: nobody calls it silent before that, whatever he counts by himself."""
     peers: tuple[str, ...] = ()

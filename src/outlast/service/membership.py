@@ -343,6 +343,7 @@ class Membership:
             beat=beat,
             watchdog_s=self._watchdog.claim_s,
             watchdog=self._watchdog.strength,
+            watchdog_problem=self._watchdog.problem,
             node_timeout_s=self._timing.node_timeout_s,
             peers=tuple(name for name in self._store.sessions if name != self._store.me and name not in silences),
         )

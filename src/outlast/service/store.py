@@ -242,4 +242,4 @@ def _split(key: str) -> tuple[str, str]:
 
 
 def _without_beat(session: Session) -> tuple[object, ...]:
-    return session.incarnation, session.offers, session.watchdog_s, session.watchdog
+    return session.incarnation, session.offers, session.watchdog_s, session.watchdog, session.watchdog_problem

@@ -26,8 +26,8 @@ class Arming:
     def __init__(self, watchdog: Watchdog | None, clock: Clock) -> None:
         self.claim_s = 0.0
         """What the session record declares from now on."""
-        self.why_not = "" if watchdog else "no watchdog is set"
-        """Why nothing is declared, for people."""
+        self.problem = ""
+        """Why nothing is declared although a watchdog is set, for people."""
         self.claim_changed: Callable[[], None] = lambda: None
         """Called when the cluster should be told at once."""
         self._watchdog = watchdog
@@ -56,7 +56,7 @@ class Arming:
         except OSError as error:
             self._failed(error)
             return
-        self.why_not = ""
+        self.problem = ""
         if running:
             self._arm()
 
@@ -83,7 +83,7 @@ class Arming:
         """The run permit was extended, freshly enough. One that is gone is declared no longer."""
         if self._watchdog is None:
             return
-        if self.why_not:
+        if self.problem:
             if self._clock.now() >= self._failed_at + TRY_AGAIN_S:
                 self._try_again()
         elif self._counting_s:
@@ -125,15 +125,15 @@ class Arming:
     def _try_again(self) -> None:
         """Its countdown is declared when it runs, not before: something may run here."""
         self._failed_at = self._clock.now()
-        self.why_not = ""
+        self.problem = ""
         self._arm()
-        if not self.why_not:
+        if not self.problem:
             log.info("the watchdog counts again", watchdog=self._watchdog.words if self._watchdog else "")
             self.look()
 
     def _failed(self, error: OSError) -> None:
         log.warning("the watchdog counts no more", why=str(error))
-        self.why_not = str(error)
+        self.problem = str(error)
         self._failed_at = self._clock.now()
         self.claim_s = self._counting_s = 0.0
         self.claim_changed()

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from outlast.core.protection import provable
 from outlast.model import keys
 from outlast.model.answers import ClusterRow, MachineRow, TokenRow
 from outlast.model.member import Part
@@ -28,13 +29,8 @@ async def token(context: Context, want: WantedToken) -> str:
 
 async def without_fence(context: Context, _: Nothing) -> list[str]:
     """Nodes whose death nothing could prove but an administrator's word: the time to know it is before."""
-    store = context.store
-    found = []
-    for name, node in sorted(store.nodes.items()):
-        session = store.sessions.get(name)
-        if not node.fence and not (session is not None and session.watchdog_s):
-            found.append(name)
-    return found
+    view = context.view()
+    return [name for name in sorted(view.nodes) if not provable(name, view)]
 
 
 async def show(context: Context, _: Nothing) -> ClusterRow:

@@ -47,8 +47,12 @@ async def explain_node(context: Context, want: Named) -> Explanation:
         now.append("it coordinates the cluster")
     owned = sorted(group.name for group in view.groups.values() if group.owner == want.name)
     now.append(f"it owns {', '.join(owned)}" if owned else "it owns no group")
-    if not row.fence and not row.watchdog_s:
-        now.append("its death could not be proven without an administrator: no fence device, no armed watchdog")
+    if row.watchdog_problem:
+        now.append(f"its watchdog does not count: {row.watchdog_problem}")
+    if not row.fence and not row.watchdog_proves:
+        now.append(
+            "its death could not be proven without an administrator: no fence device, no watchdog that counts as proof"
+        )
     story = await read_events(context, node=want.name)
     return Explanation(want.name, tuple(now), tuple(story[-STORY_LENGTH:]))
 

@@ -4,6 +4,7 @@ from outlast.core import placement, restarts
 from outlast.core.failover import decide
 from outlast.core.group_state import reported
 from outlast.core.protection import Protection, protection
+from outlast.core.watchdog import proving_s
 from outlast.model.answers import ClusterStatus, FailureRow, GroupRow, NodeRow, ResourceRow, VmRow
 from outlast.model.group import Group, Resource, Stop, Wanted
 from outlast.model.node import Session
@@ -51,6 +52,9 @@ class Rows:
             groups=self._loads.get(name, 0),
             fence=tuple(device.agent for device in node.fence),
             watchdog_s=session.watchdog_s if session else 0.0,
+            watchdog=session.watchdog.value if session and session.watchdog else "",
+            watchdog_proves=session is not None and proving_s(session, view.settings) > 0,
+            watchdog_problem=session.watchdog_problem if session else "",
             types={offer.type: offer.problem for offer in session.offers} if session else {},
             last_record_s=round(last_record_s, 1),
         )
