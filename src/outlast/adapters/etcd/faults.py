@@ -15,6 +15,8 @@ _CERTAIN = {3, 5, 6, 7, 8, 9, 11, 12, 15, 16}
 unimplemented, data loss, unauthenticated."""
 
 _STALE_TOKEN = ("invalid auth token", "revision of auth store is old", "revision in auth store is old")
+_REFUSED = ("unhealthy cluster",)
+"""Said before anything is proposed, under a number that can mean anything."""
 _ASK_ANOTHER = ("not supported for learner", "too many requests", "not capable")
 
 _WORDS = (
@@ -31,6 +33,7 @@ _WORDS = (
         "commonname of client",
         "the client's certificate has a common name, which etcd's gateway refuses; make one without",
     ),
+    ("unhealthy cluster", "it changes its members only when all of them have been in contact for five seconds"),
     ("no leader", "it sees no leader: too few members answer"),
     ("leader changed", "its leader has just changed"),
     ("request timed out", "too few members answered it in time"),
@@ -49,7 +52,8 @@ class Fault(Exception):
     def certain(self) -> bool:
         """What was asked was not done, and will not be."""
         own_words = self.message.startswith(("etcdserver:", "CommonName of client"))
-        return (own_words and self.code in _CERTAIN) or self.ask_another
+        refused = self.code in _CERTAIN or any(words in self.message for words in _REFUSED)
+        return (own_words and refused) or self.ask_another
 
     @property
     def stale_token(self) -> bool:
