@@ -223,11 +223,12 @@ class Client:
 
         `fresh`: a new one, so that the token has just been looked at."""
         loop = asyncio.get_running_loop()
+        patience_s = min(CONNECT_WITHIN_S, (deadline_s - loop.time()) / 2)  # the next one must have a chance
         try:
-            async with asyncio.timeout_at(min(deadline_s, loop.time() + CONNECT_WITHIN_S)) as patience:
+            async with asyncio.timeout(patience_s) as patience:
                 connection = await endpoint.connection(fresh=fresh)
                 try:
-                    if self._user and not (self._token and connection.verified):
+                    if self._user and not (self._token and connection.cluster_id):
                         patience.reschedule(min(deadline_s, loop.time() + LOGIN_WITHIN_S))
                     await self._introduce(connection)
                 except BaseException:
@@ -251,24 +252,24 @@ class Client:
     async def _introduce(self, connection: Connection) -> None:
         if self._user and not self._token:
             self._token = await self._login(connection)
-        if connection.verified:
-            return
-        try:
-            await self._verify(connection)
-        except Fault as fault:
-            if not (self._user and fault.stale_token):
-                raise
-            self._token = await self._login(connection)
-            await self._verify(connection)
+        if connection.cluster_id == 0:
+            try:
+                connection.cluster_id = await self._ask_cluster(connection)
+            except Fault as fault:
+                if not (self._user and fault.stale_token):
+                    raise
+                self._token = await self._login(connection)
+                connection.cluster_id = await self._ask_cluster(connection)
+        if self._cluster_id not in (0, connection.cluster_id):
+            raise NotDone(
+                f"it belongs to another etcd cluster ({connection.cluster_id:x}, ours is {self._cluster_id:x})"
+            )
 
-    async def _verify(self, connection: Connection) -> None:
+    async def _ask_cluster(self, connection: Connection) -> int:
         """Any member answers this by itself, and everybody who may read at all may ask."""
         body = wire.encode(**wire.span(self.prefix), serializable=True, count_only=True, limit=1)
         answer = _parsed(*await connection.exchange(wire.RANGE, body, self._token), wire.RangeAnswer)
-        theirs = answer.header.cluster_id
-        if self._cluster_id not in (0, theirs):
-            raise NotDone(f"it belongs to another etcd cluster ({theirs:x}, ours is {self._cluster_id:x})")
-        connection.verified = True
+        return answer.header.cluster_id
 
     async def _login(self, connection: Connection) -> str:
         try:
@@ -296,7 +297,9 @@ class Client:
     def _unreachable(self, what: str) -> str:
         if self.closed:
             return "cannot use the cluster database: this connection is closed"
-        members = "; ".join(f"{endpoint.name}: {endpoint.trouble or 'no answer'}" for endpoint in self.order())
+        members = "; ".join(
+            f"{endpoint.name}: {endpoint.diagnosis or endpoint.trouble or 'no answer'}" for endpoint in self.order()
+        )
         return f"cannot reach the cluster database: {what} ({members})"
 
     # In the background
@@ -329,7 +332,8 @@ class Client:
         except NotDone as error:
             endpoint.failed(str(error))
         except MaybeDone as error:
-            endpoint.failed(await self._what_ails(endpoint) or str(error))
+            endpoint.failed(str(error))
+            endpoint.diagnosis = await self._what_ails(endpoint)
         except Fault:
             endpoint.worked()
         else:
@@ -376,6 +380,8 @@ def _first_line(path: str) -> str:
 
 
 def _reason(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused (etcd does not run there; its log says why)"
     if isinstance(error, ConnectionError) and error.errno:
         return os.strerror(error.errno).lower()
     return error.strerror or str(error)

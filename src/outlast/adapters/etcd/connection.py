@@ -5,6 +5,7 @@ take it for sent, and a connection whose exchange was broken off is never used a
 """
 
 import asyncio
+import select
 import ssl
 from collections import deque
 
@@ -22,11 +23,12 @@ class Connection(asyncio.Protocol):
     """Made by `open`. `usable` while another exchange can begin."""
 
     def __init__(self, host: str) -> None:
-        self.verified = False
-        """The one at its other end has shown that it belongs to our cluster."""
+        self.cluster_id = 0
+        """Of the member at its other end, once that is known."""
         self._host = host.encode()
         self._http = h11.Connection(h11.CLIENT)
         self._transport: asyncio.Transport | None = None
+        self._readable = select.poll()
         self._lost = ""
         self._status = 0
         self._parts: list[bytes] = []
@@ -49,7 +51,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        return not self._lost and self._http.our_state is h11.IDLE
+        """Nothing can be there to be read but the end of the connection, of which the event loop has not told yet."""
+        return not self._lost and self._http.our_state is h11.IDLE and not self._readable.poll(0)
 
     async def exchange(self, path: str, body: bytes, token: str) -> tuple[int, bytes]:
         """Status and body. Raises `ConnectionLost`. Ends the connection when it is cancelled."""
@@ -97,14 +100,14 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._readable.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         self._http.receive_data(data)
         self._take()
 
     def eof_received(self) -> bool:
-        self._http.receive_data(b"")
-        self._take()
+        self._lose("it closed the connection")
         return False
 
     def connection_lost(self, exception: Exception | None) -> None:
@@ -144,9 +147,6 @@ class Connection(asyncio.Protocol):
                     self._hold(bytes(event.data))
                 elif isinstance(event, h11.EndOfMessage):
                     self._ended = True
-                    break
-                elif isinstance(event, h11.ConnectionClosed):
-                    self._lose("it closed the connection")
                     break
         except h11.RemoteProtocolError as error:
             self._lose(f"it does not speak HTTP as etcd does: {error}")

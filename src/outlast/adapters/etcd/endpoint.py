@@ -27,13 +27,15 @@ class Endpoint:
         """In a row; 0 for one that works."""
         self.trouble = ""
         """The last failure, in words."""
+        self.diagnosis = ""
+        """What it says itself of why it cannot serve."""
 
     @property
     def name(self) -> str:
         return f"{self._host}:{self._port}"
 
     def worked(self) -> None:
-        self.failures, self.trouble = 0, ""
+        self.failures, self.trouble, self.diagnosis = 0, "", ""
 
     def failed(self, trouble: str) -> None:
         self.failures += 1

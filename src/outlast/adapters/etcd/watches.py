@@ -17,13 +17,16 @@ from collections.abc import AsyncGenerator, Iterator
 import msgspec
 
 from outlast.adapters.etcd import wire
-from outlast.adapters.etcd.client import PROBE_WITHIN_S, Client, MaybeDone, NotDone
+from outlast.adapters.etcd.client import Client, MaybeDone, NotDone
 from outlast.adapters.etcd.connection import Connection, ConnectionLost
 from outlast.adapters.etcd.endpoint import Endpoint
 from outlast.adapters.etcd.faults import Fault, fault_from
 from outlast.ports.database import Batch, Change, Compacted, Unavailable
 
+LOOK_S = 0.5
+"""How often a silent stream's member is looked after: whether calls to it have failed meanwhile."""
 SILENCE_S = 1.0
+ANSWER_WITHIN_S = 0.6
 STALL_S = 10.0
 OWED_PROBES = 3
 """That many probes may find a commit that has not been delivered: etcd may be slow."""
@@ -69,7 +72,7 @@ class _Stream:
         self._owed = 0
         """So many probes in a row have found something that has not come."""
         self._connection: Connection | None = None
-        self._looked_s = self._began_s = asyncio.get_running_loop().time()
+        self._looked_s = self._heard_s = self._began_s = asyncio.get_running_loop().time()
 
     async def begin(self) -> None:
         """Raises `_Broken`, `Unavailable`."""
@@ -93,15 +96,19 @@ class _Stream:
             if loop.time() > self._looked_s + STALL_S or self._should_go_home():
                 raise _Broken
             try:
-                async with asyncio.timeout(SILENCE_S):
+                async with asyncio.timeout(LOOK_S):
                     line = await self._connection.line()
             except TimeoutError:
                 self._looked_s = loop.time()
-                await self._probe()
+                if self._is_out_of_favour():
+                    raise _Broken from None
+                if self._looked_s > self._heard_s + SILENCE_S:
+                    await self._probe()
+                    self._heard_s = loop.time()
             except ConnectionLost as error:
                 raise _Broken(str(error)) from error
             else:
-                self._looked_s = loop.time()
+                self._looked_s = self._heard_s = loop.time()
                 return self._parsed(line)
 
     def batches(self, answer: wire.WatchAnswer) -> Iterator[Batch]:
@@ -121,6 +128,10 @@ class _Stream:
 
     def _should_go_home(self) -> bool:
         return self._looked_s > self._began_s + HOME_AFTER_S and self._client.order()[0] is not self.endpoint
+
+    def _is_out_of_favour(self) -> bool:
+        """Calls to it have failed, and others work."""
+        return self.endpoint.failures > 0 and self._client.order()[0].failures == 0
 
     def _parsed(self, line: bytes) -> wire.WatchAnswer:
         try:
@@ -143,7 +154,7 @@ class _Stream:
         """Is the member still one that knows what is committed, and has it told us all?"""
         body = wire.encode(**self._span, min_mod_revision=self._position + 1, limit=1, keys_only=True)
         try:
-            answer = await self._client.carry(self.endpoint, wire.RANGE, body, wire.RangeAnswer, PROBE_WITHIN_S)
+            answer = await self._client.carry(self.endpoint, wire.RANGE, body, wire.RangeAnswer, ANSWER_WITHIN_S)
         except (NotDone, MaybeDone) as error:
             raise _Broken(str(error)) from error
         except Fault as fault:
