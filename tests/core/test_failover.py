@@ -348,6 +348,15 @@ def nothing_runs_at(owner: str, of: Group, seen: ClusterView) -> bool:
     return counts and all(one.state in (State.OFFLINE, State.FAILED) for one in report.resources.values())
 
 
+def test_a_silent_node_that_votes_in_the_database_is_fenced_after_a_while_also_when_it_owns_nothing() -> None:
+    def seen(age_s: float, voters: tuple[str, ...] = ("n1", "n2", "n3")) -> Plan:
+        return decide(view(silences=[silence("n3")], observed=observed(silence_age_s={"n3": age_s}, voters=voters)))
+
+    assert seen(60.0).actions == (Fence("n3", incarnation("n3")),)
+    assert seen(59.0) == Plan(wake_in_s=1.0)
+    assert seen(60.0, voters=("n1", "n2")).actions == ()
+
+
 @given(views())
 def test_whatever_the_view_a_group_changes_hands_only_when_nothing_of_it_can_run(seen: ClusterView) -> None:
     for action in decide(seen).actions:

@@ -26,6 +26,7 @@ def decide(view: ClusterView) -> Plan:
     round_.declare_silences()
     for group in view.groups.values():
         round_.look_at(group)
+    round_.doubt_voters()
     round_.pursue_proofs()
     round_.switch_on_again()
     return Plan(tuple(round_.actions), tuple(round_.waiting), round_.wake_in_s)
@@ -74,8 +75,19 @@ class _Round:
         else:
             self._owner_alive(group)
 
+    def doubt_voters(self) -> None:
+        """A silent node that votes in the database weakens all others, so its death is worth a proof, too."""
+        for node in self.view.observed.voters:
+            silence = self.view.silences.get(node)
+            if silence is not None and silence.proof is None:
+                left_s = self.view.settings.vote_removal_s - self.view.observed.silence_age_s.get(node, 0.0)
+                if left_s > 0:
+                    self._wake(left_s)
+                else:
+                    self._unproven.setdefault(node, [])
+
     def pursue_proofs(self) -> None:
-        """Only for nodes whose death some group waits for: nobody is fenced for nothing."""
+        """Only for nodes whose death a group or the vote waits for: nobody is fenced for nothing."""
         for node, groups in self._unproven.items():
             actions, waits, wake_in_s = proof.pursue(self.view.silences[node], self.view)
             self.actions.extend(actions)

@@ -41,6 +41,8 @@ class Observed(msgspec.Struct, frozen=True):
     fence_reports: Mapping[str, FenceReport] = msgspec.field(default_factory=dict)
     promised_s: Mapping[str, float] = msgspec.field(default_factory=dict)
     """Nodes that this one has promised to decide nothing against, and for how much longer (`core/certainty.py`)."""
+    voters: tuple[str, ...] = ()
+    """Who votes in the database, as far as the coordinator has looked."""
     runs_on: str = ""
     """While the database does not answer: why this node runs on without it; else empty."""
 

@@ -107,7 +107,7 @@ class Node:
             self._session,
             self._fencing,
             self._journal,
-            self.observation.view,
+            self.observation,
             self._coordinates,
         )
         self._enrolment = Enrolment(config, env, env.trust, self.store, self._journal) if env.trust else None

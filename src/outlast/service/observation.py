@@ -23,6 +23,8 @@ class Observation:
     ) -> None:
         self.runs_on = ""
         """While the database does not answer: why this node runs on without it, for people."""
+        self.voters: tuple[str, ...] = ()
+        """Who votes in the database, as it was last asked (`service/voting.py`)."""
         self._store = store
         self._clock = clock
         self._observer = observer
@@ -57,6 +59,7 @@ class Observation:
             failure_age_s={id: now - at for id, at in self._failures.items()},
             fence_reports=dict(self._fence_reports()),
             promised_s=self._pledges.all_left_s(now),
+            voters=self.voters,
             runs_on=self.runs_on,
         )
         return store.view(observed)

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from outlast.core.membership import Session
-from outlast.model.view import ClusterView
 from outlast.ports.environment import Environment
 from outlast.service.config import NodeConfig
 from outlast.service.fencing import Fencing
 from outlast.service.journal import Journal
 from outlast.service.last_one import LastOne
 from outlast.service.member_keeper import MemberKeeper
+from outlast.service.observation import Observation
 from outlast.service.quorum import Quorum
 from outlast.service.store import Store
 from outlast.service.voting import Voting
@@ -46,7 +46,7 @@ def voters(
     session: Session,
     fencing: Fencing,
     journal: Journal,
-    cluster: Callable[[], ClusterView],
+    observation: Observation,
     coordinates: Callable[[], bool],
 ) -> Voters:
     if env.members is None:
@@ -63,7 +63,5 @@ def voters(
             election_s=config.member.election_ms / 1000 if config.member else 0.5,
         )
         last_one = LastOne(keeper, store, fencing, session, env.clock)
-    quorum = Quorum(env.members, keeper, store, env.clock, cluster)
-    # Members of an etcd that is somebody else's are not ours to change.
-    ours = keeper is not None
-    return Voters(keeper, last_one, quorum, Voting(quorum, env.members, store, journal, coordinates) if ours else None)
+    quorum = Quorum(env.members, keeper, store, env.clock, observation.view)
+    return Voters(keeper, last_one, quorum, Voting(quorum, env.members, store, observation, journal, coordinates))

@@ -20,6 +20,7 @@ from outlast.ports.database import Committed, Unavailable
 from outlast.ports.members import Members, NotReady
 from outlast.service.journal import Journal
 from outlast.service.member_keeper import MemberKeeper
+from outlast.service.observation import Observation
 from outlast.service.quorum import Quorum
 from outlast.service.store import Store, put
 
@@ -38,6 +39,7 @@ class Voting:
         quorum: Quorum,
         members: Members,
         store: Store,
+        observation: Observation,
         journal: Journal,
         coordinates: Callable[[], bool],
     ) -> None:
@@ -46,6 +48,7 @@ class Voting:
         self._quorum = quorum
         self._members = members
         self._store = store
+        self._observation = observation
         self._journal = journal
         self._coordinates = coordinates
         self._refused = ""
@@ -60,7 +63,8 @@ class Voting:
         while True:
             pause_s = ROUND_S
             self.words = ()
-            if self._coordinates():
+            # Without records of machines that carry it, the database is somebody else's.
+            if self._store.members and self._coordinates():
                 try:
                     if await self._round():
                         pause_s = NEXT_S
@@ -73,6 +77,7 @@ class Voting:
         view = await self._quorum.look(NEXT_S)
         if not self._quorum.agreed:
             return False
+        self._observation.voters = tuple(member.name for member in view.members if member.name and not member.learner)
         plan = decide_votes(view)
         self.words = plan.words
         if plan.step is None:
