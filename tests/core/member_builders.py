@@ -49,6 +49,7 @@ def standing(*names: str, dead: str = "", asking: str = "", leader: str = "") ->
     return VoteView(
         voters(*names),
         statuses={f"id-{name}": status(name, leader=leads) for name in names if name not in gone},
+        present_s={f"id-{name}": 300.0 for name in names},
         unanswered_s={f"id-{name}": 120.0 for name in gone},
         machines=machines(*MACHINES),
         dead_s={name: 120.0 for name in gone if not name.startswith("w")},

@@ -91,7 +91,14 @@ def test_a_voter_whose_data_is_gone_is_taken_out_before_it_is_added_again() -> N
 
 def test_a_learner_whose_data_is_gone_is_taken_out_too() -> None:
     view = standing("n1", "n2", asking="n3")
-    assert removed(step(view, members=(*view.members, learner("n3")))) == "n3"
+    assert removed(step(view, members=(*view.members, learner("n3")), present_s={"id-n3": 5.0})) == "n3"
+
+
+def test_what_a_machine_said_before_its_member_started_is_no_word_about_that_member() -> None:
+    view = standing("n1", "n2", asking="n3")
+    earlier = {"present_s": {"id-n3": 5.0}, "asked_s": {"n3": 6.0}}
+    assert removed(step(view, members=(*view.members, learner("n3")), **earlier)) == ""
+    assert removed(step(standing("n1", "n2", "n3", asking="n3"), **earlier)) == ""
 
 
 def test_a_learner_is_promoted_and_until_then_nobody_else_is_added() -> None:

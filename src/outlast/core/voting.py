@@ -39,6 +39,8 @@ class VoteView(msgspec.Struct, frozen=True):
     """Nodes whose death is proven, and since when they have been silent."""
     asking: Mapping[str, Roll] = msgspec.field(default_factory=dict)
     """Machines that have just asked to be added: they have no data."""
+    asked_s: Mapping[str, float] = msgspec.field(default_factory=dict)
+    """And how long ago."""
     joining: frozenset[str] = frozenset()
     """Peer addresses of members that belong to a join under way: who sets it up sees to them."""
     vote_removal_s: float = 60.0
@@ -117,7 +119,7 @@ class _Round:
                 step = self._unstarted(member, waited_s)
             elif member.name not in self.wanted and not self._joins(member):
                 step = Remove(member.name, member.id, f"{member.name} is not needed as a voter any more")
-            elif member.name in self.view.asking:
+            elif self._is_empty(member):
                 step = Remove(member.name, member.id, f"{member.name} says that its data is gone")
             elif member.id in self.view.statuses:
                 step = Promote(member.name, member.id, f"{member.name} is here and learns what is written")
@@ -180,12 +182,17 @@ class _Round:
         dead_s = view.dead_s.get(member.name)
         if dead_s is not None and dead_s >= view.vote_removal_s:
             return f"{member.name} has been dead for {dead_s:.0f} s"
-        if member.name in view.asking:
+        if self._is_empty(member):
             return f"{member.name} says that its data is gone"
         silent_s = view.unanswered_s.get(member.id, 0.0)
         if self._part(member.name) is Part.WITNESS and silent_s >= view.vote_removal_s:
             return f"the witness {member.name} has not answered for {silent_s:.0f} s"
         return ""
+
+    def _is_empty(self, member: Member) -> bool:
+        """Its machine says that it has no data; and that is no older than the member as it is now."""
+        asked_s = self.view.asked_s.get(member.name, 0.0)
+        return member.name in self.view.asking and asked_s < self.view.present_s.get(member.id, 0.0)
 
     def _may_go(self, gone: Member) -> bool:
         """Is a majority well, of those that vote now (who commit it) and of those that remain?"""

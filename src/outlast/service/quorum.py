@@ -86,7 +86,8 @@ class Quorum:
                 for name, silence in cluster.silences.items()
                 if silence.proof is not None
             },
-            asking={name: roll for name, roll in heard.items() if roll.stage is Stage.EMPTY},
+            asking={name: roll for name, (roll, _) in heard.items() if roll.stage is Stage.EMPTY},
+            asked_s={name: age_s for name, (_, age_s) in heard.items()},
             joining=frozenset(
                 self._store.members[join.name].peer_url
                 for join in self._store.joins.values()

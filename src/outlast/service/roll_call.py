@@ -52,10 +52,10 @@ class RollCall:
         now = self._clock.now()
         return {name: answer for name, (answer, at) in self._answers.items() if now - at <= FRESH_S}
 
-    def heard(self) -> dict[str, Roll]:
-        """What others said of themselves a moment ago, in their questions or their answers."""
+    def heard(self) -> dict[str, tuple[Roll, float]]:
+        """What others said of themselves a moment ago, in their questions or their answers; and how long ago it was."""
         now = self._clock.now()
-        return {name: roll for name, (roll, at) in self._said.items() if now - at <= 2 * FRESH_S}
+        return {name: (roll, now - at) for name, (roll, at) in self._said.items() if now - at <= 2 * FRESH_S}
 
     def unheard_s(self, name: str) -> float:
         """For how long it has not answered although it was asked; 0: it answered, or was not asked."""
