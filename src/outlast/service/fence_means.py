@@ -4,6 +4,7 @@ import msgspec
 
 from outlast.core.membership import Session as OwnSession
 from outlast.model import keys
+from outlast.model.alive import Alive
 from outlast.model.node import Node, Silence
 from outlast.ports.database import Unavailable
 from outlast.ports.environment import Clock, Environment
@@ -13,12 +14,6 @@ from outlast.service.ladder import Allowed, Answering, Means
 from outlast.service.store import Store
 
 FRESH_READ_S = 1.0
-
-
-class Alive(msgspec.Struct, frozen=True):
-    """The answer to the topic "alive"."""
-
-    incarnation: str
 
 
 def means(env: Environment, devices: FenceDevices) -> Means:
