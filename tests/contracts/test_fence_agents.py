@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from outlast.adapters.fence_agents import FenceAgents
-from outlast.model.fence import FenceDevice
+from outlast.model.fence import FenceDevice, Power
 from outlast.ports.fence import FenceFailed
 
 SOON_S = 20.0  # catches a hang, measures nothing
@@ -82,6 +82,44 @@ def test_parameters_go_to_standard_input_where_no_other_process_sees_them(tmp_pa
     device = agent(tmp_path)
     switch_off(device)
     assert (tmp_path / "input").read_text().splitlines() == ["plug=n2", "passwd=not for everyone", "action=status"]
+
+
+def test_what_an_agent_repeats_of_its_secrets_is_taken_out_of_its_words(tmp_path: Path) -> None:
+    forms = "login: not for everyone; not%20for%20everyone; bm90IGZvciBldmVyeW9uZQ=="
+    echoes = f"echo '{forms}' >&2; cat \"$here/input\"; exit 1"
+    with pytest.raises(FenceFailed, match="login: ") as failed:
+        switch_off(agent(tmp_path, off=echoes))
+    assert "everyone" not in str(failed.value)
+    assert "passwd=***" in str(failed.value)
+
+
+def test_half_a_secret_is_not_left_over_where_words_are_cut(tmp_path: Path) -> None:
+    echoes = "for n in $(seq 40); do echo not for everyone; done; exit 1"
+    with pytest.raises(FenceFailed) as failed:
+        switch_off(agent(tmp_path, off=echoes))
+    assert "everyone" not in str(failed.value)
+
+
+def test_no_secret_is_in_a_command_line_or_in_the_environment_of_an_agent(tmp_path: Path) -> None:
+    shows = "tr '\\0' '\\n' </proc/$$/cmdline >\"$here/cmdline\"; env >\"$here/environment\"; exit 0"
+    switch_off(agent(tmp_path, off=shows))
+    assert "fence_test" in (tmp_path / "cmdline").read_text()
+    assert "everyone" not in (tmp_path / "cmdline").read_text() + (tmp_path / "environment").read_text()
+
+
+def test_the_status_of_a_device_is_asked_without_switching_anything(tmp_path: Path) -> None:
+    device = agent(tmp_path, codes="0 2 1")
+    ask = FenceAgents()
+    assert asyncio.run(ask.status("n2", device, timeout_s=SOON_S)) is Power.ON
+    assert asyncio.run(ask.status("n2", device, timeout_s=SOON_S)) is Power.OFF
+    with pytest.raises(FenceFailed, match="cannot tell"):
+        asyncio.run(ask.status("n2", device, timeout_s=SOON_S))
+    assert asked(tmp_path) == ["status"] * 3
+
+
+def test_a_node_is_switched_on_by_the_same_device(tmp_path: Path) -> None:
+    assert asyncio.run(FenceAgents().on("n2", agent(tmp_path), timeout_s=SOON_S)) == "n2 is on"
+    assert asked(tmp_path) == ["on"]
 
 
 @pytest.mark.skipif(not shutil.which("fence_dummy"), reason="Debian's package fence-agents is not installed")
