@@ -2,60 +2,37 @@
 
 import argparse
 import asyncio
-import fcntl
 import os
 import signal
 import sys
-import tomllib
 from pathlib import Path
 
-import msgspec
 import structlog
 
-from outlast.adapters.watchdog import chosen
-from outlast.core.timing import timing
 from outlast.ports.database import Unavailable
 from outlast.service.config import NodeConfig
 from outlast.service.control import serve
+from outlast.service.entry import DEFAULT_CONFIG, WrongSettings, log_to_stderr, only_one, read_config
 from outlast.service.node import Node
 from outlast.service.plugging import environment
 
-DEFAULT_CONFIG = Path("/etc/outlast/outlast.toml")
-
 log = structlog.get_logger()
-
-
-class WrongSettings(Exception):
-    """The settings cannot be used; the text says which and why."""
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(prog="outlastd", description="The cluster service of one node.")
     arguments.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help=f"default: {DEFAULT_CONFIG}")
     path: Path = arguments.parse_args().config
-    _log_to_stderr()
+    log_to_stderr()
     try:
         config = read_config(path)
         run_dir = Path(config.run_dir)
         run_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with _only_one(run_dir):
+        with only_one(run_dir, "outlastd"):
             asyncio.run(_run(config))
     except (WrongSettings, Unavailable) as error:
         print(f"outlastd: {error}", file=sys.stderr)
         sys.exit(2)
-
-
-def read_config(path: Path) -> NodeConfig:
-    """Raises `WrongSettings` with the key and the reason."""
-    try:
-        config = msgspec.convert(tomllib.loads(path.read_text()), NodeConfig)
-        timing(config.node_timeout_s)
-        chosen(config.watchdog, Path(config.run_dir))
-    except OSError as error:
-        raise WrongSettings(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, msgspec.ValidationError) as error:  # TOML's own and Impossible are ValueErrors
-        raise WrongSettings(f"{path} cannot be used: {error}") from error
-    return config
 
 
 async def _run(config: NodeConfig) -> None:
@@ -88,34 +65,6 @@ async def _run(config: NodeConfig) -> None:
             task.cancel()
     await world.database.close()
     os._exit(0)
-
-
-class _only_one:
-    """Two services for one node would fight: the second is refused."""
-
-    def __init__(self, run_dir: Path) -> None:
-        self._file = (run_dir / "outlastd.lock").open("w")
-
-    def __enter__(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise WrongSettings(f"another outlastd runs on this node already ({self._file.name} is locked)") from None
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-
-def _log_to_stderr() -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"], repr_native_str=False),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 if __name__ == "__main__":

@@ -2,24 +2,21 @@
 
 import random
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from outlast.adapters.clock import SystemClock
-from outlast.adapters.fence_agents import FenceAgents
-from outlast.adapters.hosts import ProcessHosts
 from outlast.adapters.incarnations import FileIncarnations
 from outlast.adapters.member import PROGRAM, EtcdMember
 from outlast.adapters.peers import Certificates, TcpPeers
-from outlast.adapters.secrets import FileSecrets
-from outlast.adapters.sqlite import SqliteDatabase
 from outlast.adapters.supervision import supervised
 from outlast.adapters.trust import FileTrust
-from outlast.adapters.watchdog import chosen
 from outlast.ports.database import Database
-from outlast.ports.environment import Environment
+from outlast.ports.environment import Clock, Environment, Incarnations
 from outlast.ports.members import LocalMember, Members
 from outlast.ports.peers import Peers
+from outlast.ports.trust import Trust
 from outlast.service.config import NodeConfig
 
 STATE_DIR = Path("/var/lib/outlast")
@@ -27,6 +24,12 @@ STATE_DIR = Path("/var/lib/outlast")
 
 def environment(config: NodeConfig) -> Environment:
     """Raises ValueError, with words, for settings that cannot be meant. Needs a running event loop."""
+    # A witness must be small, and needs none of these.
+    from outlast.adapters.fence_agents import FenceAgents
+    from outlast.adapters.hosts import ProcessHosts
+    from outlast.adapters.secrets import FileSecrets
+    from outlast.adapters.watchdog import chosen
+
     database, members = _database(config)
     run_dir = Path(config.run_dir)
     return Environment(
@@ -43,6 +46,26 @@ def environment(config: NodeConfig) -> Environment:
         secrets=FileSecrets(),
         trust=FileTrust() if config.peers is not None and config.peers.certificate else None,
     )
+
+
+class WitnessWorld(NamedTuple):
+    clock: Clock
+    database: Database
+    members: Members
+    local_member: LocalMember
+    peers: Peers
+    incarnations: Incarnations
+    trust: Trust
+
+
+def witness_world(config: NodeConfig) -> WitnessWorld:
+    """As `environment`."""
+    database, members = _database(config)
+    local, links = local_member(config), peers(config)
+    if members is None or local is None or links is None:
+        raise ValueError('a witness needs database = "etcd", and the tables [etcd], [member] and [peers]')
+    incarnations = FileIncarnations(Path(config.run_dir), STATE_DIR)
+    return WitnessWorld(SystemClock(), database, members, local, links, incarnations, FileTrust())
 
 
 def peers(config: NodeConfig) -> Peers | None:
@@ -75,6 +98,8 @@ def local_member(config: NodeConfig) -> LocalMember | None:
 def _database(config: NodeConfig) -> tuple[Database, Members | None]:
     kind, _, where = config.database.partition(":")
     if kind == "sqlite" and where.startswith("/"):
+        from outlast.adapters.sqlite import SqliteDatabase
+
         return SqliteDatabase.open(where), None
     if config.database != "etcd":
         raise ValueError(

@@ -1,0 +1,116 @@
+"""outlast-witness: keeps a member of the cluster database on a machine that runs nothing else of Outlast's.
+
+It has no session, no VMs and no say: its member votes on what is committed, and this program sees to that member
+(start, roll call after a boot, joining again) and to its certificate. It holds no key of the cluster's authority.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from outlast.model import keys
+from outlast.model.member import MemberRecord, Part
+from outlast.model.node import Node
+from outlast.model.settings import Settings
+from outlast.ports.database import Database, Unavailable
+from outlast.service.certificates import keep_certificate
+from outlast.service.config import NodeConfig
+from outlast.service.entry import DEFAULT_CONFIG, WrongSettings, log_to_stderr, only_one, read_config
+from outlast.service.member_keeper import MemberKeeper
+from outlast.service.plugging import WitnessWorld, witness_world
+
+log = structlog.get_logger()
+
+LEARN_S = 60.0
+LEARN_FIRST_S = 2.0
+READ_S = 5.0
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(prog="outlast-witness", description="A vote without a node.")
+    arguments.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help=f"default: {DEFAULT_CONFIG}")
+    path: Path = arguments.parse_args().config
+    log_to_stderr()
+    try:
+        config = read_config(path)
+        run_dir = Path(config.run_dir)
+        run_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with only_one(run_dir, "outlast-witness"):
+            asyncio.run(_run(config))
+    except WrongSettings as error:
+        print(f"outlast-witness: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+async def _run(config: NodeConfig) -> None:
+    try:
+        world = witness_world(config)
+    except ValueError as error:
+        raise WrongSettings(f"the settings of this witness cannot be used: {error}") from error
+    told_to_end = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+    work = asyncio.create_task(_witness(config, world))
+    ending = asyncio.create_task(told_to_end.wait())
+    log.info("outlast-witness runs", name=config.node)
+    await asyncio.wait({work, ending}, return_when=asyncio.FIRST_COMPLETED)
+    if work.done():
+        work.result()  # a bug of ours ends the process, loudly; its supervisor starts it again
+    # The member goes on voting, as it does while this program is replaced by a newer one.
+    os._exit(0)
+
+
+async def _witness(config: NodeConfig, world: WitnessWorld) -> None:
+    keeper = MemberKeeper(
+        config.node,
+        world.local_member,
+        world.members,
+        world.peers,
+        world.clock,
+        same_life=lambda: bool(world.incarnations.load()),
+        part=Part.WITNESS,
+        election_s=config.member.election_ms / 1000 if config.member else 0.5,
+        on_start=lambda: world.incarnations.store(f"{config.node} since {world.clock.now():.0f}"),
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(world.peers.serve())
+        tasks.create_task(keeper.run())
+        tasks.create_task(_keep_informed(config.node, keeper, world.database))
+        tasks.create_task(keep_certificate(config.node, world.trust, world.peers, lambda: dict(keeper.calls.addresses)))
+
+
+async def _keep_informed(me: str, keeper: MemberKeeper, database: Database) -> None:
+    """Who else is there: of all the database holds, all that a witness needs."""
+    pause_s = LEARN_FIRST_S
+    while True:
+        await asyncio.sleep(pause_s)
+        try:
+            records = [
+                msgspec.json.decode(entry.value, type=MemberRecord)
+                for entry in (await database.read(keys.MEMBERS, timeout_s=READ_S)).entries
+            ]
+            nodes = [
+                msgspec.json.decode(entry.value, type=Node)
+                for entry in (await database.read(keys.NODES, timeout_s=READ_S)).entries
+            ]
+            settings = [
+                msgspec.json.decode(entry.value, type=Settings)
+                for entry in (await database.read(keys.CLUSTER, timeout_s=READ_S)).entries
+            ]
+        except Unavailable:
+            continue
+        pause_s = LEARN_S
+        addresses = {record.name: record.address for record in records} | {node.name: node.address for node in nodes}
+        addresses = {name: address for name, address in addresses.items() if address and name != me}
+        witnesses = tuple(sorted(record.name for record in records if record.part is Part.WITNESS))
+        keeper.know(addresses, witnesses, max((found.generation for found in settings), default=0))
+
+
+if __name__ == "__main__":
+    main()
