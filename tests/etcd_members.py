@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -65,10 +66,11 @@ class EtcdMember:
         ]
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, *, under: Sequence[str] = ()) -> None:
+        """With the arguments of the last start; `under` is a command that runs it."""
         log = (self.directory / f"{self.name}.log").open("ab")
         with log:
-            self.process = subprocess.Popen(["etcd", *self._arguments], stdout=log, stderr=log)
+            self.process = subprocess.Popen([*under, "etcd", *self._arguments], stdout=log, stderr=log)
 
     def log(self) -> str:
         return (self.directory / f"{self.name}.log").read_text(errors="replace")
@@ -97,9 +99,11 @@ class EtcdMember:
 class EtcdCluster:
     """Made by `etcd_cluster`."""
 
-    def __init__(self, directory: Path, size: int, scheme: str, extra: Sequence[str]) -> None:
+    def __init__(self, directory: Path, size: int, tls: ssl.SSLContext | None, extra: Sequence[str]) -> None:
         self.directory = directory
+        scheme = "https" if tls else "http"
         self.members = [EtcdMember(f"m{number}", directory, scheme) for number in range(1, size + 1)]
+        self._tls = tls
         self._extra = extra
 
     @property
@@ -138,14 +142,23 @@ class EtcdCluster:
         return [member for member in self.members if member is not leader]
 
     def status(self, member: EtcdMember) -> dict[str, Any]:
-        """Without encryption only. Empty when it does not answer."""
-        request = urllib.request.Request(f"{member.url}/v3/maintenance/status", b"{}")
+        """Empty when it does not answer."""
         try:
-            with urllib.request.urlopen(request, timeout=1) as answer:
-                found: dict[str, Any] = json.load(answer)
-                return found
+            return self.call(member, "maintenance/status", timeout_s=1)
         except OSError:
             return {}
+
+    def call(self, member: EtcdMember, path: str, timeout_s: float = 30, **body: Any) -> dict[str, Any]:
+        """What an administrator would do with etcd's own tool."""
+        request = urllib.request.Request(f"{member.url}/v3/{path}", json.dumps(body).encode())
+        with urllib.request.urlopen(request, timeout=timeout_s, context=self._tls) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+    def add(self, name: str) -> EtcdMember:
+        """Another member, not started: `start` it when the others know of it."""
+        self.members.append(EtcdMember(name, self.directory, "https" if self._tls else "http"))
+        return self.members[-1]
 
     def _member(self, leader: Any) -> EtcdMember:
         for member in self.members:
@@ -161,14 +174,15 @@ class EtcdCluster:
 
 
 @contextmanager
-def etcd_cluster(size: int = 3, *, scheme: str = "http", extra: Sequence[str] = ()) -> Iterator[EtcdCluster]:
+def etcd_cluster(
+    size: int = 3, *, tls: ssl.SSLContext | None = None, extra: Sequence[str] = ()
+) -> Iterator[EtcdCluster]:
     memory = Path("/dev/shm")
     place = tempfile.mkdtemp(prefix="outlast-etcd-", dir=memory if os.access(memory, os.W_OK) else None)
-    cluster = EtcdCluster(Path(place), size, scheme, extra)
+    cluster = EtcdCluster(Path(place), size, tls, extra)
     try:
         cluster.start()
-        if scheme == "http":
-            cluster.wait_for_leader()
+        cluster.wait_for_leader()
         yield cluster
     finally:
         cluster.stop()

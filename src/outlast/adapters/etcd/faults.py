@@ -25,7 +25,10 @@ _WORDS = (
         "it is full: its quota is reached; forget history and defragment it, or raise the quota",
     ),
     ("corrupt cluster", "a member's data differ from the others': etcd refuses everything until that one is replaced"),
-    ("permission denied", "its user may not do this; give the user's role readwrite on the prefix"),
+    (
+        "permission denied",
+        "this is not allowed; set `user` under [etcd] to one whose role may read and write the prefix",
+    ),
     ("user name is empty", "it wants a user and a password: set `user` and `password_file` under [etcd]"),
     ("authentication failed", "it does not accept the user's password"),
     ("authentication is not enabled", "it has no users; remove `user` under [etcd]"),
