@@ -97,7 +97,8 @@ def add(
     Secrets do not belong in a command line, where others read them: password=- is asked for, or read from standard
     input, one line for each. From now on the node's devices are those set by command, not those in its outlast.toml.
     """
-    arguments: dict[str, Any] = {"node": node, "agent": agent, "device": device, "parameters": _parameters(parameters or [])}
+    arguments: dict[str, Any] = {"node": node, "agent": agent, "device": device}
+    arguments |= {"parameters": _parameters(parameters or [])}
     arguments |= _given(level=level, timeout_s=timeout_s, delay_s=delay_s, attempts=attempts)
     _tell_added(context, client(context).call("fence.add", arguments, type=FenceAdded, timeout_s=wait_s or CALL_S))
 

@@ -10,11 +10,13 @@ from outlast.cli import options, output, rows, times, waiting
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell
 from outlast.client.control import Client, ControlError
-from outlast.model.answers import GroupRow, NodeRow
+from outlast.model.answers import GroupRow, NodeFenced, NodeRow
 
 app = typer.Typer(name="node", help="The machines of the cluster.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NODE", help="A node of the cluster.")]
 CALL_S = 60.0
+FENCE_S = 600.0
+"""All levels, each with its time-out."""
 
 
 @app.command("list")
@@ -101,6 +103,34 @@ def confirm_down(
 
 
 @app.command()
+def fence(
+    context: typer.Context,
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask, whatever it runs.")] = False,
+    stay_off: Annotated[bool, typer.Option("--stay-off", help="Do not switch it on again afterwards.")] = False,
+    wait_s: options.Wait = None,
+    as_json: options.Json = False,
+) -> None:
+    """Switch a node off by its fence devices, now, and write down that it is dead.
+
+    What runs there is cut off, as if its power had failed, and starts on other nodes.
+    """
+    contact = client(context)
+    row = contact.call("node.show", {"name": name}, type=NodeRow)
+    alive = row.state in ("up", "paused")
+    if alive and not yes:
+        _ask_to_fence(name, [row for row in contact.call("group.list", type=list[GroupRow]) if row.owner == name])
+    question = {"name": name, "alive": alive, "stay_off": stay_off}
+    done = contact.call("node.fence", question, type=NodeFenced, timeout_s=wait_s or FENCE_S)
+    if wants_json(context):
+        output.json(done)
+    else:
+        output.line(Cell(done.words, "green"))
+        if done.at_risk:
+            output.line(f"What it owned starts elsewhere: {', '.join(done.at_risk)}")
+
+
+@app.command()
 def pause(context: typer.Context, name: Name, wait_s: options.Wait = None, as_json: options.Json = False) -> None:
     """Give a node nothing new; what it runs stays there."""
     _simple(context, "node.pause", name, wait_s)
@@ -135,6 +165,17 @@ def _ask(name: str, at_risk: list[GroupRow]) -> None:
             "If it still runs, these run twice and destroy their disks."
         )
     typer.confirm(f"Is {name} off?", abort=True)
+
+
+def _ask_to_fence(name: str, at_risk: list[GroupRow]) -> None:
+    if not sys.stdin.isatty():
+        raise ControlError(
+            "usage", f"cannot ask you whether {name} may be cut off: there is no terminal; if you mean it, add --yes"
+        )
+    names = ", ".join(row.name for row in at_risk if row.state != "offline")
+    what = f"It runs {names}, which are cut off as if its power had failed." if names else "It owns nothing that runs."
+    output.line(Cell(f"{name} is alive. {what}", "bold"))
+    typer.confirm(f"Switch {name} off?", abort=True)
 
 
 def _again(contact: Client, row: GroupRow, began: float, wait_s: float | None, *, quiet: bool) -> tuple[GroupRow, str]:

@@ -59,6 +59,8 @@ def _head(answer: ClusterStatus) -> list[Any]:
     found: list[Any] = [output.joined(Cell(f"Cluster {answer.name}", "bold"), rest)]
     if answer.session:
         found.append(output.joined(Cell(f"{answer.answered_by} has no session: {answer.session}", "bold red")))
+    for alarm in answer.alarms:
+        found += ["", output.joined(Cell(f"! {alarm}", "bold red"))]
     return found
 
 

@@ -129,6 +129,58 @@ class ClusterStatus(msgspec.Struct, frozen=True):
     nodes: tuple[NodeRow, ...]
     groups: tuple[GroupRow, ...]
     vms: tuple[VmRow, ...]
+    alarms: tuple[str, ...] = ()
+    """What is down and stays down until somebody does something, and what would help."""
+
+
+class VoterRow(msgspec.Struct, frozen=True):
+    """One member of the database."""
+
+    name: str
+    part: str
+    """node | witness."""
+    state: str
+    """leads | votes | learns | starting | not well."""
+    why: str
+    version: str
+    """Of its engine; "" when it does not answer."""
+    behind: int
+    """How many entries it lacks of what the furthest one has."""
+    database_mib: float
+
+
+class QuorumRow(msgspec.Struct, frozen=True):
+    """Who votes on what is written, and what can still be lost."""
+
+    answered_by: str
+    quorum: bool
+    leader: str
+    voters: tuple[VoterRow, ...]
+    others: tuple[VoterRow, ...]
+    """Who learns, or was added and has not started."""
+    margin: int
+    """So many voters can be lost at once and the rest goes on; below 0: it does not go on now."""
+    words: str
+    """What can be lost, in words."""
+    waits: tuple[str, ...]
+    """What is waited for, or could be better, in words."""
+    generation: int
+
+
+class ForceRow(msgspec.Struct, frozen=True):
+    """What forcing the quorum on this node means now."""
+
+    refused: str
+    """Why it cannot be done; "" when it can."""
+    alone: bool
+    """This node would go on with what is on its own disk; else with the voters that are here, and nothing is lost."""
+    must_be_off: tuple[str, ...]
+    """Whose being off must be confirmed, by fence devices or by the administrator."""
+    fenced: tuple[str, ...]
+    """Which of them have fence devices, which are asked first."""
+    vms: Mapping[str, tuple[str, ...]]
+    """The VMs that they own: they run twice if one of them still runs."""
+    consequences: tuple[str, ...]
 
 
 class Explanation(msgspec.Struct, frozen=True):

@@ -3,11 +3,13 @@
 import msgspec
 
 from outlast.core import placement
+from outlast.core.fencing import called, in_levels
 from outlast.model import keys
-from outlast.model.answers import Explanation
+from outlast.model.answers import Explanation, NodeRow
 from outlast.model.event import Event, Inputs
 from outlast.model.group import Group
 from outlast.model.health import Json
+from outlast.model.node import Node
 from outlast.service.commands import vms
 from outlast.service.commands.context import Command, CommandError, Context, Named
 from outlast.service.commands.queries import read_events
@@ -49,10 +51,7 @@ async def explain_node(context: Context, want: Named) -> Explanation:
     now.append(f"it owns {', '.join(owned)}" if owned else "it owns no group")
     if row.watchdog_problem:
         now.append(f"its watchdog does not count: {row.watchdog_problem}")
-    if not row.fence and not row.watchdog_proves:
-        now.append(
-            "its death could not be proven without an administrator: no fence device, no watchdog that counts as proof"
-        )
+    now.append(_proof_of_death(view.nodes[want.name], row))
     story = await read_events(context, node=want.name)
     return Explanation(want.name, tuple(now), tuple(story[-STORY_LENGTH:]))
 
@@ -72,6 +71,18 @@ async def explain_replay(context: Context, want: WantReplay) -> Json:
         "again": [action for action in again if action.get("group") == event.group],
         "inputs": msgspec.to_builtins(unpack(packed)),
     }
+
+
+def _proof_of_death(node: Node, row: NodeRow) -> str:
+    ways = [" and ".join(called(device) for device in level) for level in in_levels(node.fence)]
+    if row.watchdog_proves:
+        ways.append(f"its watchdog ({row.watchdog_s:g} s)")
+    if not ways:
+        return (
+            "its death could not be proven without an administrator: it has no fence device, and no watchdog that "
+            f"counts as proof; `outlast fence add {node.name} AGENT ...` gives it a fence device"
+        )
+    return f"its death would be proven by {', else by '.join(ways)}"
 
 
 def _tells(event: Event) -> bool:

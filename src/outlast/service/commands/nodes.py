@@ -4,13 +4,23 @@ import msgspec
 
 from outlast.core.watchdog import proving_s
 from outlast.model import keys
-from outlast.model.answers import NodeRow
+from outlast.model.answers import NodeFenced, NodeRow
 from outlast.model.node import Proof, ProofKind, Silence
 from outlast.model.view import ClusterView
 from outlast.ports.database import Compare, Write
 from outlast.service.commands.context import Command, CommandError, Context, Named, Nothing
 from outlast.service.commands.rows import Rows
 from outlast.service.store import put
+
+STAYS_OFF = "it stays off: an administrator asked for that"
+
+
+class FenceNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    alive: bool = False
+    """Also if it lives, and runs something."""
+    stay_off: bool = False
+    """It is not switched on again, whatever the cluster is set to."""
 
 
 async def list_nodes(context: Context, _: Nothing) -> list[NodeRow]:
@@ -41,6 +51,47 @@ async def confirm_down(context: Context, want: Named) -> str:
 
     await context.write_against(name, make)
     return f"{name} is taken for dead; its groups are brought online elsewhere"
+
+
+async def fence(context: Context, want: FenceNode) -> NodeFenced:
+    """Switch a node off by its fence devices, now, and write down that it is dead."""
+    context.need_node(want.name)
+    view, name = context.view(), want.name
+    node, session = view.nodes[name], view.sessions.get(name)
+    if name == context.store.me:
+        raise CommandError("usage", f"{name} cannot switch itself off and tell the others; ask it of another node")
+    if not node.fence:
+        raise CommandError("impossible", f"{name} has no fence device; give it one with `outlast fence add {name}`")
+    if session is None:
+        raise CommandError("impossible", f"{name} has no session, so it runs nothing: there is nothing to prove")
+    alive = name not in view.silences and name not in view.observed.silent_s
+    if alive and not want.alive:
+        raise CommandError("impossible", f"{name} is alive, and what runs there would be cut off; say that you mean it")
+    assert context.fencing is not None
+    report = await context.fencing.prove_off(node, session.incarnation, allowed=_on_demand)
+    if not report.confirmed:
+        why = "; ".join(f"{device}: {error}" for device, error in sorted(report.errors.items()))
+        raise CommandError("failed", f"{name} could not be fenced, and nothing is proven: {why}")
+    words = f"{report.confirmed} (an administrator on {context.store.me} asked for it)"
+    proof = Proof(ProofKind.FENCE, words, report.by)
+
+    def make() -> tuple[list[Compare], list[Write]]:
+        present = context.store.sessions.get(name)
+        if present is None or present.incarnation != session.incarnation:
+            raise CommandError("impossible", f"{name} was switched off, and has begun another life since")
+        stands = context.store.silences.get(name) or Silence(name, session.incarnation, f"{name} was switched off")
+        record = msgspec.structs.replace(stands, proof=proof, on_again=STAYS_OFF if want.stay_off else "")
+        event = context.journal.event("node-dead", f"{name} is dead: {words}", about=name)
+        compares = context.store.unchanged(keys.SILENCES + name, keys.SESSIONS + name)
+        return compares, [put(keys.SILENCES + name, record), event]
+
+    await context.write_against(name, make)
+    at_risk = tuple(sorted(group.name for group in view.groups.values() if group.owner == name))
+    return NodeFenced(name, f"{name} is dead: {words}", at_risk)
+
+
+async def _on_demand(node: str, incarnation: str) -> bool:
+    return True
 
 
 def _silence(view: ClusterView, name: str) -> Silence:
@@ -84,6 +135,7 @@ COMMANDS: dict[str, Command] = {
     "node.list": (Nothing, list_nodes),
     "node.show": (Named, show),
     "node.confirm_down": (Named, confirm_down),
+    "node.fence": (FenceNode, fence),
     "node.pause": (Named, pause),
     "node.resume": (Named, resume),
 }

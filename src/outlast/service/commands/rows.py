@@ -36,7 +36,20 @@ class Rows:
             nodes=tuple(self.node(name, last_record_s.get(name, -1.0)) for name in sorted(view.nodes)),
             groups=tuple(self.group(view.groups[name]) for name in sorted(view.groups)),
             vms=self.vms(),
+            alarms=self.alarms(),
         )
+
+    def alarms(self) -> tuple[str, ...]:
+        """What is down and stays down until somebody does something, first of all."""
+        found = []
+        for node, silence in sorted(self.view.silences.items()):
+            wanted = (group for group in self.view.groups.values() if group.wanted is Wanted.ONLINE)
+            waiting = sorted(group.name for group in wanted if group.owner == node)
+            if silence.proof is None and waiting:
+                may = "may still run there, so it is" if len(waiting) == 1 else "may still run there, so they are"
+                needs = self.waiting.get(waiting[0], f"proof that {node} is dead")
+                found.append(f"{node} is silent, and {', '.join(waiting)} {may} started nowhere. Needed is {needs}")
+        return tuple(found)
 
     def node(self, name: str, last_record_s: float) -> NodeRow:
         view = self.view
