@@ -170,6 +170,12 @@ class Fuse:
         raise Refusal(errno.ENOSYS)
 
 
+def enter(namespace: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(namespace, CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), f"cannot enter a mount namespace: {os.strerror(ctypes.get_errno())}")
+
+
 def serve(setup: Setup, point: Path, log_path: Path, bite: list[str]) -> None:
     log_file = log_path.open("a", buffering=1)
 
@@ -178,10 +184,9 @@ def serve(setup: Setup, point: Path, log_path: Path, bite: list[str]) -> None:
 
     device = Device(setup, log)
     fuse = Fuse(device)  # opened before the namespace is entered: there may be no /dev/fuse there
+    outside = os.open("/proc/self/ns/mnt", os.O_RDONLY)
     if setup.pid:
-        namespace = os.open(f"/proc/{setup.pid}/ns/mnt", os.O_RDONLY)
-        if ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNS) != 0:
-            raise OSError(ctypes.get_errno(), "cannot enter the node's mount namespace")
+        enter(os.open(f"/proc/{setup.pid}/ns/mnt", os.O_RDONLY))
     point.parent.mkdir(parents=True, exist_ok=True)
     point.touch()
     fuse.mount(point)
@@ -191,6 +196,7 @@ def serve(setup: Setup, point: Path, log_path: Path, bite: list[str]) -> None:
         if left_s == 0.0:
             log("bite")
             device.due_s = None
+            enter(outside)
             subprocess.run(bite, check=True)
         elif select.select([fuse.fd], [], [], left_s)[0]:
             try:

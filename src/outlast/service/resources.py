@@ -65,6 +65,7 @@ class Resources:
 
     def session_opened(self) -> None:
         """From now on this node may run what it owns."""
+        self._watchdog.look()
         for local in self.locals.values():
             local.must_stop = ""
         for group in self._store.groups.values():

@@ -48,17 +48,16 @@ class Arming:
 
     def prepare(self, timeout_s: float, *, running: bool) -> None:
         """A session is about to be opened. `running`: something may run here already."""
-        self._timeout_s, self.claim_s = timeout_s, 0.0
+        self._timeout_s, self.claim_s, self.problem = timeout_s, 0.0, ""
         if self._watchdog is None:
+            return
+        if running:
+            self._arm()  # at once: what was armed in the service's last life is fed, never stopped
             return
         try:
             self.claim_s = self._watchdog.length_s(timeout_s)
         except OSError as error:
             self._failed(error)
-            return
-        self.problem = ""
-        if running:
-            self._arm()
 
     def told(self, claim_s: float) -> None:
         """A session record of this node that declares so much stands in the database."""

@@ -54,8 +54,27 @@ class SystemdWatchdog:
         """`address`: as systemd told it in NOTIFY_SOCKET; empty when it did not."""
         self._address = address
         self._settings = settings
+        self._sound = False
 
     def length_s(self, timeout_s: float) -> float:
+        self._look_at_unit()
+        return timeout_s + KILL_S
+
+    def arm(self, timeout_s: float) -> float:
+        if not self._sound:
+            self._look_at_unit()
+        notify(f"WATCHDOG_USEC={int(timeout_s * 1e6)}\nWATCHDOG=1", self._address)
+        return timeout_s + KILL_S
+
+    def feed(self) -> None:
+        notify("WATCHDOG=1", self._address)
+
+    def disarm(self) -> None:
+        with suppress(OSError):  # gone: then it counts for nobody
+            notify("WATCHDOG_USEC=0", self._address)
+
+    def _look_at_unit(self) -> None:
+        """Raises OSError with words when it would not make of this service's silence the end of the machine."""
         if not self._address:
             raise OSError(
                 errno.ENOTCONN, "systemd is no watchdog for this service: it was not started by it, with Type=notify"
@@ -68,15 +87,4 @@ class SystemdWatchdog:
                 f"systemd is no watchdog for this service: its unit says {', '.join(wrong)}, and so systemd would not "
                 "restart this machine; see docs/watchdog.md for what it must say",
             )
-        return timeout_s + KILL_S
-
-    def arm(self, timeout_s: float) -> float:
-        notify(f"WATCHDOG_USEC={int(timeout_s * 1e6)}\nWATCHDOG=1", self._address)
-        return timeout_s + KILL_S
-
-    def feed(self) -> None:
-        notify("WATCHDOG=1", self._address)
-
-    def disarm(self) -> None:
-        with suppress(OSError):  # gone: then it counts for nobody
-            notify("WATCHDOG_USEC=0", self._address)
+        self._sound = True
