@@ -22,6 +22,8 @@ PROGRAM = "outlast-etcd"
 """The name of its unit, or of its service directory."""
 HISTORY_KEPT = "10m"
 """A watch that was away for longer reads everything again."""
+SNAPSHOT_COUNT = 1000
+"""Entries of the log that a member keeps in its memory before it forgets them (and always 5,000 more)."""
 
 
 class EtcdMember:
@@ -99,6 +101,7 @@ class EtcdMember:
             "election-timeout": self._election_ms,
             "pre-vote": True,
             "enable-grpc-gateway": True,
+            "snapshot-count": SNAPSHOT_COUNT,
             "auto-compaction-mode": "periodic",
             "auto-compaction-retention": HISTORY_KEPT,
             "logger": "zap",

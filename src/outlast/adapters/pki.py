@@ -12,7 +12,7 @@ import hashlib
 import ipaddress
 import ssl
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from outlast.ports.trust import WrongRequest
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 AUTHORITY_DAYS = 30 * 365
 NODE_DAYS = 365
+_UTC_TIME = 0x17
 BACKDATED = timedelta(days=1)
 """Clocks of machines differ, and one may be set back: a certificate is good a day before it was made."""
 
@@ -108,9 +109,31 @@ def sign(
 
 
 def validity(certificate: str) -> tuple[datetime, datetime]:
-    """From when, until when."""
-    found = _certificate(certificate)
-    return found.not_valid_before_utc, found.not_valid_after_utc
+    """From when, until when. Without the library, which would cost a witness more memory than all the rest of it."""
+    _, outer, _ = _element(ssl.PEM_cert_to_DER_cert(certificate))
+    _, rest, _ = _element(outer)
+    for _ in range(4):  # version, serial number, algorithm, issuer
+        _, _, rest = _element(rest)
+    _, both, _ = _element(rest)
+    kind, since, rest = _element(both)
+    return _moment(kind, since), _moment(*_element(rest)[:2])
+
+
+def _element(der: bytes) -> tuple[int, bytes, bytes]:
+    """Of what kind the first element is, what it holds, and what comes after it."""
+    length, start = der[1], 2
+    if length & 0x80:
+        start += length & 0x7F
+        length = int.from_bytes(der[2:start], "big")
+    return der[0], der[start : start + length], der[start + length :]
+
+
+def _moment(kind: int, text: bytes) -> datetime:
+    two_digits = kind == _UTC_TIME
+    moment = datetime.strptime(text.decode(), "%y%m%d%H%M%SZ" if two_digits else "%Y%m%d%H%M%SZ")
+    if two_digits and moment.year >= 2050:  # two digits are those of 1950 to 2049
+        moment = moment.replace(year=moment.year - 100)
+    return moment.replace(tzinfo=UTC)
 
 
 def names_of(certificate: str) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ def _install_services(node: NodePaths, state: LabState) -> None:
     else:
         _install(node, "outlast-witness", RUN_WHEN_SET_UP, f"{programs}/outlast-witness --config {layout.CONFIG}")
     if state.database == "etcd":
-        _install(node, "outlast-etcd", RUN, "/usr/bin/etcd --config-file /var/lib/outlast/etcd.json")
+        _install(node, "outlast-etcd", RUN, "env GOGC=40 /usr/bin/etcd --config-file /var/lib/outlast/etcd.json")
         # Its cluster service starts it, nobody else.
         (_directory(node, "outlast-etcd") / "down").touch()
 
