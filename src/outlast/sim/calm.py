@@ -40,7 +40,6 @@ def end_all_faults(world: World) -> None:
         world.everything[host].thaw()
         if not member.machine.on:
             world.power_on(host)
-        world.engine.start(member)
     for name, machine in world.machines.items():
         world.mend_database([name])
         power = world.powers[name]

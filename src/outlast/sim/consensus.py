@@ -363,7 +363,7 @@ class Consensus:
             disk = member.disk
             if disk.fork is not fork or disk.id not in ids or not self._in_touch(leader, member):
                 continue
-            disk.index, disk.term = fork.index, fork.term
+            disk.index, disk.term, disk.set_back = fork.index, fork.term, False
             if member is not leader:
                 disk.tail = ()
 

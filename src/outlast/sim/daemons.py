@@ -142,6 +142,7 @@ class Daemons:
             incarnations=SimIncarnations(machine),
             peers=SimPeers(self._world.exchange, machine),
             members=self._world.engine.asked_by(connection),
+            local_member=self._world.engine.of(node),
         )
         config = NodeConfig(
             node=node,
@@ -164,24 +165,10 @@ class Daemons:
             return
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self._world.loop.problems.append(
-                f"{self._world.now:.3f} s: the service of {node} failed: {_story_of(error)}"
-            )
-            self._world.loop.stop()
+            self._world.failed(f"the service of {node}", error)
         self._world.tell(f"the service of {node} ended")
         self.kill_service(node, restart_s=None)
 
     def _gone(self, service: Service) -> None:
         self._world.database.detach(service.connection)
         service.hosts.service_gone()
-
-
-def _story_of(error: BaseException) -> str:
-    """The innermost errors of a group, each with the place where it was raised."""
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join(_story_of(inner) for inner in error.exceptions)
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" at {trace.tb_frame.f_code.co_filename.rpartition('outlast/')[2]}:{trace.tb_lineno}" if trace else ""
-    return f"{type(error).__name__}: {error}{place}"

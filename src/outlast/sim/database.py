@@ -251,6 +251,9 @@ class SimConnection:
     def loop(self) -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
 
+    hedge_s: float | None = None
+    """A read that is not answered within that is asked again, by another way; None: there is no other."""
+
     def way(self) -> Way:
         return self
 
@@ -342,7 +345,12 @@ class _Call:
     __slots__ = ("_connection", "_deadline_s", "_fate", "_loop", "_way", "_work", "answer")
 
     def __init__(
-        self, connection: SimConnection, work: Callable[[SimStore], object], timeout_s: float, fate: Fate | None
+        self,
+        connection: SimConnection,
+        work: Callable[[SimStore], object],
+        timeout_s: float,
+        fate: Fate | None,
+        answer: "asyncio.Future[Any] | None" = None,
     ) -> None:
         self._connection = connection
         self._work = work
@@ -350,7 +358,9 @@ class _Call:
         self._way = way = connection.way()
         self._loop = asyncio.get_running_loop()
         self._deadline_s = self._loop.time() + timeout_s
-        self.answer: asyncio.Future[Any] = self._loop.create_future()
+        self.answer: asyncio.Future[Any] = answer if answer is not None else self._loop.create_future()
+        if fate is None and connection.hedge_s is not None and timeout_s > connection.hedge_s:
+            self._loop.call_later(connection.hedge_s, self._hedge, context=OUTSIDE)
         outage, there_s = way.outage, way.there_s()
         if outage is Outage.REFUSED:
             self._loop.call_later(min(there_s, timeout_s), self._refuse, context=OUTSIDE)
@@ -360,6 +370,12 @@ class _Call:
             self._loop.call_later(there_s, self._arrive, context=OUTSIDE)
             if there_s > timeout_s:
                 self._end_late()
+
+    def _hedge(self) -> None:
+        """Nothing has been heard: what only reads may be asked of another one as well."""
+        if not self.answer.done():
+            self._way.missed()
+            _Call(self._connection, self._work, self._deadline_s - self._loop.time(), None, self.answer)
 
     def _arrive(self) -> None:
         if not self._way.arrives():

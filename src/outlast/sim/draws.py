@@ -152,6 +152,18 @@ def _leads_and_dies(lot: Lot) -> Lines:
     return [(0.0, f"member lead {lot.host}"), (0.1, f"power off {lot.host}"), (lot.some_s(), f"power on {lot.host}")]
 
 
+def _back_from_the_past(lot: Lot) -> Lines:
+    """The disk of a machine is set back while it has no power."""
+    saved_s, off_s = lot.some_s(), lot.some_s()
+    host = lot.host
+    return [
+        (0.0, f"disk save {host}"),
+        (saved_s, f"power off {host}"),
+        (saved_s + off_s / 2, f"disk restore {host}"),
+        (saved_s + off_s, f"power on {host}"),
+    ]
+
+
 def _several_die(lot: Lot) -> Lines:
     """At once, or nearly so."""
     hit = lot.dice.sample(lot.machines, lot.dice.randint(2, len(lot.machines)))
@@ -198,7 +210,11 @@ FAULTS: list[tuple[Draw, float]] = [
 ]
 
 MEMBER_FAULTS: list[tuple[Draw, float]] = [
-    (_pair("member kill {host}", "member start {host}"), 2.0),
+    (_one("member kill {host}"), 2.0),
+    (_pair("member readonly {host}", "member mend {host}"), 0.5),
+    (_pair("member corrupt {host}", "member mend {host}"), 0.5),
+    (_one("member wipe {host}"), 0.3),
+    (_back_from_the_past, 1.0),
     (_pair("member freeze {host}", "member thaw {host}"), 2.0),
     (_slow_disk, 1.0),
     (_leads_and_dies, 2.0),

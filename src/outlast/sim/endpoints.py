@@ -1,9 +1,9 @@
 """Which member does a node's client speak with, and what becomes of a call when that member is gone?
 
 A connection to members as the real client holds it: it stays with the member that answered last. A member whose
-process is not there refuses at once, and the next one is tried; from one that is silent, stands still, is cut off or
-has no majority no answer comes, and the next call goes to another one. A request that reached a member which stands
-still is done when that goes on.
+process is not there refuses at once, and the next one is tried. From one that is silent, stands still, is cut off or
+has no majority no answer comes: a read is asked of another one after a moment, the next write goes to another one. A
+request that reached a member which stands still is done when that goes on.
 """
 
 from collections.abc import Callable
@@ -61,6 +61,8 @@ class MemberConnection(SimConnection):
         self._store = endpoints.database.store
         self._heard_of: tuple[object, ...] = ()
         self._looking = False
+
+    hedge_s = 0.5
 
     @property
     def loop(self) -> SimLoop:

@@ -1,7 +1,7 @@
 """What carries the cluster database of the simulated world: one thing that is simply there, or members on the machines?
 
-Members run on some of the nodes (`Setup.members`), and a witness is a machine that runs nothing else. Until a service
-sees to its own member, a member with data starts when its machine has booted.
+Members run on some of the nodes (`Setup.members`), and a witness is a machine that runs nothing else. They belong
+together already when the world begins, and each one's disk has on it what setting it up would have left there.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ import msgspec
 
 from outlast.model import keys
 from outlast.model.member import MemberRecord, Part
+from outlast.model.roll import NOTED, Noted
 from outlast.ports.database import Put
 from outlast.ports.members import LocalMember, Members
 from outlast.sim.consensus import Consensus, Judge
@@ -53,7 +54,10 @@ class Engine:
             for name in [*on, *(name for name in machines if name not in setup.nodes)]:
                 consensus.add(machines[name])
             # A witness votes where the number of votes would be even without it.
-            consensus.found([*on, WITNESS] if setup.witness and len(on) % 2 == 0 else on)
+            voters = [*on, WITNESS] if setup.witness and len(on) % 2 == 0 else on
+            consensus.found(voters)
+            for name, member in consensus.members.items():
+                member.disk.marks = {NOTED: msgspec.json.encode(_noted(name, member, voters, list(machines))).decode()}
             self._consensus = consensus
             self._endpoints = Endpoints(loop, links, database, consensus)
 
@@ -86,12 +90,16 @@ class Engine:
             found.append(Put(keys.MEMBERS + name, msgspec.json.encode(record)))
         return found
 
-    def start_after_boot(self, host: str, boot_s: float) -> None:
-        """What init would do."""
-        member = self.members.get(host)
-        if member is not None and member.fork is not None:
-            _, init = member.machine.spawn("init")
-            self._loop.call_later(boot_s, self.start, member, context=init.context)
+    def can_spare(self, member: Member) -> bool:
+        """Are the disks of all others that vote as they should be, and these a majority? What is lost beyond that no
+        cluster gets back by itself."""
+        fork = self.consensus.forks[-1]
+        others = [seat for seat in fork.seats_at(fork.index) if not seat.learner and seat.id != member.disk.id]
+        found = [other for seat in others for other in self.members.values() if other.disk.id == seat.id]
+        voters = len(others) + any(seat.id == member.disk.id and not seat.learner for seat in fork.seats_at(fork.index))
+        return len(found) == len(others) > voters // 2 and all(
+            other.fork is fork and not other.trouble and not other.disk.set_back for other in found
+        )
 
     def start(self, member: Member) -> None:
         if member.machine.on and member.fork is not None:
@@ -110,3 +118,12 @@ class Engine:
         for member in self.members.values():
             self.thaw(member.host)
             member.trouble, member.fsync_s = "", 0.0
+
+
+def _noted(name: str, member: Member, voters: list[str], machines: list[str]) -> Noted:
+    return Noted(
+        member=member.disk.id,
+        voters=tuple(sorted(voters)) if name in voters else (),
+        witnesses=tuple(other for other in machines if other == WITNESS),
+        addresses={other: address_of(other) for other in machines if other != name},
+    )

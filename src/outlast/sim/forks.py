@@ -84,6 +84,8 @@ class Disk:
     tail: tuple[Callable[[SimStore], object], ...] = ()
     """Writes that it alone has taken; nobody has heard that they were done."""
     marks: Mapping[str, str] = field(default_factory=dict)
+    set_back: bool = False
+    """It is from the past."""
 
 
 class Member:

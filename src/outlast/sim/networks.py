@@ -83,14 +83,12 @@ def _member(world: World, words: Words) -> None:
     world.engine.consensus.changed()
 
 
+_SPARED = "is spared: what others have on their disks would not be enough"
+
+
 def _kill(world: World, words: Words, member: Member) -> str:
     world.engine.consensus.end(member)
     return "is killed"
-
-
-def _start(world: World, words: Words, member: Member) -> str:
-    world.engine.start(member)
-    return "starts" if member.alive else "has nothing to start with"
 
 
 def _freeze(world: World, words: Words, member: Member) -> str:
@@ -106,11 +104,15 @@ def _thaw(world: World, words: Words, member: Member) -> str:
 
 
 def _wipe(world: World, words: Words, member: Member) -> str:
+    if not world.engine.can_spare(member):
+        return _SPARED
     world.engine.consensus.wipe(member)
     return "has lost its data"
 
 
 def _corrupt(world: World, words: Words, member: Member) -> str:
+    if not world.engine.can_spare(member):
+        return _SPARED
     member.trouble = "corrupt"
     world.engine.consensus.end(member)
     return "ends: its data is corrupt"
@@ -144,7 +146,6 @@ def _lead(world: World, words: Words, member: Member) -> str:
 
 _MEMBER: dict[str, Callable[[World, Words, Member], str]] = {
     "kill": _kill,
-    "start": _start,
     "freeze": _freeze,
     "thaw": _thaw,
     "wipe": _wipe,
@@ -168,7 +169,10 @@ def _disk(world: World, words: Words) -> None:
     if saved is None or member.machine.on:
         world.tell(f"the disk of {member.host} stays as it is: it has power, or there is no snapshot")
         return
-    member.disk = replace(saved)
+    if not world.engine.can_spare(member):
+        world.tell(f"the disk of {member.host} {_SPARED}")
+        return
+    member.disk = replace(saved, set_back=saved.index < member.disk.index)
     world.engine.consensus.changed()
     world.tell(f"the disk of {member.host} is what it was when the snapshot was taken")
 

@@ -40,6 +40,7 @@ from outlast.sim.setup import Setup
 from outlast.sim.story import WORLD, Story
 from outlast.sim.vms import Ended, SimVm
 from outlast.sim.watchdog import SimWatchdog
+from outlast.sim.witness import Witness
 
 BOOT_S = 20.0
 """From power to a started cluster service."""
@@ -73,6 +74,9 @@ class World:
         self.daemons = Daemons(self)
         self._deaf: dict[str, None] = {}
         self._permit_watches = [PermitWatch(self, name) for name in setup.nodes]
+        self.witness = (
+            Witness(self.everything[WITNESS], self.engine, self.exchange, self.loop, self.failed) if witnesses else None
+        )
         self._write(
             Put(
                 keys.CLUSTER,
@@ -154,7 +158,8 @@ class World:
         if node in self.machines:
             self.powers[node].powered = True
             self.daemons.start_later(node, boot_s)
-        self.engine.start_after_boot(node, boot_s)
+        elif self.witness is not None:
+            self.witness.start_later(boot_s)
 
     def power_off(self, node: str, why: str = "power cut") -> None:
         if node in self.powers and self.powers[node].dies_with_node:
@@ -312,6 +317,11 @@ class World:
         self.checks.committed(batch)
         self.stop_if_broken()
 
+    def failed(self, what: str, error: BaseException) -> None:
+        """A task of ours ended with an exception: a bug, and the run fails by it."""
+        self.loop.problems.append(f"{self.now:.3f} s: {what} failed: {_story_of(error)}")
+        self.loop.stop()
+
     def stop_if_broken(self) -> None:
         if self.checks.violations:
             self.loop.stop()
@@ -346,3 +356,14 @@ def wishes_of(verb: str, arguments: dict[str, str]) -> list[tuple[str, Wanted]]:
 def _words(answer: Json) -> str:
     """Words are told; tables are for those who asked."""
     return answer if isinstance(answer, str) else "done"
+
+
+def _story_of(error: BaseException) -> str:
+    """The innermost errors of a group, each with the place where it was raised."""
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_story_of(inner) for inner in error.exceptions)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {trace.tb_frame.f_code.co_filename.rpartition('outlast/')[2]}:{trace.tb_lineno}" if trace else ""
+    return f"{type(error).__name__}: {error}{place}"
