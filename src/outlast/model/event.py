@@ -44,6 +44,7 @@ KINDS = {
     "host-died": "a resource host ended and was replaced",
     "type": "what a node can offer of a resource type changed",
     "stopped": "a node stopped what it may not run",
+    "outage": "a node ran on while the database did not answer",
     "permit": "a node's session ran out, and it stopped what it ran",
 }
 

@@ -47,6 +47,8 @@ class Membership:
         """Set while the session is open."""
         self.why_not = "it has just started"
         """Why there is no session, for people."""
+        self.doubt = ""
+        """While the database does not answer: why this node cannot be sure that nobody decides without it."""
         self._store = store
         self._env = env
         self._journal = journal
@@ -117,7 +119,8 @@ class Membership:
                 why = await self._renew_once(sent_at)
             except Unavailable as error:
                 if not self._session.valid(self._env.clock.now()):
-                    return self._lost(f"the cluster database does not answer: {error}")
+                    doubt = f"; {self.doubt}" if self.doubt else ""
+                    return self._lost(f"the cluster database does not answer: {error}{doubt}")
                 self._uncertain = self._uncertain or isinstance(error, Uncertain)
                 await asyncio.sleep(min(RETRY_S, self._timing.renew_interval_s / 2))
                 self._hurry.set()

@@ -28,6 +28,7 @@ from outlast.model.settings import Settings
 from outlast.ports.database import Compare, Unavailable, Write
 from outlast.ports.environment import Environment
 from outlast.ports.secrets import NoSecret
+from outlast.service.certificates import keep_certificate
 from outlast.service.cleaning import clean
 from outlast.service.commands.context import Context
 from outlast.service.commands.registry import Commands
@@ -43,6 +44,7 @@ from outlast.service.journal import Journal
 from outlast.service.local import Remark
 from outlast.service.membership import Membership
 from outlast.service.observation import Observation
+from outlast.service.peers import Answering, Vouching
 from outlast.service.polling import Poller
 from outlast.service.pruning import prune
 from outlast.service.reporting import Reporting
@@ -95,6 +97,7 @@ class Node:
             self._fence_wake,
             Deciding(self.store, pledges, env.clock),
         )
+        self._answering = Answering(self.store, env, pledges, self._session)
         self._reporting = Reporting(
             self.store, self.resources, self.membership, self._session, self._journal, env.clock
         )
@@ -125,6 +128,7 @@ class Node:
                 env.members,
                 self._fencing,
                 self._fence_devices,
+                self.voters,
             )
         )
 
@@ -147,14 +151,32 @@ class Node:
             tasks.create_task(self.coordinating.run())
             tasks.create_task(prune(self.store, self._coordinates))
             tasks.create_task(self._stay_member())
+            if self._env.peers is not None:
+                tasks.create_task(self._vouching().run(self._env.peers))
             tasks.create_task(self.voters.run())
             if self._enrolment is not None:
                 tasks.create_task(self._enrolment.clear(self._coordinates))
+            if self._env.trust is not None:
+                tasks.create_task(keep_certificate(self.store.me, self._env.trust, self._env.peers, dict))
+
+    def _vouching(self) -> Vouching:
+        keeper = self.voters.keeper
+        return Vouching(
+            self.store,
+            self._env,
+            self.membership,
+            self._session,
+            self.observation,
+            self.resources.remark,
+            keeper.look if keeper is not None else lambda: None,
+            lambda: keeper.proven_off if keeper is not None else {},
+        )
 
     def _be_reached(self, tasks: asyncio.TaskGroup) -> None:
         """What must be there before the database is: its own member, and the links to the other nodes."""
         tasks.create_task(self.voters.keep())
         if self._env.peers is not None:
+            self._answering.register(self._env.peers)
             if self._enrolment is not None:
                 self._env.peers.answer(TOPIC, self._enrolment.answer, strangers=True)
             tasks.create_task(self._env.peers.serve())

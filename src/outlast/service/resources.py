@@ -82,6 +82,11 @@ class Resources:
         for local in list(self.locals.values()):
             self.must_stop(local, why)
 
+    def remark(self, kind: str, words: str) -> None:
+        """Told the cluster as an event, as soon as that is possible."""
+        self.remarks.append(Remark(kind, words))
+        self.changed.set()
+
     def feed(self, local: Local, event: E, why: str = "") -> None:
         """The only place where a state changes."""
         state, call = step(local.state, event)

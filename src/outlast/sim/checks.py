@@ -35,6 +35,7 @@ class Life(msgspec.Struct, frozen=True):
     """What of a session record matters here; the rest of it is not even read."""
 
     incarnation: str
+    peers: tuple[str, ...] = ()
 
 
 _GROUP = msgspec.json.Decoder(Group)
@@ -68,6 +69,7 @@ class _Life:
     on_since_s: float = 0.0
     session: Life | None = None
     session_at_s: float = float("-inf")
+    """When its record was written last; or from when it may count, because nobody could decide without it (rule 11)."""
     incarnation_since_s: float = 0.0
     """When the first record of the present incarnation was written."""
     disturbed_until_s: float = float("-inf")
@@ -105,6 +107,11 @@ class Checks:
     """VM, and the node where somebody switched it off by hand, as long as the cluster has not written that down."""
 
     distrusted: set[str] = field(default_factory=set)
+    promises: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Who promised whom to decide nothing against him, and when last."""
+    committed_at_s: float = float("-inf")
+    is_needed: Callable[[str], bool] = lambda node: False
+    """Can nothing be committed without the vote of this node?"""
 
     # --- facts ----------------------------------------------------------------------------------------------------
 
@@ -177,8 +184,17 @@ class Checks:
 
     def permit_counted(self, node: str, from_s: float) -> None:
         """A node extended its run permit, and counts it from that moment on."""
-        if from_s > self._life(node).session_at_s + _SAME_S:
-            self._broken(7, f"{node} counts its run permit from after its renewal was written")
+        life = self._life(node)
+        if from_s <= life.session_at_s + _SAME_S:
+            return
+        missing = self._may_decide_against(node, from_s)
+        if missing:
+            words = f"{node} counts its run permit from after its renewal was written, and {missing} could decide"
+            self._broken(7, words)
+        life.session_at_s = from_s
+
+    def promised(self, by: str, to: str) -> None:
+        self.promises[by, to] = self.now()
 
     def two_go_on(self, words: str) -> None:
         self._broken(9, words)
@@ -191,6 +207,7 @@ class Checks:
 
     def committed(self, batch: Batch) -> None:
         """A commit, in the moment of it. Judged as a whole: what it writes together counts together."""
+        self.committed_at_s = self.now()
         if len(batch.changes) == 1:  # nearly always: a session record
             self._take(batch.changes[0])
             return
@@ -374,6 +391,15 @@ class Checks:
     @property
     def _timing(self) -> Timing:
         return timing(self.settings.node_timeout_s)
+
+    def _may_decide_against(self, node: str, since_s: float) -> str:
+        """Who has power, is on the node's list, and has promised it nothing since then; "" when nobody is left."""
+        if self.is_needed(node) and self.committed_at_s <= since_s:
+            return ""
+        session = self._life(node).session
+        listed = session.peers if session is not None else ()
+        since_s -= _SAME_S
+        return ", ".join(p for p in listed if self._life(p).on and self.promises.get((p, node), since_s - 1) < since_s)
 
     def _disturbed(self, node: str) -> bool:
         return self.now() < self._life(node).disturbed_until_s

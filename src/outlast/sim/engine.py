@@ -81,6 +81,12 @@ class Engine:
         member = self.members.get(node)
         return SimLocalMember(self.consensus, member) if member is not None else None
 
+    def is_needed(self, node: str) -> bool:
+        """Does the node's member vote, and only one other beside it?"""
+        member = self.members.get(node)
+        voters = [seat.host for seat in member.seats if not seat.learner] if member is not None else []
+        return node in voters and len(voters) == 2
+
     def records(self) -> list[Put]:
         """What setting it up has left in the database."""
         found = []

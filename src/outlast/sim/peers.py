@@ -22,6 +22,8 @@ class Exchange:
         self.links = links
         self.machines: dict[str, Machine] = {}
         self.listening: dict[str, SimPeers] = {}
+        self.on_answer: Callable[[str, str, str], None] = lambda asker, by, topic: None
+        """Told of each answer that is no refusal, in the moment in which it is given."""
 
     def listener(self, node: str) -> "SimPeers | None":
         """Of a process that has died nothing listens any more."""
@@ -94,6 +96,7 @@ class SimPeers:
             refusal = NotAnswered(str(error))
             self._send(*back, lambda: _fail(answer, refusal))
         else:
+            self._exchange.on_answer(asker._name, self._machine.name, topic)
             self._send(*back, lambda: _tell(answer, said))
 
     def _send(self, sender: str, receiver: str, arrive: Callable[[], None]) -> None:

@@ -23,6 +23,7 @@ from outlast.model.node import Node as NodeRecord
 from outlast.model.settings import Settings
 from outlast.ports.database import Batch, Put
 from outlast.service.commands.context import CommandError
+from outlast.service.peers import PROMISE
 from outlast.sim.checks import Checks
 from outlast.sim.clock import SimClock
 from outlast.sim.daemons import Daemons, Service
@@ -71,6 +72,8 @@ class World:
         self.links = Links(self.loop, way_s=self.database.way_s)
         self.exchange = Exchange(self.links)
         self.engine = Engine(setup, self.loop, self.links, self.database, self.everything, self.checks)
+        self.checks.is_needed = self.engine.is_needed
+        self.exchange.on_answer = self._peer_answered
         self.daemons = Daemons(self)
         self._deaf: dict[str, None] = {}
         self._permit_watches = [PermitWatch(self, name) for name in setup.nodes]
@@ -281,6 +284,10 @@ class World:
             permit_passed=self.machines[node].permit_passed(),
         )
         self.stop_if_broken()
+
+    def _peer_answered(self, asker: str, by: str, topic: str) -> None:
+        if topic == PROMISE:
+            self.checks.promised(by, asker)
 
     def permit_extended(self, node: str, until_s: float) -> None:
         self.checks.permit_counted(node, self.now + self.machines[node].clock.true_delay_s(until_s - self._permit_s))

@@ -1,0 +1,174 @@
+"""What the services tell each other while the database cannot: that they live, and that they will wait (rule 11).
+
+`Answering` is the side that is asked, `Vouching` the side that asks. While this node's renewals are not acknowledged,
+it asks everyone on its list for a promise, again and again, each on his own; whenever the answers make it certain that
+nobody could decide without it, its permit counts from then. What makes it certain is `core/certainty.py`'s.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from outlast.core.certainty import Pledges, Standing, Wait, certainty, missing, why_not
+from outlast.core.leaderless import Look
+from outlast.core.membership import Session as OwnSession
+from outlast.model.alive import Alive
+from outlast.ports.environment import Environment
+from outlast.ports.peers import NotAnswered, Peers, PeerUnreachable
+from outlast.service.membership import Membership
+from outlast.service.observation import Observation
+from outlast.service.store import Store
+
+PROMISE = "promise"
+ALIVE = "alive"
+LATE = 1.5
+"""Renewal intervals without an acknowledgement, after which promises are asked for."""
+
+
+class Answering:
+    def __init__(self, store: Store, env: Environment, pledges: Pledges, session: OwnSession) -> None:
+        self._store = store
+        self._env = env
+        self._pledges = pledges
+        self._session = session
+        self._started_at = env.clock.now()
+
+    def register(self, peers: Peers) -> None:
+        peers.answer(PROMISE, self._promise)
+        peers.answer(ALIVE, self._alive)
+
+    async def _promise(self, asker: str, question: bytes) -> bytes:
+        wait, now = msgspec.json.decode(question, type=Wait), self._env.clock.now()
+        why = why_not(wait, self._standing(asker, now), self._session.timing)
+        if why:
+            raise NotAnswered(why)
+        self._pledges.promise(asker, wait.for_s, now)
+        return b""
+
+    async def _alive(self, asker: str, question: bytes) -> bytes:
+        """The life of this machine that nothing has ended, whether its session is open or lost."""
+        return msgspec.json.encode(Alive(self._env.incarnations.load()))
+
+    def _standing(self, asker: str, now: float) -> Standing:
+        store = self._store
+        session = store.sessions.get(asker)
+        return Standing(
+            me=store.me,
+            asker=asker,
+            has_picture=store.ready.is_set(),
+            age_s=now - self._started_at,
+            reaches_database=store.observer.reaches_database(now),
+            known_incarnation=session.incarnation if session is not None else "",
+            asker_silent=asker in store.silences,
+            undecided=self._pledges.undecided(asker),
+        )
+
+
+class Vouching:
+    """`look` and `off_s`: what this node's own member of the database said of itself last, and who was proven to be off
+    since the database was lost (`service/member_keeper.py`)."""
+
+    def __init__(
+        self,
+        store: Store,
+        env: Environment,
+        membership: Membership,
+        session: OwnSession,
+        observation: Observation,
+        remark: Callable[[str, str], None],
+        look: Callable[[], Look | None],
+        off_s: Callable[[], Mapping[str, float]],
+    ) -> None:
+        self._store = store
+        self._env = env
+        self._membership = membership
+        self._session = session
+        self._observation = observation
+        self._remark = remark
+        self._look = look
+        self._off_s = off_s
+        self._promised_s: dict[str, float] = {}
+        self._refused: dict[str, str] = {}
+        """Why the last question of each node led to no promise."""
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._away_since_s: float | None = None
+        """When the database acknowledged something last, before this outage."""
+        self._rested_on = ""
+        """What this node ran on in this outage, if it did."""
+
+    async def run(self, peers: Peers) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await asyncio.sleep(self._session.timing.renew_interval_s / 2)
+                if not self._membership.opened.is_set() or not self._away():
+                    self._outage_over()
+                    continue
+                for name in self._membership.listed:
+                    if name not in self._asking:
+                        self._asking[name] = tasks.create_task(self._ask(peers, name))
+                self._conclude()
+
+    def _away(self) -> bool:
+        now = self._env.clock.now()
+        unheard_s = self._store.observer.unheard_s(now)
+        if unheard_s <= LATE * self._session.timing.renew_interval_s:
+            return False
+        self._away_since_s = now - unheard_s
+        return True
+
+    async def _ask(self, peers: Peers, name: str) -> None:
+        timing = self._session.timing
+        wait = Wait(self._membership.incarnation, timing.node_timeout_s)
+        node = self._store.nodes.get(name)
+        sent_at = self._env.clock.now()
+        try:
+            address = node.address if node is not None else name
+            await peers.ask(name, address, PROMISE, msgspec.json.encode(wait), timeout_s=timing.renew_interval_s)
+        except (PeerUnreachable, NotAnswered) as error:
+            self._refused[name] = str(error)
+        else:
+            self._refused.pop(name, None)
+            # Another outage, another life: what was promised to that is none of this one's.
+            if wait.incarnation == self._membership.incarnation and self._away_since_s is not None:
+                self._promised_s[name] = sent_at
+        finally:
+            del self._asking[name]
+        if self._away_since_s is not None:
+            self._conclude()
+
+    def _conclude(self) -> None:
+        """What is certain now, and what follows from it."""
+        assert self._away_since_s is not None
+        now, timing = self._env.clock.now(), self._session.timing
+        listed = self._membership.listed
+        found = certainty(listed, self._promised_s, self._off_s(), self._look(), now, timing.steady_gap_s)
+        if found is not None and self._membership.vouched(found.since_s):
+            self._rested_on = found.words
+        away = f"the cluster database has not answered for {now - self._away_since_s:.0f} s"
+        doubt = self._doubt()
+        if found is not None and found.since_s + timing.permit_s > now:
+            self._observation.runs_on = f"{away}; it runs on: {found.words}"
+        else:
+            left_s = max(0.0, (self._session.permit_until_s or now) - now)
+            self._observation.runs_on = f"{away}; in {left_s:.1f} s it stops what runs here: {doubt}"
+        self._membership.doubt = doubt
+
+    def _doubt(self) -> str:
+        """Whose promise is missing, and why."""
+        names = missing(self._membership.listed, self._promised_s, self._off_s())
+        return "; ".join(f"no promise of {name}: {self._refused.get(name, 'no answer yet')}" for name in names)
+
+    def _outage_over(self) -> None:
+        if self._away_since_s is None:
+            return
+        lasted_s = self._env.clock.now() - self._away_since_s
+        if self._membership.opened.is_set() and self._rested_on and lasted_s > self._session.timing.permit_s:
+            self._remark(
+                "outage", f"{self._store.me} ran on without the database for {lasted_s:.0f} s: {self._rested_on}"
+            )
+        self._away_since_s = None
+        self._rested_on = ""
+        self._promised_s.clear()
+        self._refused.clear()
+        self._observation.runs_on = self._membership.doubt = ""
