@@ -24,7 +24,7 @@ def test_the_word_of_a_fence_device_that_a_node_is_off_is_proof() -> None:
 
 
 def test_who_has_just_got_the_database_back_fences_nobody_who_may_be_coming_back_as_well() -> None:
-    actions, waits, wake_in_s = pursue(silence("n2"), view(observed=observed(settling_s=3.0)))
+    actions, waits, wake_in_s = pursue(silence("n2"), view(observed=observed(settling_s={"n2": 3.0})))
     assert (actions, wake_in_s) == ([], 3.0)
     assert "it is fenced in 3.0 s" in waits
 

@@ -29,7 +29,7 @@ def pursue(silence: Silence, view: ClusterView) -> tuple[list[Action], str, floa
     actions: list[Action] = []
     wake_in_s = None
     configured = view.nodes.get(node)
-    settling_s = view.observed.settling_s
+    settling_s = view.observed.settling_s.get(node, 0.0)
     if configured is not None and configured.fence and settling_s > 0:
         wake_in_s = settling_s
         waits.append(

@@ -33,9 +33,9 @@ class Observed(msgspec.Struct, frozen=True):
     silence_age_s: Mapping[str, float] = msgspec.field(default_factory=dict)
     """Since when each silence record has been in the database, as seen by this node, and the database been there all
     the while (after an outage it counts anew, as all observers' timers do), and no promise to that node stood."""
-    settling_s: float = 0.0
-    """For so long this node has yet to watch before it may have anybody switched off: after a boot or an outage of the
-    database all come back at the same time, and who is about to say so must not be switched off for its past."""
+    settling_s: Mapping[str, float] = msgspec.field(default_factory=dict)
+    """Nodes that are silent since before this node had the database back, and for how long they may still come back by
+    themselves: after a boot of all or an outage nobody is switched off for its past while it is about to return."""
     failure_age_s: Mapping[str, float] = msgspec.field(default_factory=dict)
     """By failure id: since when this node has known it."""
     fence_reports: Mapping[str, FenceReport] = msgspec.field(default_factory=dict)

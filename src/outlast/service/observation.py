@@ -11,6 +11,9 @@ from outlast.model.view import ClusterView, FenceReport, Observed
 from outlast.ports.environment import Clock
 from outlast.service.store import Store
 
+COMES_BACK_S = 15.0
+"""A service that starts, on a database that is just there, has its session within that."""
+
 
 class Observation:
     def __init__(
@@ -55,7 +58,7 @@ class Observation:
                 )
                 for name, silence in store.silences.items()
             },
-            settling_s=max(0.0, self._observer.timing.node_timeout_s - steady_s),
+            settling_s={name: left_s for name in store.silences if (left_s := self._settling_s(name, now)) > 0},
             failure_age_s={id: now - at for id, at in self._failures.items()},
             fence_reports=dict(self._fence_reports()),
             promised_s=self._pledges.all_left_s(now),
@@ -63,6 +66,13 @@ class Observation:
             runs_on=self.runs_on,
         )
         return store.view(observed)
+
+    def _settling_s(self, node: str, now: float) -> float:
+        """A new silence was judged by somebody who had the database for a node time-out: nothing to wait for."""
+        steady_s = self._observer.steady_s(now)
+        known_s = now - self._silences[f"{node} {self._store.silences[node].incarnation}"]
+        old = known_s > steady_s - self._observer.timing.node_timeout_s
+        return COMES_BACK_S - steady_s if old else 0.0
 
     def silence_in_s(self) -> float | None:
         """In how many seconds the next node will be silent, if nothing comes from it."""
