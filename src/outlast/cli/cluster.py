@@ -11,10 +11,12 @@ import typer
 from outlast.cli import options, output, times
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell
+from outlast.cli.quorum import force_quorum
 from outlast.client.control import ControlError
 from outlast.model.answers import ClusterRow, MachineRow
 
 app = typer.Typer(name="cluster", help="Machines become a cluster.", no_args_is_help=True)
+app.command("force-quorum")(force_quorum)
 
 Address = Annotated[
     str,

@@ -22,6 +22,7 @@ NOUNS = {
     "status": LOOK,
     "events": LOOK,
     "explain": LOOK,
+    "quorum": LOOK,
     "validate": LOOK,
     "vm": MANAGE,
     "group": MANAGE,

@@ -8,6 +8,7 @@ calls `go_alone`.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import msgspec
 import structlog
@@ -149,14 +150,18 @@ class MemberKeeper:
                 return f"its member cannot be started alone: {error}"
             self._runs = self._started = self._began_alone = True
             self._on_start()
-        try:
-            async with asyncio.timeout(ALONE_WITHIN_S):
-                while not (self.follows and (look := self.look()) and look.voters == (self._me,)):
-                    self.changed.clear()
-                    await self.changed.wait()
-        except TimeoutError:
+        if not await self.leader_within(ALONE_WITHIN_S):
             return f"its member was started alone and does not lead after {ALONE_WITHIN_S:g} s"
         return ""
+
+    async def leader_within(self, timeout_s: float) -> bool:
+        """Does the own member see a leader in that time?"""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not self.follows:
+                    self.changed.clear()
+                    await self.changed.wait()
+        return self.follows
 
     # --- watching -------------------------------------------------------------------------------------------------
 

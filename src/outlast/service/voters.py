@@ -39,6 +39,9 @@ class Voters:
             await self.voting.run()
 
 
+NO_VOTERS = Voters()
+
+
 def voters(
     config: NodeConfig,
     env: Environment,
@@ -50,7 +53,7 @@ def voters(
     coordinates: Callable[[], bool],
 ) -> Voters:
     if env.members is None:
-        return Voters()
+        return NO_VOTERS
     keeper, last_one = None, None
     if env.local_member is not None:
         keeper = MemberKeeper(

@@ -23,6 +23,7 @@ from outlast.service.membership import Membership
 from outlast.service.observation import Observation
 from outlast.service.store import Store, put
 from outlast.service.surveys import Surveys
+from outlast.service.voters import NO_VOTERS, Voters
 
 ATTEMPTS = 10
 
@@ -56,6 +57,7 @@ class Context:
     members: Members | None = None
     fencing: Fencing | None = None
     fence_devices: FenceDevices | None = None
+    voters: Voters = NO_VOTERS
 
     def view(self) -> ClusterView:
         return self.observation.view()

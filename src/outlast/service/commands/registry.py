@@ -7,7 +7,7 @@ import msgspec
 from outlast.core.timing import Impossible
 from outlast.model.health import Json
 from outlast.ports.database import Unavailable
-from outlast.service.commands import cluster, explain, fence, groups, nodes, queries, resources, validate, vms
+from outlast.service.commands import cluster, explain, fence, groups, nodes, queries, quorum, resources, validate, vms
 from outlast.service.commands.context import Command, CommandError, Context, Stream
 
 COMMANDS: dict[str, Command] = {
@@ -20,6 +20,7 @@ COMMANDS: dict[str, Command] = {
     **cluster.COMMANDS,
     **fence.COMMANDS,
     **validate.COMMANDS,
+    **quorum.COMMANDS,
 }
 STREAMS: dict[str, Stream] = {**queries.STREAMS, **groups.STREAMS}
 
@@ -31,7 +32,7 @@ class Commands:
     async def run(self, verb: str, arguments: Mapping[str, Json]) -> AsyncIterator[tuple[str, Json]]:
         """("item", ...) any number of times from verbs that stream, then ("result", ...). Raises `CommandError`."""
         try:
-            if not self._context.store.ready.is_set():
+            if not self._context.store.ready.is_set() and verb not in quorum.WITHOUT_DATABASE:
                 raise CommandError("impossible", f"{self._context.store.why_not_ready}; try again")
             if verb in STREAMS:
                 kind, stream = STREAMS[verb]

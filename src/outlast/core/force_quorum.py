@@ -1,0 +1,113 @@
+"""An administrator forces the quorum on this node: what would that mean, and may it be done?
+
+When enough of the voters are here that a majority could go on, and only nobody knows what became of the others
+(`core/roll_call.py`), his word that those are off is enough: nothing is lost. Otherwise this node goes on alone, with
+what is on its disk, and all others are left behind. That is refused where it is not needed, where another node has more
+than this one, and while anybody could still run elsewhere: each of those left behind must be confirmed off, by its
+fence devices or by his word; or say by itself that it has no data.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from outlast.core.voting import majority
+from outlast.model.roll import Noted, Roll, Stage
+
+HERE = frozenset({Stage.WAITS, Stage.STARTED})
+
+
+class ForceView(msgspec.Struct, frozen=True):
+    me: str
+    stage: Stage
+    noted: Noted
+    """Its voters are the last ones that this node's member knew."""
+    heard: Mapping[str, Roll] = msgspec.field(default_factory=dict)
+    """What the others answered a moment ago."""
+    off: frozenset[str] = frozenset()
+    """Who has been confirmed off, by a fence device or by the administrator."""
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    why: str
+
+
+class Confirm(msgspec.Struct, frozen=True, tag=True):
+    """First these must be confirmed off."""
+
+    machines: tuple[str, ...]
+    alone: bool
+    """And then this node would go on alone; else with the others that are here."""
+
+
+class WaitNoLonger(msgspec.Struct, frozen=True, tag=True):
+    """A majority is here, and goes on without those that are off. Nothing is lost."""
+
+    off: tuple[str, ...]
+
+
+class Alone(msgspec.Struct, frozen=True, tag=True):
+    left_behind: tuple[str, ...]
+    """Nodes that could be a majority together, if they came back without knowing."""
+    others: tuple[str, ...]
+    """All that vote no more."""
+
+
+Outcome = Refused | Confirm | WaitNoLonger | Alone
+
+
+def force_quorum(view: ForceView) -> Outcome:
+    refusal = _why_not(view)
+    if refusal:
+        return Refused(refusal)
+    noted = view.noted
+    voters = {*noted.voters, *noted.alone_from, view.me}
+    others = {*voters, *noted.left_behind} - {view.me}
+    here = {name for name, roll in view.heard.items() if name in others and roll.stage in HERE}
+    empty = {name for name, roll in view.heard.items() if roll.stage is Stage.EMPTY}
+    # A witness has nothing that this node lacks and can begin nothing by itself; but its vote counts.
+    missing = others - here - empty - set(noted.witnesses)
+    alone = len(here & voters) + 1 < majority(len(voters))
+    if not missing and not alone:
+        return Refused(f"it is not needed: {_names(here | {view.me})} are all that matter, and start by themselves")
+    unconfirmed = tuple(sorted(missing - view.off))
+    if unconfirmed:
+        return Confirm(unconfirmed, alone)
+    if not alone:
+        return WaitNoLonger(tuple(sorted(missing)))
+    return Alone(tuple(sorted(others - set(noted.witnesses))), tuple(sorted(others)))
+
+
+def _why_not(view: ForceView) -> str:
+    if view.stage is Stage.RUNS:
+        return f"it is not needed: the database of {view.me} has a quorum"
+    if view.stage is Stage.ABSENT:
+        return f"{view.me} carries no member of the database; force it on a node that does"
+    if view.stage is Stage.EMPTY:
+        return f"the member of {view.me} has no data; force it on a node that has"
+    running = sorted(name for name, roll in view.heard.items() if roll.stage is Stage.RUNS)
+    if running:
+        return f"the cluster runs, as {_names(running)} says; this node joins it by itself"
+    if view.noted.voters and view.me not in view.noted.voters:
+        return f"the member of {view.me} does not vote, so it may lack what was written last; force it on one that does"
+    mine = view.noted.generation
+    ahead = sorted(name for name, roll in view.heard.items() if roll.generation > mine)
+    if ahead:
+        return f"{_names(ahead)} went on after {view.me} was left behind: force it there, or bring it back"
+    further = sorted(
+        name
+        for name, roll in view.heard.items()
+        if roll.stage in HERE and name in view.noted.voters and roll.trace.index > view.noted.trace.index
+    )
+    if further and not _majority_here(view):
+        return f"{_names(further)} has more of the database than {view.me}: force it there"
+    return ""
+
+
+def _majority_here(view: ForceView) -> bool:
+    here = sum(1 for name, roll in view.heard.items() if name in view.noted.voters and roll.stage in HERE)
+    return here + 1 >= majority(len(view.noted.voters))
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,242 @@
+"""Who votes in the database, what can still be lost, and an administrator's way out when too much is."""
+
+import asyncio
+
+import msgspec
+
+from outlast.core.force_quorum import Alone, Confirm, ForceView, Outcome, Refused, WaitNoLonger, force_quorum
+from outlast.core.voting import VoteView, is_healthy
+from outlast.model.answers import ForceRow, QuorumRow, VoterRow
+from outlast.model.group import Wanted
+from outlast.model.member import Member, Part
+from outlast.ports.database import Unavailable
+from outlast.service.commands.context import Command, CommandError, Context, Named, Nothing
+from outlast.service.commands.nodes import confirm_down
+from outlast.service.member_keeper import MemberKeeper
+from outlast.service.quorum import Quorum
+
+FRESH_S = 1.0
+LEADER_WITHIN_S = 60.0
+SILENT_WITHIN_S = 60.0
+"""A node is silent `node_timeout` after this one reaches the database again; then the word about it can be written."""
+RETRY_S = 0.5
+
+
+class Force(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    confirmed: tuple[str, ...] = ()
+    """Machines that the administrator says are off."""
+
+
+async def show(context: Context, _: Nothing) -> QuorumRow:
+    quorum = _quorum(context)
+    voters = context.voters
+    waits = [*(voters.voting.words if voters.voting else ())]
+    if voters.keeper is not None and voters.keeper.why:
+        waits.append(f"the member of {context.store.me} waits for {voters.keeper.why}")
+    if voters.last_one is not None and voters.last_one.why:
+        waits.append(f"{context.store.me} does not go on alone; it waits for {voters.last_one.why}")
+    try:
+        view = await quorum.look(FRESH_S)
+    except Unavailable as error:
+        if voters.keeper is None or not waits:
+            raise
+        nobody = f"nobody knows the members now: {error}"
+        return QuorumRow(context.store.me, False, "", (), (), -1, nobody, tuple(waits), voters.keeper.noted.generation)
+    assert quorum.margin is not None
+    leader = next((status.leader for status in view.statuses.values() if status.leader), "")
+    rows = {member.id: _row(member, view, leader) for member in view.members}
+    return QuorumRow(
+        answered_by=context.store.me,
+        quorum=quorum.agreed,
+        leader=next((member.name for member in view.members if member.id == leader), "") if quorum.agreed else "",
+        voters=tuple(rows[member.id] for member in view.members if member.name and not member.learner),
+        others=tuple(rows[member.id] for member in view.members if not member.name or member.learner),
+        margin=quorum.margin.margin,
+        words=quorum.margin.words,
+        waits=tuple(waits),
+        generation=context.store.settings.generation,
+    )
+
+
+def _row(member: Member, view: VoteView, leader: str) -> VoterRow:
+    status = view.statuses.get(member.id)
+    machine = view.machines.get(member.name)
+    furthest = max((other.index for other in view.statuses.values()), default=0)
+    state, why = _state(member, view, leader)
+    return VoterRow(
+        name=member.name or ", ".join(member.peer_urls),
+        part=(machine.part if machine is not None else Part.NODE).value,
+        state=state,
+        why="; ".join([why] * bool(why) + list(status.problems if status is not None else ())),
+        version=status.version if status is not None else "",
+        behind=furthest - status.index if status is not None else 0,
+        database_mib=round(status.database_bytes / 2**20, 1) if status is not None else 0.0,
+    )
+
+
+def _state(member: Member, view: VoteView, leader: str) -> tuple[str, str]:
+    if not member.name:
+        return "starting", "it was added and has not started yet"
+    if member.id not in view.statuses:
+        return "not well", f"it has not answered for {view.unanswered_s.get(member.id, 0.0):.0f} s"
+    if member.learner:
+        return "learns", "it does not vote before it has caught up"
+    if not is_healthy(member, view):
+        return "not well", "it sees no leader, or is far behind"
+    return ("leads" if member.id == leader else "votes"), ""
+
+
+# --- force ------------------------------------------------------------------------------------------------------------
+
+
+async def forecast(context: Context, _: Nothing) -> ForceRow:
+    """What it would mean; changes nothing."""
+    keeper = _keeper(context)
+    outcome = await _outcome(context, keeper, frozenset())
+    out = outcome.machines if isinstance(outcome, Confirm) else ()
+    alone = isinstance(outcome, Alone) or (isinstance(outcome, Confirm) and outcome.alone)
+    vms = {name: owned for name in out if (owned := _owned(context, name))}
+    return ForceRow(
+        refused=outcome.why if isinstance(outcome, Refused) else "",
+        alone=alone,
+        must_be_off=out,
+        fenced=tuple(name for name in out if _has_fence(context, name)),
+        vms=vms,
+        consequences=tuple(_consequences(context, keeper, alone, out)),
+    )
+
+
+async def force(context: Context, want: Force) -> str:
+    """Fences what can be fenced, and goes on when all that must be off are confirmed off."""
+    keeper = _keeper(context)
+    outcome = await _outcome(context, keeper, frozenset(want.confirmed))
+    if isinstance(outcome, Confirm):
+        fenced = await _fence(context, outcome.machines)
+        outcome = await _outcome(context, keeper, frozenset({*want.confirmed, *fenced}))
+    match outcome:
+        case Refused(why):
+            raise CommandError("impossible", f"the quorum cannot be forced on {context.store.me}: {why}")
+        case Confirm(machines):
+            names = ", ".join(machines)
+            raise CommandError(
+                "impossible",
+                f"the quorum is not forced: nothing has confirmed that {names} is off. Make sure of it, and say so",
+            )
+        case WaitNoLonger(off):
+            keeper.confirmed_off.update(off)
+            await _leader(keeper)
+            words = f"the database of {context.store.me} goes on without {', '.join(off)}; nothing is lost"
+        case Alone(left_behind, others):
+            keeper.story.append(
+                f"an administrator forced the quorum on {context.store.me}: it goes on alone, without "
+                f"{', '.join(others)}, in generation {keeper.noted.generation + 1}"
+            )
+            failed = await keeper.go_alone(left_behind)
+            if failed:
+                raise CommandError("failed", f"the quorum could not be forced: {failed}")
+            words = f"{context.store.me} goes on alone; {', '.join(others)} will join it again when they are back"
+    await _write_down(context, want.confirmed)
+    return words
+
+
+async def _outcome(context: Context, keeper: MemberKeeper, off: frozenset[str]) -> Outcome:
+    await keeper.calls.ask_all()
+    heard = {name: answer.mine for name, answer in keeper.calls.answers().items()}
+    look = keeper.look()
+    noted = keeper.noted
+    if look is not None and look.voters and not noted.alone_from:
+        noted = msgspec.structs.replace(noted, voters=look.voters)
+    return force_quorum(ForceView(context.store.me, keeper.stage, noted, heard, off))
+
+
+async def _fence(context: Context, machines: tuple[str, ...]) -> list[str]:
+    """Which of them their fence devices have confirmed off."""
+
+    async def prove(name: str) -> bool:
+        fencing, node, session = context.fencing, context.store.nodes.get(name), context.store.sessions.get(name)
+        if fencing is None or node is None or not node.fence:
+            return False
+        report = await fencing.prove_off(node, session.incarnation if session else "", allowed=_always)
+        return bool(report.confirmed)
+
+    proven = await asyncio.gather(*(prove(name) for name in machines))
+    return [name for name, is_off in zip(machines, proven, strict=True) if is_off]
+
+
+async def _always(node: str, incarnation: str) -> bool:
+    return True
+
+
+async def _leader(keeper: MemberKeeper) -> None:
+    if not await keeper.leader_within(LEADER_WITHIN_S):
+        raise CommandError(
+            "failed", f"the members that are here have no leader after {LEADER_WITHIN_S:g} s: {keeper.why}"
+        )
+
+
+async def _write_down(context: Context, confirmed: tuple[str, ...]) -> None:
+    """The administrator's word counts for the groups of those machines as well, as soon as it can be written."""
+    try:
+        async with asyncio.timeout(SILENT_WITHIN_S):
+            await context.store.ready.wait()
+            left = [name for name in confirmed if name in context.store.sessions]
+            while left:
+                try:
+                    await confirm_down(context, Named(left[0]))
+                    left.pop(0)
+                except (CommandError, Unavailable):
+                    await asyncio.sleep(RETRY_S)
+    except TimeoutError:
+        raise CommandError(
+            "failed", f"the quorum is forced, but it was not written that {', '.join(confirmed)} is off; say so again "
+            "with: outlast node confirm-down"
+        ) from None  # fmt: skip
+
+
+def _consequences(context: Context, keeper: MemberKeeper, alone: bool, out: tuple[str, ...]) -> list[str]:
+    me, names = context.store.me, ", ".join(out)
+    found = []
+    if out:
+        found.append(f"{names} must be off, and is fenced where it has fence devices. If it still runs, VMs run twice")
+    if not alone:
+        found.append("the voters that are here go on; nothing that was written is lost")
+        return found
+    found.append(f"{me} goes on with what is on its own disk; what was written without it in its last moments is lost")
+    found.append("all other members are left behind: when they are back, their data is thrown away and they join again")
+    found.append(f"until they have, or are evicted, the member of {me} does not start by itself after a boot")
+    if not context.store.ready.is_set():
+        found.append(f"{me} has not read the cluster database since it started, so it cannot name the VMs")
+    return found
+
+
+def _owned(context: Context, node: str) -> tuple[str, ...]:
+    groups = context.store.groups.values()
+    return tuple(sorted(group.name for group in groups if group.owner == node and group.wanted is Wanted.ONLINE))
+
+
+def _has_fence(context: Context, name: str) -> bool:
+    node = context.store.nodes.get(name)
+    return node is not None and bool(node.fence)
+
+
+def _keeper(context: Context) -> MemberKeeper:
+    if context.voters.keeper is None:
+        raise CommandError(
+            "impossible", f"{context.store.me} carries no member of the database; ask on a node that does"
+        )
+    return context.voters.keeper
+
+
+def _quorum(context: Context) -> Quorum:
+    if context.voters.quorum is None:
+        raise CommandError("impossible", "nobody votes here: the cluster database is a file on this machine")
+    return context.voters.quorum
+
+
+COMMANDS: dict[str, Command] = {
+    "quorum.show": (Nothing, show),
+    "quorum.forecast": (Nothing, forecast),
+    "quorum.force": (Force, force),
+}
+WITHOUT_DATABASE = frozenset(COMMANDS)
+"""Verbs that are of use just when the database does not answer."""
