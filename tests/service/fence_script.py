@@ -4,10 +4,20 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from outlast.model.fence import FenceAgent, FenceDevice, Power
+from outlast.model.fence import FenceAgent, FenceDevice, FenceParameter, Power
 from outlast.model.node import Node
 from outlast.ports.fence import FenceFailed
 from outlast.service.ladder import Means
+
+AGENT = FenceAgent(
+    "fence_lab",
+    words="A device that follows a script",
+    parameters=(
+        FenceParameter("plug", required=True),
+        FenceParameter("ip", replaces="ipaddr"),
+        FenceParameter("password", replaces="passwd", secret=True),
+    ),
+)
 
 
 class LoopClock:
@@ -32,6 +42,8 @@ class ScriptedFence:
     def __init__(self, **scripts: Script) -> None:
         self.scripts = scripts
         self.asked: list[tuple[float, str, str]] = []
+        self.given: list[dict[str, str]] = []
+        """With which parameters."""
         self.ended: list[str] = []
         """Calls that somebody cancelled."""
 
@@ -48,10 +60,13 @@ class ScriptedFence:
         return sorted(self.scripts)
 
     async def describe(self, agent: str, *, timeout_s: float) -> FenceAgent:
-        return FenceAgent(agent)
+        if agent != AGENT.name:
+            raise FenceFailed(f"there is no fence agent {agent} on this node")
+        return AGENT
 
     async def _answer(self, verb: str, device: FenceDevice, timeout_s: float) -> str:
         self.asked.append((round(asyncio.get_running_loop().time(), 1), verb, device.name))
+        self.given.append(dict(device.parameters))
         script = self.scripts.get(device.name)
         try:
             if script is None or script.takes_s > timeout_s:

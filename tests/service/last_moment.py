@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, cast
 
 import msgspec
-from fence_script import LoopClock, Script, ScriptedFence, always, unheard
+from fence_script import LoopClock, Script, ScriptedFence, always
+from fence_script import nobody as nobody_answers
 
 from build import NODES, incarnation, node, session
 from outlast.core.certainty import Pledges
@@ -19,12 +20,15 @@ from outlast.model.group import Group
 from outlast.model.node import Coordinator, Silence
 from outlast.model.settings import Settings
 from outlast.ports.database import Batch, Committed, Compare, Database, Put, Refused, Snapshot, Write
-from outlast.ports.fence import FenceFailed
+from outlast.ports.fence import Fence, FenceFailed
+from outlast.ports.secrets import Secrets
 from outlast.service.commands.context import Context
 from outlast.service.coordinator import Coordinating
 from outlast.service.deciding import Deciding
+from outlast.service.fence_devices import FenceDevices
 from outlast.service.fencing import Fencing
 from outlast.service.journal import Journal
+from outlast.service.ladder import Means
 from outlast.service.observation import Observation
 from outlast.service.store import Store, put
 from outlast.sim.database import SimDatabase
@@ -65,8 +69,12 @@ class LastMoment:
 class Scene:
     """`records` beside three healthy nodes, of which `away` have no session."""
 
-    def __init__(self, *records: Put, away: Sequence[str] = ()) -> None:
+    def __init__(
+        self, *records: Put, away: Sequence[str] = (), fence: Fence | None = None, secrets: Secrets | None = None
+    ) -> None:
         self.database = SimDatabase(latency_s=0.001)
+        self.fence = fence or ScriptedFence(fence_lab=Script([FenceFailed("no contact with the BMC")]))
+        self.secrets = secrets
         members = [name for name in NODES if name not in away]
         self.commit(
             put(keys.CLUSTER, Settings()),
@@ -93,20 +101,28 @@ class Scene:
         clock, times, wake = LoopClock(), timing(5.0), asyncio.Event()
         self.observer, self.own = Observer(times, clock.now()), Session(times)
         self.store = Store("n1", LastMoment(self.database.connect("n1"), key, happens), clock, self.observer)
-        no_fence = ScriptedFence(fence_lab=Script([FenceFailed("no contact with the BMC")]))
-        fencing = Fencing(unheard(no_fence), always, wake)
-        pledges = Pledges()
+        pledges, journal = Pledges(), Journal("n1", clock)
+        devices = FenceDevices(self.fence, self.secrets, self.store.database, journal)
+        fencing = Fencing(Means(self.fence, clock, devices.opened, nobody_answers), always, wake)
         observation = Observation(self.store, clock, self.observer, pledges, lambda: fencing.reports)
-        journal = Journal("n1", clock)
         self.coordinating = Coordinating(
             self.store, observation, fencing, self.own, journal, clock, wake, Deciding(self.store, pledges, clock)
         )
         self.coordinating.incarnation = incarnation("n1")
         nobody: Any = None
         self.context = Context(
-            self.store, observation, self.coordinating, nobody, nobody, nobody, journal, cast(Any, clock)
+            self.store,
+            observation,
+            self.coordinating,
+            nobody,
+            nobody,
+            nobody,
+            journal,
+            cast(Any, clock),
+            fencing=fencing,
+            fence_devices=devices,
         )
-        tasks = [asyncio.ensure_future(self.store.run()), asyncio.ensure_future(self._beat(clock))]
+        tasks = [asyncio.ensure_future(work) for work in (self.store.run(), self._beat(clock), devices.run(self.store))]
         await self.store.ready.wait()
         try:
             await story(self)
