@@ -35,11 +35,11 @@ def test_who_lets_a_vm_go_in_the_middle_of_its_shutdown_is_not_told_that_it_stay
 def test_a_limit_of_failures_that_never_holds_is_refused() -> None:
     with played("world", "vm web1", "start", "run 10") as world:
         for values in ({"failover_threshold": -1}, {"failover_period_s": 0}):
-            world.administer("n1", "group.set", {"name": "web1", "values": values})  # type: ignore[dict-item]
+            world.administer("n1", "group.set", {"name": "web1", "values": values})
         play(world, "run 10")
         group = group_of(world, "web1")
         assert (group.failover_threshold, group.failover_period_s) == (None, None)
-        world.administer("n1", "group.set", {"name": "web1", "values": {"possible_owners": ["n1", "n2"]}})  # type: ignore[dict-item]
+        world.administer("n1", "group.set", {"name": "web1", "values": {"possible_owners": ["n1", "n2"]}})
         play(world, "run 10")
         assert any("web1 was changed (possible_owners: n1, n2)" in words for words in events(world, "intent"))
 

@@ -1,6 +1,7 @@
 """What is done in the simulated world: time passes, machines and processes come and go, people do things."""
 
 from outlast.model.group import Group, Wanted
+from outlast.model.health import Json
 from outlast.sim import calm
 from outlast.sim.daemons import SERVICE_RESTART_S
 from outlast.sim.vms import Ended, SimVm
@@ -163,7 +164,12 @@ def _admin(world: World, words: Words) -> None:
     arguments, words.named = dict(words.named), {}
     asked = " ".join([verb, *(f"{key}={value}" for key, value in arguments.items())])
     world.tell(f"administrator on {node}: {asked}")
-    world.administer(node, verb, arguments)
+    world.administer(node, verb, {key: _value(text) for key, text in arguments.items()})
+
+
+def _value(text: str) -> Json:
+    """With a comma it is a list: "n1,n2"; "n1," has one item."""
+    return [item for item in text.split(",") if item] if "," in text else text
 
 
 DEEDS: Commands = {

@@ -7,7 +7,7 @@ the first violation (`broken`). The composition root of the simulator: only here
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 
@@ -205,7 +205,7 @@ class World:
 
     # --- the administrator ----------------------------------------------------------------------------------------
 
-    def administer(self, node: str, verb: str, arguments: dict[str, str]) -> None:
+    def administer(self, node: str, verb: str, arguments: Mapping[str, Json]) -> None:
         """What `outlast` asks of the node's control socket. How it ends is told when it does."""
         service = self.services.get(node)
         if service is None or not service.process.runs:
@@ -352,12 +352,12 @@ class World:
         raise structlog.DropEvent
 
 
-def wishes_of(verb: str, arguments: dict[str, str]) -> list[tuple[str, Wanted]]:
+def wishes_of(verb: str, arguments: Mapping[str, Json]) -> list[tuple[str, Wanted]]:
     """Which groups a command of the administrator wants to be otherwise."""
     wanted = {"online": Wanted.ONLINE, "start": Wanted.ONLINE, "offline": Wanted.OFFLINE, "stop": Wanted.OFFLINE}
     wanted["shutdown"] = Wanted.OFFLINE
     noun, _, what = verb.partition(".")
-    return [(arguments.get("name", ""), wanted[what])] if noun in ("group", "vm") and what in wanted else []
+    return [(str(arguments.get("name", "")), wanted[what])] if noun in ("group", "vm") and what in wanted else []
 
 
 def _words(answer: Json) -> str:
