@@ -25,7 +25,14 @@ def node(name: str, *, fenced: bool = True, paused: bool = False) -> Node:
     return Node(name, address="192.0.2.1", fence=(AGENT,) if fenced else (), paused=paused)
 
 
-def session(name: str, *, life: int = 1, watchdog_s: float = 0.0, offers: Iterable[Offer] = (Offer("vm"),)) -> Session:
+def session(
+    name: str,
+    *,
+    life: int = 1,
+    watchdog_s: float = 0.0,
+    offers: Iterable[Offer] = (Offer("vm"),),
+    peers: tuple[str, ...] = NODES,
+) -> Session:
     return Session(
         name,
         incarnation(name, life),
@@ -34,7 +41,7 @@ def session(name: str, *, life: int = 1, watchdog_s: float = 0.0, offers: Iterab
         offers=tuple(offers),
         watchdog_s=watchdog_s,
         watchdog=Strength.HARDWARE if watchdog_s else None,
-        peers=tuple(other for other in NODES if other != name),
+        peers=tuple(peer for peer in peers if peer != name),
     )
 
 

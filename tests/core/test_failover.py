@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +79,22 @@ def test_the_coordinator_never_declares_itself_silent_nor_anybody_twice_nor_one_
     silent = observed(silent_s={"n1": 9.0, "n2": 9.0, "n3": 9.0})
     plan = decide(view(observed=silent, silences=[silence("n2")], sessions=[session("n1"), session("n2")]))
     assert plan.actions == ()
+
+
+def test_whom_this_node_promised_to_wait_for_it_does_not_declare_silent() -> None:
+    plan = decide(view(group("web1", on="n2"), observed=observed(silent_s={"n2": 6.0}, promised_s={"n2": 2.0})))
+    assert plan.actions == ()
+    assert plan.wake_in_s == 2.0
+
+
+def test_a_node_that_counts_by_a_longer_time_out_is_silent_later() -> None:
+    slow = msgspec.structs.replace(session("n2"), node_timeout_s=10.0)
+    sessions = [session("n1"), slow, session("n3")]
+    early = decide(view(sessions=sessions, observed=observed(silent_s={"n2": 6.0})))
+    assert early.actions == ()
+    assert early.wake_in_s == 4.0
+    late = decide(view(sessions=sessions, observed=observed(silent_s={"n2": 10.0})))
+    assert isinstance(late.actions[0], DeclareSilent)
 
 
 def test_the_watchdog_that_a_silent_node_had_declared_stands_in_its_silence() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from build import confirmed, incarnation, node, observed, silence, view
+from build import confirmed, incarnation, node, observed, session, silence, view
 from outlast.core.proof import pursue
 from outlast.core.timing import watchdog_proof_s
 from outlast.model.node import Proof, ProofKind
@@ -63,6 +63,29 @@ def test_an_armed_watchdog_proves_the_death_when_its_time_has_certainly_passed_a
 def test_a_watchdog_counts_as_long_as_its_node_had_declared_whatever_the_cluster_is_set_to_now() -> None:
     actions, _, _ = pursue(silence("n2", watchdog_s=90.0), aged(60.0))
     assert actions == []
+
+
+def test_a_watchdogs_word_does_not_count_for_a_coordinator_that_its_node_did_not_know_of() -> None:
+    """Nobody asked that coordinator to wait: the node may have run on with the consent of all whom it knew of."""
+    armed, passed = silence("n2", watchdog_s=7.5), observed(silence_age_s={"n2": 1e6})
+    stranger = session("n2", watchdog_s=7.5, peers=("n3",))
+    for n2 in (stranger, session("n2", life=2, watchdog_s=7.5)):
+        others = [session("n1"), n2, session("n3")]
+        actions, waits, _ = pursue(armed, view(nodes=UNFENCED, sessions=others, observed=passed))
+        assert actions == []
+        assert "a coordinator that n2 knew of" in waits
+    knew = [session("n1"), session("n2", watchdog_s=7.5, peers=("n3", "n1")), session("n3")]
+    (recorded,), _, _ = pursue(armed, view(nodes=UNFENCED, sessions=knew, observed=passed))
+    assert isinstance(recorded, RecordProof)
+
+
+def test_whom_this_node_promised_to_wait_for_it_neither_fences_nor_calls_dead() -> None:
+    for reports in ({}, {"n2": confirmed("n2")}):
+        seen = observed(promised_s={"n2": 3.0}, silence_age_s={"n2": 1e6}, fence_reports=reports)
+        actions, waits, wake_in_s = pursue(silence("n2", watchdog_s=7.5), view(observed=seen))
+        assert actions == []
+        assert waits == "n1 promised to decide nothing against n2 for 3.0 s more"
+        assert wake_in_s == 3.0
 
 
 def test_a_silence_whose_age_is_not_known_is_new() -> None:
