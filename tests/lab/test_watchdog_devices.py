@@ -6,16 +6,16 @@ is not fed its driver, outside of the node, switches the node off.
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import Labs
 
 from outlast.lab.bmc import Fault
 from outlast.lab.cluster import LabCluster
+from outlast.lab.lab import Lab
 
 pytestmark = pytest.mark.lab
 
@@ -97,7 +97,9 @@ def test_a_frozen_nodes_power_is_cut_by_its_device_and_that_is_proof(cluster: La
     assert "its watchdog was armed" in dead
 
 
-def test_a_service_that_ends_leaves_the_device_counting_and_the_next_one_feeds_it(labs: Labs, tmp_path: Path) -> None:
+def test_a_service_that_ends_leaves_the_device_counting_and_the_next_one_feeds_it(
+    labs: Callable[..., Lab], tmp_path: Path
+) -> None:
     alone, log = LabCluster(labs("alone", nodes=1, node_timeout_s=20.0)), tmp_path / "driver.log"
     alone.wait_for_members()
     with device(alone, log, 28.0):
