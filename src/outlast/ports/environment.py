@@ -11,6 +11,7 @@ from outlast.ports.members import LocalMember, Members
 from outlast.ports.peers import Peers
 from outlast.ports.secrets import Secrets
 from outlast.ports.trust import Trust
+from outlast.ports.upkeep import Upkeep
 from outlast.ports.watchdog import Watchdog
 
 
@@ -52,7 +53,9 @@ class Environment:
     peers: Peers | None = None
     """None: nodes that share one file (SQLite in the lab) need no links of their own."""
     members: Members | None = None
-    """None: the database has no members that vote."""
+    """None: the database has no members that vote, or they are somebody else's."""
+    upkeep: Upkeep | None = None
+    """None: the database keeps its disks in order by itself, or somebody else does."""
     local_member: LocalMember | None = None
     """None: no member of the database runs on this node, or somebody else sees to it."""
     secrets: Secrets | None = None

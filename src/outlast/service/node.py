@@ -51,6 +51,7 @@ from outlast.service.reporting import Reporting
 from outlast.service.resources import Resources
 from outlast.service.store import READ_TIMEOUT_S, RETRY_S, Store, put
 from outlast.service.surveys import Surveys
+from outlast.service.upkeep import keep_up
 from outlast.service.voters import voters
 from outlast.service.watchdog import Arming
 
@@ -150,6 +151,8 @@ class Node:
             tasks.create_task(self._offers())
             tasks.create_task(self.coordinating.run())
             tasks.create_task(prune(self.store, self._coordinates))
+            if self._env.upkeep is not None:
+                tasks.create_task(keep_up(self._env.upkeep, self._env.database, self._coordinates, self._env.random))
             tasks.create_task(self._stay_member())
             if self._env.peers is not None:
                 tasks.create_task(self._vouching().run(self._env.peers))

@@ -17,6 +17,7 @@ from outlast.ports.environment import Clock, Environment, Incarnations
 from outlast.ports.members import LocalMember, Members
 from outlast.ports.peers import Peers
 from outlast.ports.trust import Trust
+from outlast.ports.upkeep import Upkeep
 from outlast.service.config import NodeConfig
 
 STATE_DIR = Path("/var/lib/outlast")
@@ -30,7 +31,7 @@ def environment(config: NodeConfig) -> Environment:
     from outlast.adapters.secrets import FileSecrets
     from outlast.adapters.watchdog import chosen
 
-    database, members = _database(config)
+    database, members, upkeep = _database(config)
     run_dir = Path(config.run_dir)
     return Environment(
         clock=SystemClock(),
@@ -42,6 +43,7 @@ def environment(config: NodeConfig) -> Environment:
         incarnations=FileIncarnations(run_dir, STATE_DIR),
         peers=peers(config),
         members=members,
+        upkeep=upkeep,
         local_member=local_member(config),
         secrets=FileSecrets(),
         trust=FileTrust() if config.peers is not None and config.peers.certificate else None,
@@ -60,7 +62,7 @@ class WitnessWorld(NamedTuple):
 
 def witness_world(config: NodeConfig) -> WitnessWorld:
     """As `environment`."""
-    database, members = _database(config)
+    database, members, _ = _database(config)
     local, links = local_member(config), peers(config)
     if members is None or local is None or links is None:
         raise ValueError('a witness needs database = "etcd", and the tables [etcd], [member] and [peers]')
@@ -95,21 +97,23 @@ def local_member(config: NodeConfig) -> LocalMember | None:
     )
 
 
-def _database(config: NodeConfig) -> tuple[Database, Members | None]:
+def _database(config: NodeConfig) -> tuple[Database, Members | None, Upkeep | None]:
     kind, _, where = config.database.partition(":")
     if kind == "sqlite" and where.startswith("/"):
         from outlast.adapters.sqlite import SqliteDatabase
 
-        return SqliteDatabase.open(where), None
+        return SqliteDatabase.open(where), None, None
     if config.database != "etcd":
         raise ValueError(
             f'database = "{config.database}" is unknown; it must be "etcd" or "sqlite:/path/to/cluster.db"'
         )
     if config.etcd is None:
         raise ValueError('database = "etcd" needs a table [etcd] with `endpoints`')
-    from outlast.adapters.etcd import Client, EtcdDatabase, EtcdMembers  # whoever uses SQLite need not carry it
+    from outlast.adapters.etcd import Client, EtcdDatabase, EtcdMembers, EtcdUpkeep  # not where SQLite is used
 
     access = msgspec.structs.asdict(config.etcd)
     foreign = access.pop("foreign")
     client = Client(**access)
-    return EtcdDatabase(client), None if foreign else EtcdMembers(client)
+    if foreign:
+        return EtcdDatabase(client), None, None
+    return EtcdDatabase(client), EtcdMembers(client), EtcdUpkeep(client)

@@ -8,5 +8,6 @@ which of them leave a write undone for certain; `endpoint` is one member; `clien
 from outlast.adapters.etcd.client import Client
 from outlast.adapters.etcd.database import EtcdDatabase
 from outlast.adapters.etcd.members import EtcdMembers
+from outlast.adapters.etcd.upkeep import EtcdUpkeep
 
-__all__ = ["Client", "EtcdDatabase", "EtcdMembers"]
+__all__ = ["Client", "EtcdDatabase", "EtcdMembers", "EtcdUpkeep"]

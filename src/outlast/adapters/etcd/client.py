@@ -340,12 +340,14 @@ class Client:
             endpoint.worked()
 
     async def _what_ails(self, endpoint: Endpoint) -> str:
-        """A member without a majority knows why it cannot answer."""
+        """A member that cannot do anything with the others may know why."""
         try:
             status = await self.ask(endpoint, wire.STATUS, b"{}", wire.StatusAnswer, timeout_s=PROBE_WITHIN_S)
         except (NotDone, MaybeDone, Fault):
             return ""
-        return "; ".join(map(in_words, status.errors))
+        if status.errors:
+            return "; ".join(dict.fromkeys(map(in_words, status.errors)))
+        return "it runs and sees a leader, but confirms nothing in time: a slow disk, or a slow link to the others"
 
     async def _learn(self) -> None:
         try:

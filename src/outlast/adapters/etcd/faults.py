@@ -24,6 +24,11 @@ _WORDS = (
         "database space exceeded",
         "it is full: its quota is reached; forget history and defragment it, or raise the quota",
     ),
+    ("alarm:nospace", "its quota is reached: nothing can be written until room is made"),
+    (
+        "alarm:corrupt",
+        "the data of a member differ from the others'; throw that member's data away and let it join anew",
+    ),
     ("corrupt cluster", "a member's data differ from the others': etcd refuses everything until that one is replaced"),
     (
         "permission denied",

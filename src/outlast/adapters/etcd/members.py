@@ -71,7 +71,7 @@ class EtcdMembers:
             index=answer.raftIndex,
             version=answer.version,
             database_bytes=answer.dbSize,
-            problems=tuple(in_words(error) for error in answer.errors if error != _NO_LEADER),
+            problems=tuple(dict.fromkeys(in_words(error) for error in answer.errors if error != _NO_LEADER)),
         )
 
     async def known_to(self, client_url: str, *, timeout_s: float) -> Sequence[Member]:
