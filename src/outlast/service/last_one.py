@@ -73,10 +73,10 @@ class LastOne:
         self._report = FenceReport("")
         if look.pair != self._pair:
             self._pair, self._pair_at = look.pair, now
-        # A write that was sent after that time: no attempt to renew lasts as long as the node time-out.
+        # A write that was sent after that time: no attempt to renew lasts longer than half a permit.
         renewed_since_s = now - observer.unheard_s(now) - self._pair_at
         self._session_until_loss = (
-            bool(look.pair) and self._session.valid(now) and renewed_since_s > observer.timing.node_timeout_s
+            bool(look.pair) and self._session.valid(now) and renewed_since_s > observer.timing.permit_s / 2
         )
 
     def _view(self, look: Look | None) -> LastOneView:

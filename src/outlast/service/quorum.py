@@ -74,7 +74,10 @@ class Quorum:
         shapes = {member.id: (member.id, bool(member.name), member.learner) for member in members}
         _keep_since(self._present_since, list(shapes.values()), now)
         cluster = self._cluster()
-        heard = self.keeper.calls.heard() if self.keeper is not None else {}
+        heard = {}
+        if self.keeper is not None:
+            own = self.keeper.roll()
+            heard = {**self.keeper.calls.heard(), own.node: (own, 0.0)}
         return VoteView(
             members=tuple(members),
             statuses=statuses,
