@@ -20,7 +20,7 @@ CHANGE = {
     *("vm protect", "vm unprotect", "vm start", "vm stop", "vm shutdown", "vm move"),
     *("group online", "group offline", "group move", "group set", "resource set"),
     "cluster force-quorum",
-    *("node pause", "node resume", "node confirm-down"),
+    *("node pause", "node resume", "node confirm-down", "cluster add-witness"),
 }
 
 

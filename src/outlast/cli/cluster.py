@@ -1,5 +1,6 @@
 """outlast cluster: how machines become a cluster, and what it is as a whole."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -12,7 +13,7 @@ from outlast.cli import options, output, times
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell
 from outlast.cli.quorum import force_quorum
-from outlast.client.control import ControlError
+from outlast.client.control import Client, ControlError
 from outlast.model.answers import ClusterRow, MachineRow
 
 app = typer.Typer(name="cluster", help="Machines become a cluster.", no_args_is_help=True)
@@ -33,7 +34,7 @@ More = Annotated[
 ]
 Lifetime = Annotated[float, typer.Option("--lifetime-s", help="For how long the token is good.")]
 T = TypeVar("T")
-SECURE = {"ca": "--etcd-ca", "certificate": "--etcd-cert", "key": "--etcd-key", "password_file": "--etcd-password-file"}
+LOOK_S = 0.5
 
 
 @app.command()
@@ -106,7 +107,10 @@ def create(
 @app.command()
 def join(
     context: typer.Context,
-    token: Annotated[str, typer.Option("--token", metavar="TOKEN", help="As `outlast cluster token` printed it.")],
+    token: Annotated[
+        str,
+        typer.Option("--token", metavar="TOKEN", help="As `outlast cluster token` printed it; -: from standard input."),
+    ],
     host: Annotated[
         str, typer.Argument(metavar="[HOST]", help="A node of the cluster; default: the one that gave the token out.")
     ] = "",
@@ -121,6 +125,8 @@ def join(
     from outlast.setup import join as joining
     from outlast.setup.machine import Machine
 
+    if token == "-":
+        token = sys.stdin.readline().strip()
     wanted = joining.Wanted(token, host, node, address, Part.WITNESS if witness else Part.NODE, settings)
     began = time.monotonic()
     joined = _carried_out(context, lambda tell: joining.join(wanted, Machine(), tell))
@@ -149,6 +155,65 @@ def token(
         output.json({"token": word})
     else:
         output.line(word)
+
+
+@app.command("add-witness")
+def add_witness(
+    context: typer.Context,
+    host: Annotated[str, typer.Argument(metavar="HOST", help="The machine that shall be the witness.")],
+    ssh: Annotated[bool, typer.Option("--ssh", help="Run the command there too, by ssh, as root.")] = False,
+    wait_s: options.Wait = None,
+    as_json: options.Json = False,
+) -> None:
+    """Give a cluster of few nodes one more vote, on a small machine that runs nothing else."""
+    contact, quiet = client(context), wants_json(context)
+    before = {row.name for row in contact.call("cluster.show", type=ClusterRow).machines}
+    word = contact.call("cluster.token", {"witness": True}, type=str)
+    command = "outlast cluster join --witness --token"
+    if ssh:
+        _run_there(host, f"{command} -", word)
+    elif not quiet:
+        output.line(f"Install Outlast and etcd-server on {host}, and say there, as root (it is good for an hour):")
+        output.line(Cell(f"  {command} {word}", "bold"))
+    if wait_s == 0:
+        if quiet:
+            output.json({"token": word, "witness": None})
+        return
+    row = _wait_for_witness(contact, before, wait_s, quiet=quiet)
+    if quiet:
+        output.json({"token": word, "witness": row})
+    else:
+        votes = (
+            "votes"
+            if row.vote == "votes"
+            else "will vote while the number of voting nodes is even, which it is not now"
+        )
+        output.line(Cell(f"{row.name} ({row.address}) is a witness of the cluster, and {votes}", "bold"))
+
+
+def _run_there(host: str, command: str, token: str) -> None:
+    """The token goes over standard input: on a command line, everybody on both machines could read it."""
+    import subprocess
+
+    done = subprocess.run(["ssh", host, command], input=token + "\n", text=True, check=False)
+    if done.returncode:
+        raise ControlError("failed", f"the command on {host} failed (exit code {done.returncode})")
+
+
+def _wait_for_witness(contact: Client, before: set[str], wait_s: float | None, *, quiet: bool) -> MachineRow:
+    deadline = time.monotonic() + (math.inf if wait_s is None else wait_s)
+    with output.progress("waiting for the witness", quiet=quiet) as tell:
+        while time.monotonic() < deadline:
+            machines = contact.call("cluster.show", type=ClusterRow).machines
+            nodes = sum(row.part == "node" and row.vote == "votes" for row in machines)
+            for row in machines:
+                if row.name not in before and row.part == "witness":
+                    # With an odd number of voting nodes it is there, and not needed.
+                    if row.vote == "votes" or nodes % 2:
+                        return row
+                    tell(f"the member of {row.name} {row.vote}")
+            time.sleep(LOOK_S)
+    raise ControlError("impossible", "there is no witness that votes yet; the token is good for an hour, all the same")
 
 
 @app.command()

@@ -142,6 +142,16 @@ def resume(context: typer.Context, name: Name, wait_s: options.Wait = None, as_j
     _simple(context, "node.resume", name, wait_s)
 
 
+@app.command()
+def evict(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
+    """Take a node out of the cluster for good: one that is dead, or that left. It must own nothing."""
+    words = client(context).call("node.evict", {"name": name}, type=str, timeout_s=CALL_S)
+    if wants_json(context):
+        output.json({"node": name, "words": words})
+    else:
+        output.line(words)
+
+
 def _simple(context: typer.Context, verb: str, name: str, wait_s: float | None) -> None:
     """Done when it is written: `--wait` only limits how long the answer may take."""
     words = client(context).call(verb, {"name": name}, type=str, timeout_s=wait_s or CALL_S)

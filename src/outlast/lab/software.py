@@ -79,7 +79,7 @@ def _install_services(node: NodePaths, state: LabState) -> None:
     programs = f"{sys.prefix}/bin"
     if node.name in state.nodes:
         _install(node, "libvirtd", RUN, "/usr/sbin/libvirtd")
-        if state.service:
+        if state.service or state.database == "etcd":  # there, only until somebody sets the node up
             _install(node, "outlastd", RUN_WHEN_SET_UP, f"{programs}/outlastd --config {layout.CONFIG}")
     else:
         _install(node, "outlast-witness", RUN_WHEN_SET_UP, f"{programs}/outlast-witness --config {layout.CONFIG}")
