@@ -19,7 +19,7 @@ OWN_DOCS = {"lab": "lab.md", "sim": "simulator.md"}
 CHANGE = {
     *("vm protect", "vm unprotect", "vm start", "vm stop", "vm shutdown", "vm move"),
     *("group online", "group offline", "group move", "group set", "resource set"),
-    "cluster force-quorum",
+    *("cluster set", "cluster force-quorum"),
     *("node pause", "node resume", "node confirm-down", "cluster add-witness"),
 }
 

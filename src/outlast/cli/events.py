@@ -22,6 +22,7 @@ KIND_STYLES = {
     "node-changed": "blue",
     "coordinator": "blue",
     "fence": "yellow",
+    "settings": "blue",
     "vote": "yellow",
     "failed": "bold red",
     "decided": "bold cyan",

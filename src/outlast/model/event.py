@@ -32,6 +32,7 @@ KINDS = {
     "joining": "a machine began to join the cluster, joined it, or gave up; or a token for one was given out",
     "coordinator": "another node coordinates",
     "fence": "a fence agent was tried",
+    "settings": "an administrator changed a setting of the whole cluster",
     "vote": "who votes in the database changed, and why",
     "failed": "a resource failed",
     "decided": "the coordinator gave a group an owner",

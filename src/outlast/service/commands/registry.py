@@ -7,7 +7,19 @@ import msgspec
 from outlast.core.timing import Impossible
 from outlast.model.health import Json
 from outlast.ports.database import Unavailable
-from outlast.service.commands import cluster, explain, fence, groups, nodes, queries, quorum, resources, validate, vms
+from outlast.service.commands import (
+    cluster,
+    explain,
+    fence,
+    groups,
+    nodes,
+    queries,
+    quorum,
+    resources,
+    settings,
+    validate,
+    vms,
+)
 from outlast.service.commands.context import Command, CommandError, Context, Stream
 
 COMMANDS: dict[str, Command] = {
@@ -21,6 +33,7 @@ COMMANDS: dict[str, Command] = {
     **fence.COMMANDS,
     **validate.COMMANDS,
     **quorum.COMMANDS,
+    **settings.COMMANDS,
 }
 STREAMS: dict[str, Stream] = {**queries.STREAMS, **groups.STREAMS}
 
