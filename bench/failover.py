@@ -4,7 +4,12 @@ Each figure counts from the kill or the power cut to the first output of the bea
 serial port: nobody's word but the guest's. Medians of RUNS runs, in a lab of three nodes of its own; nothing else
 should run meanwhile. The floor is measured in the same run: `virsh create` of the same beacon to its first output.
 
-`python bench/failover.py [FIGURE...]`, figures: floor kill power fast many. One JSON line per figure.
+`python bench/failover.py [FIGURE...]`. One JSON line per figure:
+  floor kill power fast many            on SQLite: what Outlast itself takes
+  etcd-kill etcd-power etcd-fast        on etcd on the same three nodes, with fence devices; fast: node_timeout 2 s
+  etcd-leader etcd-fast-leader          as before, and the node that dies leads etcd and coordinates
+  etcd-watchdog etcd-fast-watchdog      no fence device at all: by the watchdog's time alone
+Each etcd figure also says how many of the VMs that stood on the other nodes were restarted meanwhile: none may be.
 """
 
 import json
@@ -17,6 +22,7 @@ from collections.abc import Callable
 
 from outlast.lab.cluster import LabCluster
 from outlast.lab.lab import Lab
+from outlast.lab.layout import address_of
 
 RUNS = 10
 MANY = 20
@@ -46,8 +52,8 @@ def floor() -> None:
         _print("floor: virsh create of a beacon to its first output", seconds[1:])
 
 
-def kill() -> None:
-    with _lab() as cluster:
+def kill(database: str = "sqlite") -> None:
+    with _lab(database=database) as cluster:
         cluster.protect("beacon", "victim", failover_threshold=NEVER_TERMINAL)
         seconds = []
         for _ in range(RUNS + 1):
@@ -58,7 +64,8 @@ def kill() -> None:
             began = time.monotonic()
             os.kill(cluster.qemu_pid(owner, "victim"), signal.SIGKILL)
             seconds.append(cluster.wait_for_output(["victim"], others, before)["victim"] - began)
-        _print("QEMU killed to first output on another node", seconds[1:])
+        on = "" if database == "sqlite" else f", on {database}"
+        _print(f"QEMU killed to first output on another node{on}", seconds[1:])
         _must_be_clean(cluster)
 
 
@@ -95,6 +102,92 @@ def _power_cuts(name: str, count: int, node_timeout_s: float) -> None:
         _must_be_clean(cluster)
 
 
+def etcd_kill() -> None:
+    kill("etcd")
+
+
+def etcd_power() -> None:
+    _etcd_power_cuts("node power cut to first output elsewhere, etcd, node_timeout 5 s", 5.0)
+
+
+def etcd_fast() -> None:
+    _etcd_power_cuts("node power cut to first output elsewhere, etcd, node_timeout 2 s", 2.0)
+
+
+def etcd_leader() -> None:
+    about = "power cut of the node that leads etcd and coordinates to first output elsewhere"
+    _etcd_power_cuts(f"{about}, node_timeout 5 s", 5.0, leader=True)
+
+
+def etcd_fast_leader() -> None:
+    about = "power cut of the node that leads etcd and coordinates to first output elsewhere"
+    _etcd_power_cuts(f"{about}, node_timeout 2 s", 2.0, leader=True)
+
+
+def etcd_watchdog() -> None:
+    _etcd_power_cuts("power cut to first output elsewhere by watchdog alone, node_timeout 5 s", 5.0, fenced=False)
+
+
+def etcd_fast_watchdog() -> None:
+    _etcd_power_cuts("power cut to first output elsewhere by watchdog alone, node_timeout 2 s", 2.0, fenced=False)
+
+
+def _etcd_power_cuts(name: str, node_timeout_s: float, *, leader: bool = False, fenced: bool = True) -> None:
+    """`leader`: of the node that leads etcd and coordinates; else of one that does neither."""
+    with _lab(node_timeout_s, "etcd") as cluster:
+        nodes = cluster.lab.state().nodes
+        if not fenced:
+            for node in nodes:
+                for device in cluster.call("fence.list", node=node):
+                    cluster.call("fence.delete", node=node, device=device["device"])
+        cluster.protect("beacon", "victim", failover_threshold=NEVER_TERMINAL)
+        for node in nodes:
+            cluster.protect("beacon", f"stays-{node}", possible_owners=[node])
+        seconds: list[float] = []
+        disturbed = 0
+        for run in range(RUNS):
+            coordinator = cluster.wait_for_members().coordinator
+            victim = coordinator if leader else next(name for name in nodes if name != coordinator)
+            _lead(cluster, coordinator)
+            _bring(cluster, "victim", victim)
+            cluster.wait_online(*(f"stays-{node}" for node in nodes))
+            others = [node for node in nodes if node != victim]
+            running = {node: cluster.qemu_pid(node, f"stays-{node}") for node in others}
+            time.sleep(REST_S + run * 0.083)  # the cut falls on any phase of the session's renewals
+            before = cluster.outputs(["victim"], others)
+            began = time.monotonic()
+            cluster.lab.power_off(victim, "bench")
+            seconds.append(cluster.wait_for_output(["victim"], others, before)["victim"] - began)
+            disturbed += sum(cluster.qemu_pid(node, f"stays-{node}") != pid for node, pid in running.items())
+            cluster.lab.power_on(victim)
+        _print(name, seconds, disturbed=disturbed)
+        _must_be_clean(cluster)
+
+
+def _lead(cluster: LabCluster, node: str) -> None:
+    """From now on etcd is led there."""
+    leader = cluster.call("quorum.show", node)["leader"]
+    if leader != node:
+        (own,) = json.loads(_etcdctl(cluster, node, node, "endpoint", "status", "--write-out", "json"))
+        _etcdctl(cluster, node, leader, "move-leader", f"{own['Status']['header']['member_id']:x}")
+    cluster.wait(lambda _: cluster.call("quorum.show", node)["leader"] == node, f"etcd is led on {node}")
+
+
+def _etcdctl(cluster: LabCluster, on: str, member: str, *command: str) -> str:
+    pki = "/etc/outlast/pki"
+    access = ("--cacert", f"{pki}/authority.crt", "--cert", f"{pki}/node.crt", "--key", f"{pki}/node.key")
+    endpoint = f"https://{address_of(member)}:2379"
+    return cluster.lab.exec(on, "env", "ETCDCTL_API=3", "etcdctl", "--endpoints", endpoint, *access, *command)
+
+
+def _bring(cluster: LabCluster, guest: str, node: str) -> None:
+    cluster.wait_online(guest)
+    if cluster.owner(guest) != node:
+        cluster.call("group.move", name=guest, to=node, stop="turn_off")
+    cluster.wait(lambda s: any(r.name == guest and r.owner == node for r in s.groups), f"{guest} is on {node}")
+    cluster.wait_online(guest)
+
+
 def _gather(cluster: LabCluster, guests: list[str]) -> None:
     """All of them on n1, as in the beginning."""
     cluster.wait_online(*guests)
@@ -106,13 +199,14 @@ def _gather(cluster: LabCluster, guests: list[str]) -> None:
 
 
 class _lab:
-    def __init__(self, node_timeout_s: float = 5.0) -> None:
+    def __init__(self, node_timeout_s: float = 5.0, database: str = "sqlite") -> None:
         self._lab = Lab("bench")
         self._node_timeout_s = node_timeout_s
+        self._database = database
 
     def __enter__(self) -> LabCluster:
         self._lab.down()
-        self._lab.up(3, node_timeout_s=self._node_timeout_s)
+        self._lab.up(3, node_timeout_s=self._node_timeout_s, database=self._database)
         cluster = LabCluster(self._lab)
         cluster.wait_for_members()
         return cluster
@@ -140,7 +234,20 @@ def _print(name: str, seconds: list[float], **more: object) -> None:
     print(json.dumps(figure), flush=True)
 
 
-FIGURES: dict[str, Callable[[], None]] = {"floor": floor, "kill": kill, "power": power, "fast": fast, "many": many}
+FIGURES: dict[str, Callable[[], None]] = {
+    "floor": floor,
+    "kill": kill,
+    "power": power,
+    "fast": fast,
+    "many": many,
+    "etcd-kill": etcd_kill,
+    "etcd-power": etcd_power,
+    "etcd-fast": etcd_fast,
+    "etcd-leader": etcd_leader,
+    "etcd-fast-leader": etcd_fast_leader,
+    "etcd-watchdog": etcd_watchdog,
+    "etcd-fast-watchdog": etcd_fast_watchdog,
+}
 
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -1,11 +1,13 @@
 """What does an idle node cost, with 100 VMs on it that are asked every 5 s whether they are alive?
 
-All cluster processes of that node together (outlastd and its resource hosts): processor time over MEASURE_S, and memory
-as PSS. One JSON line per figure.
+All cluster processes of that node together (outlastd and its resource hosts, without etcd): processor time over
+MEASURE_S, and memory as PSS. On etcd on the same three nodes, and on SQLite; `python bench/idle.py [etcd|sqlite]`.
+One JSON line per figure.
 """
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -20,10 +22,15 @@ MEASURE_S = 60.0
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
-def main() -> None:
+def main(databases: list[str]) -> None:
+    for database in databases or ["etcd", "sqlite"]:
+        measure(database)
+
+
+def measure(database: str) -> None:
     lab = Lab("bench")
     lab.down()
-    lab.up(3)
+    lab.up(3, database=database)
     try:
         cluster = LabCluster(lab)
         cluster.wait_for_members()
@@ -44,10 +51,10 @@ def main() -> None:
         used_s = sum(_cpu_s(pid) - before[pid] for pid in pids)
         writes = cluster.status().revision - revision
         pss_mib = sum(_pss_kib(pid) for pid in pids) / 1024
-        about = f"idle node with {GUESTS} beacons, IsAlive every 5 s"
+        about = f"idle node with {GUESTS} beacons on {database}, IsAlive every 5 s"
         _print(f"{about}: processor time of its cluster processes", "% of one core", 100 * used_s / MEASURE_S)
         _print(f"{about}: memory of its cluster processes (PSS)", "MiB", pss_mib)
-        _print("the idle cluster of three nodes: database commits", "per second", writes / MEASURE_S)
+        _print(f"the idle cluster of three nodes on {database}: database commits", "per second", writes / MEASURE_S)
     finally:
         lab.down()
 
@@ -67,4 +74,4 @@ def _print(name: str, unit: str, value: float) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
