@@ -105,7 +105,10 @@ class Enrolment:
                 await self._end(key, f"{join.name} joined the cluster", about=join.name)
                 return Done()
             case Abandon():
-                await self._undo(key, join, keep_token=True)
+                try:
+                    await self._undo(key, join, keep_token=True)
+                except ValueError as error:
+                    return Wait(f"its member cannot be removed yet: {error}")
                 return Done(f"{self._config.node} has forgotten {join.name}")
             case _:
                 assert_never(asked)
@@ -173,7 +176,10 @@ class Enrolment:
         members = await self._list()
         mine = next((member for member in members if want.peer_url in member.peer_urls), None)
         if mine is not None and mine.name:
-            await self._members.remove(mine.id, timeout_s=ANSWER_S)
+            try:
+                await self._members.remove(mine.id, timeout_s=ANSWER_S)
+            except ValueError as error:
+                return Wait(f"an earlier member of {join.name} cannot be removed yet: {error}")
             return Wait(f"an earlier member of {join.name} was removed")
         if mine is None:
             other = next((member for member in members if member.learner), None)

@@ -43,6 +43,7 @@ AGAIN_S = 0.2
 CONTACT_PATIENCE_S = 20.0
 MEMBER_PATIENCE_S = 300.0
 """Members join one at a time, and each may have a large database to read."""
+ABANDON_PATIENCE_S = 30.0
 
 A = TypeVar("A")
 
@@ -138,7 +139,7 @@ async def join(wanted: Wanted, machine: Machine, tell: Tell) -> Joined:
                 await service.wait_until_up(machine, node, tell)
         except BaseException:
             tell("it failed; taking back what was done")
-            await _take_back(machine)
+            await _take_back(machine, tell)
             raise
         # From here on it is a node. What fails now is mended by the cluster itself.
         machine.clear_mark()
@@ -154,7 +155,7 @@ async def clear_earlier_try(machine: Machine, tell: Tell) -> None:
     """What a killed `create` or `join` has left."""
     if machine.mark() is not None:
         tell("clearing away what an earlier try has left")
-        await _take_back(machine)
+        await _take_back(machine, tell)
 
 
 async def _check(wanted: Wanted, machine: Machine, gate: Gate, tell: Tell) -> tuple[str, str, Mapping[str, object]]:
@@ -213,7 +214,7 @@ async def _vote(gate: Gate, tell: Tell) -> tuple[bool, str]:
     return True, done.words
 
 
-async def _take_back(machine: Machine) -> None:
+async def _take_back(machine: Machine, tell: Tell) -> None:
     """First the session, then what the cluster knows of this machine, last what is here: while the cluster may count on
     a member here, its data must not go."""
     mark = machine.mark()
@@ -221,7 +222,7 @@ async def _take_back(machine: Machine) -> None:
     if mark is not None and mark.what == "join":
         gate = Gate(mark.host, mark.token)
         try:
-            await gate.ask(Abandon(gate.secret), Done)
+            await gate.until(Abandon(gate.secret), Done, tell, ABANDON_PATIENCE_S)
         except SetupError as error:
             if mark.asked_member:
                 raise SetupError(

@@ -13,11 +13,12 @@ from outlast.setup.programs import log_hint
 
 POLL_S = 0.1
 PATIENCE_S = 60.0
+CALL_S = 60.0
 
 
 def call(machine: Machine, verb: str, **arguments: object) -> object:
     """One question to this node's service. Raises `ControlError`."""
-    return Client(str(machine.run / "control.sock")).call(verb, arguments, type=object)
+    return Client(str(machine.run / "control.sock")).call(verb, arguments, type=object, timeout_s=CALL_S)
 
 
 def status(machine: Machine) -> ClusterStatus:

@@ -1,5 +1,7 @@
 """The cluster as a whole: what it is, tokens for machines that shall join, and nodes that shall go."""
 
+import asyncio
+
 import msgspec
 
 from outlast.core.protection import provable
@@ -7,11 +9,12 @@ from outlast.model import keys
 from outlast.model.answers import ClusterRow, MachineRow, TokenRow
 from outlast.model.member import Part
 from outlast.ports.database import Compare, Delete, Write
-from outlast.ports.members import Members
 from outlast.service.commands.context import Command, CommandError, Context, Named, Nothing, similar
 from outlast.service.enrolment import LONGEST_LIFETIME_S, TOKEN_LIFETIME_S
 
 MEMBERS_S = 5.0
+REMOVE_S = 15.0
+AGAIN_S = 0.5
 
 
 class WantedToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,7 +65,7 @@ async def evict(context: Context, want: Named) -> str:
     _refuse_to_evict(context, name)
     record = store.members.get(name)
     if record is not None and context.members is not None:
-        await _remove_member(context.members, record.peer_url, name)
+        await _remove_member(context, record.peer_url, name)
 
     def make() -> tuple[list[Compare], list[Write]]:
         _refuse_to_evict(context, name)
@@ -86,7 +89,7 @@ async def leave(context: Context, _: Nothing) -> str:
         )
     record = store.members.get(me)
     if record is not None and context.members is not None:
-        await _remove_member(context.members, record.peer_url, me)
+        await _remove_member(context, record.peer_url, me)
 
     def make() -> tuple[list[Compare], list[Write]]:
         _refuse_owner(context, me, "leave")
@@ -123,15 +126,22 @@ def _refuse_to_evict(context: Context, name: str) -> None:
         )
 
 
-async def _remove_member(members: Members, peer_url: str, name: str) -> None:
-    for member in await members.list(timeout_s=MEMBERS_S):
-        if peer_url in member.peer_urls:
-            try:
-                await members.remove(member.id, timeout_s=MEMBERS_S)
-            except ValueError as error:
-                raise CommandError(
-                    "impossible", f"cannot take {name} out of the database's members: {error}"
-                ) from error
+async def _remove_member(context: Context, peer_url: str, name: str) -> None:
+    """etcd waits until its other members have been in contact for five seconds: soon after a change, so do we."""
+    assert context.members is not None
+    deadline = context.clock.now() + REMOVE_S
+    while True:
+        listed = await context.members.list(timeout_s=MEMBERS_S)
+        member = next((member for member in listed if peer_url in member.peer_urls), None)
+        if member is None:
+            return
+        try:
+            await context.members.remove(member.id, timeout_s=MEMBERS_S)
+        except ValueError as error:
+            if context.clock.now() > deadline:
+                words = f"cannot take {name} out of the database's members: {error}"
+                raise CommandError("impossible", words) from error
+            await asyncio.sleep(AGAIN_S)
 
 
 COMMANDS: dict[str, Command] = {
