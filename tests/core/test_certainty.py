@@ -133,7 +133,6 @@ def test_an_observer_that_promised_starts_its_timers_again_when_it_has_the_datab
 def standing(**changes: Any) -> Standing:
     """n2 may promise n1."""
     well = Standing(
-        me="n2",
         asker="n1",
         has_picture=True,
         age_s=3600.0,
@@ -155,13 +154,13 @@ def test_who_cannot_decide_and_has_decided_nothing_promises() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"has_picture": False}, "n2 has no picture of the cluster yet"),
+        ({"has_picture": False}, "it has no picture of the cluster yet"),
         ({"age_s": YOUNG_S - 0.1}, "cannot know what its last life had begun"),
-        ({"reaches_database": True}, "n2 reaches the database, and may decide"),
+        ({"reaches_database": True}, "it reaches the database, and may decide"),
         ({"undecided": True}, "does not know what became of it"),
         ({"asker_silent": True}, "n1 is declared silent"),
-        ({"known_incarnation": "n1-life-2"}, "n2 knows another life of n1"),
-        ({"known_incarnation": ""}, "n2 knows another life of n1"),
+        ({"known_incarnation": "n1-life-2"}, "it knows another life of n1"),
+        ({"known_incarnation": ""}, "it knows another life of n1"),
     ],
 )
 def test_who_could_decide_or_may_have_decided_refuses_and_says_why(changes: dict[str, Any], words: str) -> None:

@@ -92,7 +92,6 @@ def _by_promises(
 class Standing(msgspec.Struct, frozen=True):
     """How a node stands towards the one that asks it to wait."""
 
-    me: str
     asker: str
     has_picture: bool
     age_s: float
@@ -109,22 +108,22 @@ class Standing(msgspec.Struct, frozen=True):
 
 def why_not(asked: Wait, standing: Standing, timing: Timing) -> str:
     """Why this node cannot promise to wait; "" when it can."""
-    me, asker = standing.me, standing.asker
+    asker = standing.asker
     young_s = max(YOUNG_S, 2 * timing.node_timeout_s)
     if not standing.has_picture:
-        return f"{me} has no picture of the cluster yet"
+        return "it has no picture of the cluster yet"
     if standing.age_s < young_s:
-        return f"the service of {me} started {standing.age_s:.0f} s ago, and cannot know what its last life had begun"
+        return "its service has just started, and cannot know what its last life had begun"
     if standing.reaches_database:
-        return f"{me} reaches the database, and may decide"
+        return "it reaches the database, and may decide"
     if standing.undecided:
-        return f"{me} has written about {asker}, and does not know what became of it"
+        return f"it has written about {asker}, and does not know what became of it"
     if standing.asker_silent:
         return f"{asker} is declared silent"
     if standing.known_incarnation != asked.incarnation:
-        return f"{me} knows another life of {asker}"
+        return f"it knows another life of {asker}"
     if not 0 < asked.for_s <= LONGEST_NODE_TIMEOUT_S:
-        return f"{me} waits for nobody for {asked.for_s:g} s"
+        return f"it waits for nobody for {asked.for_s:g} s"
     return ""
 
 

@@ -54,7 +54,6 @@ class Answering:
         store = self._store
         session = store.sessions.get(asker)
         return Standing(
-            me=store.me,
             asker=asker,
             has_picture=store.ready.is_set(),
             age_s=now - self._started_at,
@@ -156,8 +155,12 @@ class Vouching:
 
     def _doubt(self) -> str:
         """Whose promise is missing, and why."""
-        names = missing(self._membership.listed, self._promised_s, self._off_s())
-        return "; ".join(f"no promise of {name}: {self._refused.get(name, 'no answer yet')}" for name in names)
+        off_s = self._off_s()
+        names = {*missing(self._membership.listed, self._promised_s, off_s), *(self._refused.keys() - off_s.keys())}
+        by_reason: dict[str, list[str]] = {}
+        for name in sorted(names):
+            by_reason.setdefault(self._refused.get(name, "no answer yet"), []).append(name)
+        return "; ".join(f"no promise of {', '.join(names)}: {why}" for why, names in by_reason.items())
 
     def _outage_over(self) -> None:
         if self._away_since_s is None:

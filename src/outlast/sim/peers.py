@@ -59,7 +59,7 @@ class SimPeers:
             async with asyncio.timeout(timeout_s):
                 return await answer
         except TimeoutError:
-            raise PeerUnreachable(f"{node} did not answer within {timeout_s:g} s") from None
+            raise PeerUnreachable(f"{node} did not answer within {timeout_s:.1f} s") from None
 
     def answer(self, topic: str, handler: Handler, *, strangers: bool = False) -> None:
         self._handlers[topic] = (handler, strangers)

@@ -50,7 +50,7 @@ class Calls:
                     connection.drop()
                     raise
         except TimeoutError:
-            raise PeerUnreachable(f"{node} ({address}) did not answer within {timeout_s:g} s") from None
+            raise PeerUnreachable(f"{node} ({address}) did not answer within {timeout_s:.1f} s") from None
         except (OSError, EOFError, BadMessage) as error:
             raise PeerUnreachable(f"no contact with {node} ({address}): {_words(error)}") from error
         self._keep(node, address, connection)
