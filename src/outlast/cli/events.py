@@ -35,6 +35,7 @@ KIND_STYLES = {
     "host-died": "yellow",
     "type": "yellow",
     "stopped": "bold red",
+    "outage": "yellow",
     "permit": "bold red",
 }
 KIND_WIDTH = max(map(len, KIND_STYLES))

@@ -147,10 +147,10 @@ class Vouching:
         away = f"the cluster database has not answered for {now - self._away_since_s:.0f} s"
         doubt = self._doubt()
         if found is not None and found.since_s + timing.permit_s > now:
-            self._observation.runs_on = f"{away}; it runs on: {found.words}"
+            self._observation.runs_on = f"{away}; {self._store.me} runs on: {found.words}"
         else:
             left_s = max(0.0, (self._session.permit_until_s or now) - now)
-            self._observation.runs_on = f"{away}; in {left_s:.1f} s it stops what runs here: {doubt}"
+            self._observation.runs_on = f"{away}; in {left_s:.1f} s {self._store.me} stops what it runs: {doubt}"
         self._membership.doubt = doubt
 
     def _doubt(self) -> str:

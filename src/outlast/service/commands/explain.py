@@ -10,6 +10,7 @@ from outlast.model.event import Event, Inputs
 from outlast.model.group import Group
 from outlast.model.health import Json
 from outlast.model.node import Node
+from outlast.ports.database import Unavailable
 from outlast.service.commands import vms
 from outlast.service.commands.context import Command, CommandError, Context, Named
 from outlast.service.commands.queries import read_events
@@ -27,12 +28,16 @@ class WantReplay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def explain_group(context: Context, want: Named) -> Explanation:
     group = context.group(want.name)
     now = _sentences(context, group)
-    story = await read_events(context, group=group.name)
+    everything, problem = await _events(context)
+    now += problem
     # What happened to the nodes it was on is part of its story.
-    nodes = {event.about for event in story if event.about} | {group.owner}
-    others = [event for event in await read_events(context) if not event.group and event.about in nodes]
-    merged = sorted([*story, *(event for event in others if _tells(event))], key=lambda event: event.id)
-    return Explanation(group.name, tuple(now), tuple(merged[-STORY_LENGTH:]))
+    nodes = {event.about for event in everything if event.group == group.name and event.about} | {group.owner}
+    story = [
+        event
+        for event in everything
+        if event.group == group.name or (not event.group and event.about in nodes and _tells(event))
+    ]
+    return Explanation(group.name, tuple(now), tuple(sorted(story, key=lambda event: event.id)[-STORY_LENGTH:]))
 
 
 async def explain_vm(context: Context, want: Named) -> Explanation:
@@ -52,8 +57,9 @@ async def explain_node(context: Context, want: Named) -> Explanation:
     if row.watchdog_problem:
         now.append(f"its watchdog does not count: {row.watchdog_problem}")
     now.append(_proof_of_death(view.nodes[want.name], row))
-    story = await read_events(context, node=want.name)
-    return Explanation(want.name, tuple(now), tuple(story[-STORY_LENGTH:]))
+    everything, problem = await _events(context)
+    story = [event for event in everything if want.name in (event.about, event.node)]
+    return Explanation(want.name, (*now, *problem), tuple(story[-STORY_LENGTH:]))
 
 
 async def explain_replay(context: Context, want: WantReplay) -> Json:
@@ -73,6 +79,15 @@ async def explain_replay(context: Context, want: WantReplay) -> Json:
     }
 
 
+async def _events(context: Context) -> tuple[list[Event], list[str]]:
+    """Without the database there is no story to tell; what is so now is known all the same."""
+    try:
+        return await read_events(context), []
+    except Unavailable as error:
+        outage = context.observation.runs_on
+        return [], [*([outage] if outage else []), f"its story cannot be read: {error}"]
+
+
 def _proof_of_death(node: Node, row: NodeRow) -> str:
     ways = [" and ".join(called(device) for device in level) for level in in_levels(node.fence)]
     if row.watchdog_proves:
@@ -86,7 +101,7 @@ def _proof_of_death(node: Node, row: NodeRow) -> str:
 
 
 def _tells(event: Event) -> bool:
-    return event.kind in ("node-silent", "node-dead", "node-joined", "node-left", "type")
+    return event.kind in ("node-silent", "node-dead", "node-joined", "node-left", "outage", "type")
 
 
 def _sentences(context: Context, group: Group) -> list[str]:

@@ -41,7 +41,7 @@ class Rows:
 
     def alarms(self) -> tuple[str, ...]:
         """What is down and stays down until somebody does something, first of all."""
-        found = []
+        found = [self.view.observed.runs_on] if self.view.observed.runs_on else []
         for node, silence in sorted(self.view.silences.items()):
             wanted = (group for group in self.view.groups.values() if group.wanted is Wanted.ONLINE)
             waiting = sorted(group.name for group in wanted if group.owner == node)
