@@ -17,11 +17,14 @@ class Answers:
     """A wire on which nobody listens; it remembers what was sent."""
 
     def __init__(self) -> None:
+        self.told: list[frames.HealthSeen] = []
         self._found: dict[int, Any] = {}
         self._new = threading.Condition()
 
     def send(self, message: Any) -> None:
         with self._new:
+            if isinstance(message, frames.HealthSeen):
+                self.told.append(message)
             if isinstance(message, frames.Done | frames.Failed):
                 self._found[message.id] = message
             self._new.notify_all()
@@ -38,7 +41,7 @@ class Answers:
 def test_a_start_that_waited_while_its_resource_was_told_to_stop_does_not_begin_any_more(tmp_path: Path) -> None:
     answers, may_go_on = Answers(), threading.Event()
     wire: Any = answers
-    host = ResourceHost(wire, may_start=lambda: may_go_on.wait(SOON_S))
+    host = ResourceHost(wire, may_start=lambda: may_go_on.wait(SOON_S), must_stop=lambda: True)
     host.load(["dummy"])
     host.handle(frames.Open(1, Spec("thing", "dummy", properties={"directory": str(tmp_path)})))
     assert isinstance(answers.to(1), frames.Done)
@@ -63,7 +66,7 @@ def test_a_stop_is_not_done_while_a_start_of_the_same_resource_hangs(
     monkeypatch.setattr("outlast.rhs.host._START_ENDS_WITHIN_S", 0.1)
     answers, may_go_on = Answers(), threading.Event()
     wire: Any = answers
-    host = ResourceHost(wire, may_start=lambda: may_go_on.wait(SOON_S))
+    host = ResourceHost(wire, may_start=lambda: may_go_on.wait(SOON_S), must_stop=lambda: True)
     host.load(["dummy"])
     host.handle(frames.Open(1, Spec("thing", "dummy", properties={"directory": str(tmp_path)})))
     assert isinstance(answers.to(1), frames.Done)
@@ -76,3 +79,18 @@ def test_a_stop_is_not_done_while_a_start_of_the_same_resource_hangs(
     answers.to(2)
     host.handle(frames.Terminate(4, "thing"))
     assert isinstance(answers.to(4), frames.Done)
+
+
+def test_a_permit_that_was_extended_before_a_stop_for_its_end_has_begun_stops_nothing(tmp_path: Path) -> None:
+    for passed in (False, True):
+        answers = Answers()
+        wire: Any = answers
+        host = ResourceHost(wire, may_start=lambda: True, must_stop=lambda passed=passed: passed)  # type: ignore[misc]
+        host.load(["dummy"])
+        host.handle(frames.Open(1, Spec("thing", "dummy", properties={"directory": str(tmp_path)})))
+        host.handle(frames.Online(2, "thing"))
+        assert isinstance(answers.to(2), frames.Done)
+        host.stop_everything()
+        host.handle(frames.Terminate(3, "thing"))  # behind it in the same lane
+        assert isinstance(answers.to(3), frames.Done)
+        assert bool(answers.told) is passed

@@ -65,11 +65,12 @@ class Lanes:
 
 
 class ResourceHost:
-    """`may_start` reads the run permit, afresh each time."""
+    """`may_start` and `must_stop` read the run permit, afresh each time."""
 
-    def __init__(self, wire: Wire, may_start: Callable[[], bool]) -> None:
+    def __init__(self, wire: Wire, may_start: Callable[[], bool], must_stop: Callable[[], bool]) -> None:
         self._wire = wire
         self._may_start = may_start
+        self._must_stop = must_stop
         self._types: dict[str, catalog.LoadedType] = {}
         self._opened: dict[ResourceName, Opened] = {}
         self._lanes: dict[ResourceName, Lanes] = {}
@@ -240,6 +241,9 @@ class ResourceHost:
                 lanes.terminate.submit(lambda name=name, stopping=stopping: self._stop_for_permit(name, stopping))  # type: ignore[misc]
 
     def _stop_for_permit(self, name: ResourceName, stopping: Stopping) -> None:
+        if not self._must_stop():  # extended at the last moment, before this began
+            stopping.under_way = False
+            return
         try:
             self._stop(name, _terminate)
         except BaseException as error:  # noqa: BLE001  # a plugin call: there is nobody to answer, and it is tried again

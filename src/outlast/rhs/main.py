@@ -42,7 +42,7 @@ def run(sock: socket.socket, arguments: argparse.Namespace) -> None:
     types = [name for name in arguments.types.split(",") if name]
     wire.greet(types)
     watch = PermitWatch(arguments.permit, arguments.service)
-    host = ResourceHost(wire, watch.may_start)
+    host = ResourceHost(wire, watch.may_start, lambda: watch.judge(service_gone=wire.gone).order is Order.STOP)
     host.load(types)
     _serve(wire, host, watch)
     # Not sys.exit: a plugin's thread that hangs, or its atexit work, must not hold up the end.

@@ -378,6 +378,10 @@ class SimHost:
         async def stop() -> None:
             await self._plugin.terminate(resource, Ended.PERMIT, self._heard)
 
+        judgement = self._guard.judge(self._machine.permit, self._machine.clock.now(), service_gone=self._orphan)
+        if judgement.order is not Order.STOP:  # extended at the last moment, before this began
+            self._stopping.discard(resource)
+            return
         try:
             await self._stop(resource, stop)
         except CallFailed as error:
