@@ -18,7 +18,7 @@ from database_steps import SOON_S, after, contents, put
 from etcd_members import EtcdCluster, etcd_cluster
 from outlast.adapters import pki
 from outlast.adapters.etcd import Client, EtcdDatabase, EtcdMembers
-from outlast.ports.database import Unavailable
+from outlast.ports.database import Put, Unavailable
 
 HANG_S = 90.0
 TOKEN_S = 2
@@ -111,7 +111,7 @@ async def refused(database: EtcdDatabase) -> str:
     with pytest.raises(Unavailable) as why:
         await database.read("", timeout_s=1.0)
     with pytest.raises(Unavailable):
-        await database.transact([], [], timeout_s=1.0)
+        await database.transact([], [Put("k", b"")], timeout_s=1.0)
     return str(why.value)
 
 

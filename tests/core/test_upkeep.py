@@ -36,12 +36,12 @@ def test_nothing_is_given_back_while_a_member_is_away_for_then_each_other_one_is
 
 
 def test_of_a_full_database_history_is_forgotten_first_then_space_given_back_then_the_alarm_called_off() -> None:
-    full = [size("n1", 100, 85, full=True, leads=True), size("n2", 100, 85), size("n3", reachable=False)]
+    full = [size("n1", 100, 99, full=True, leads=True), size("n2", 100, 99), size("n3", reachable=False)]
     assert played(*full) == ["Forget", "n2", "n1", "CallOff"]
 
 
 def test_a_database_that_is_full_of_what_is_needed_is_tried_once_a_round() -> None:
-    assert played(size("n1", 100, 99, full=True)) == ["Forget", "CallOff"]
+    assert played(size("n1", 100, 99, full=True)) == ["Forget", "n1", "CallOff"]
 
 
 def test_each_step_says_what_it_does_and_why() -> None:

@@ -29,13 +29,14 @@ from outlast.ports.database import Unavailable, Uncertain
 HEDGE_S = 0.5
 CONNECT_WITHIN_S = 0.5
 LOGIN_WITHIN_S = 2.0  # etcd takes its time for passwords, on purpose
+STREAM_WITHIN_S = 5.0
 PROBE_WITHIN_S = 1.0
 PROBE_FIRST_S = 0.25
 PROBE_LAST_S = 4.0
 LEARN_EVERY_S = 30.0
 LEARN_WITHIN_S = 5.0
 ROUND_S = 0.1
-"""Between two rounds of a read through all members."""
+"""Between two rounds through all members."""
 
 log = structlog.get_logger()
 
@@ -100,7 +101,7 @@ class Client:
                     attempt = self.carry(endpoint, path, body, kind, deadline_s - loop.time())
                     running[asyncio.create_task(attempt, name=f"etcd {endpoint.name}")] = endpoint
                 elif not running:
-                    await asyncio.sleep(min(ROUND_S, deadline_s - loop.time()))
+                    await asyncio.sleep(max(0.0, min(ROUND_S, deadline_s - loop.time())))
                     untried = self.order()
                     continue
                 patience_s = min(HEDGE_S if untried else timeout_s, deadline_s - loop.time())
@@ -119,21 +120,20 @@ class Client:
         raise Unavailable(self._unreachable(f"no answer within {timeout_s:g} s"))
 
     async def write(self, path: str, body: bytes, kind: type[AnswerKind], *, timeout_s: float) -> AnswerKind:
-        """Once. Raises `Unavailable` (certainly not done), `Uncertain`, or `Fault` for a certain "no"."""
+        """Sent once. Raises `Unavailable` (certainly not done), `Uncertain`, or `Fault` for a certain "no"."""
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + timeout_s
-        for endpoint in self.order():
-            if self.closed or loop.time() >= deadline_s:
-                break
-            try:
-                return await self.carry(endpoint, path, body, kind, deadline_s - loop.time())
-            except NotDone:
-                continue
-            except MaybeDone as lost:
-                raise Uncertain(
-                    f"the cluster database may or may not have written it: {endpoint.name}: {lost}"
-                ) from lost
-        raise Unavailable(self._unreachable("nothing was written"))
+        while not self.closed and loop.time() < deadline_s:
+            for endpoint in self.order():
+                try:
+                    return await self.carry(endpoint, path, body, kind, deadline_s - loop.time())
+                except NotDone:
+                    continue
+                except MaybeDone as lost:
+                    words = f"the cluster database may or may not have written it: {endpoint.name}: {lost}"
+                    raise Uncertain(words) from lost
+            await asyncio.sleep(max(0.0, min(ROUND_S, deadline_s - loop.time())))
+        raise Unavailable(self._unreachable(f"nothing was written within {timeout_s:g} s"))
 
     async def carry(
         self, endpoint: Endpoint, path: str, body: bytes, kind: type[AnswerKind], timeout_s: float
@@ -165,7 +165,7 @@ class Client:
 
     async def stream(self, endpoint: Endpoint, path: str, body: bytes) -> Connection:
         """A connection that has begun to stream. Raises `NotDone`, `Fault`. Give it back to the endpoint."""
-        deadline_s = asyncio.get_running_loop().time() + CONNECT_WITHIN_S + LOGIN_WITHIN_S
+        deadline_s = asyncio.get_running_loop().time() + STREAM_WITHIN_S
         connection = await self._ready(endpoint, deadline_s, fresh=True)
         try:
             async with asyncio.timeout_at(deadline_s):
@@ -223,9 +223,10 @@ class Client:
 
         `fresh`: a new one, so that the token has just been looked at."""
         loop = asyncio.get_running_loop()
-        patience_s = min(CONNECT_WITHIN_S, (deadline_s - loop.time()) / 2)  # the next one must have a chance
+        # The next one must have a chance; and one with a slow disk needs longer for its first answer.
+        patience_s = min(CONNECT_WITHIN_S * 2 ** min(endpoint.failures, 3), (deadline_s - loop.time()) / 2)
         try:
-            async with asyncio.timeout(patience_s) as patience:
+            async with asyncio.timeout(max(0.0, patience_s)) as patience:
                 connection = await endpoint.connection(fresh=fresh)
                 try:
                     if self._user and not (self._token and connection.cluster_id):
@@ -266,10 +267,13 @@ class Client:
             )
 
     async def _ask_cluster(self, connection: Connection) -> int:
-        """Any member answers this by itself, and everybody who may read at all may ask."""
-        body = wire.encode(**wire.span(self.prefix), serializable=True, count_only=True, limit=1)
-        answer = _parsed(*await connection.exchange(wire.RANGE, body, self._token), wire.RangeAnswer)
-        return answer.header.cluster_id
+        """Each member answers this by itself."""
+        if self._user:  # shows also whether the token is still good
+            body = wire.encode(**wire.span(self.prefix), serializable=True, count_only=True, limit=1)
+            found = _parsed(*await connection.exchange(wire.RANGE, body, self._token), wire.RangeAnswer)
+            return found.header.cluster_id
+        # From memory: also while its disk hangs, so that a write can be on its way.
+        return _parsed(*await connection.exchange(wire.MEMBERS, b"{}", ""), wire.MembersAnswer).header.cluster_id
 
     async def _login(self, connection: Connection) -> str:
         try:

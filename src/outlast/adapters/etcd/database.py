@@ -48,7 +48,7 @@ class EtcdDatabase:
 
     async def compact(self, revision: int, *, timeout_s: float) -> None:
         try:
-            body = wire.encode(revision=revision)
+            body = wire.encode(revision=revision, physical=True)  # the space is free when this returns
             await self._client.write(wire.COMPACT, body, wire.Answer, timeout_s=timeout_s)
         except Fault as fault:
             if "has been compacted" in fault.message:
