@@ -26,6 +26,9 @@ log = structlog.get_logger()
 
 LOOK_S = 0.5
 """How often the own member is looked at while all is well."""
+QUICK = 0.4
+"""Part of an election's time-out between two looks while it sees no leader, and always with two voters: then it must be
+noticed quickly that nothing can be decided any more, while this node's permit still lasts."""
 LIST_S = 2.0
 """How often it is asked who votes, then."""
 NOTE_S = 30.0
@@ -200,19 +203,19 @@ class MemberKeeper:
         except Unavailable as error:
             self._leaderless.missed()
             self.why = f"its member of the database does not answer: {error}"
-            return self._election_s * 0.4
+            return self._election_s * QUICK
         look = self._leaderless.saw(status, self.known, asked_at, self._clock.now())
         if self.noted.alone_from:
             self._settle(look)
         if not look.leader:
             self.why = "a majority of those that vote"
-            return self._election_s * 0.4
+            return self._election_s * QUICK
         self.why = ""
         self._failed_starts = 0
         self.confirmed_off.clear()
         self.proven_off.clear()
         self._note_progress(look)
-        return LOOK_S
+        return self._election_s * QUICK if look.pair else LOOK_S
 
     def _note_progress(self, look: Look) -> None:
         now = self._clock.now()

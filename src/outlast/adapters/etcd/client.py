@@ -77,6 +77,7 @@ class Client:
         self._learnt: list[Endpoint] = []
         self._cluster_id = 0
         self._versions: set[str] = set()
+        self._kept: dict[str, Endpoint] = {}
         self._trouble = asyncio.Event()
         self._care = asyncio.get_running_loop().create_task(self._take_care(), name="etcd endpoints")
 
@@ -87,6 +88,10 @@ class Client:
     def endpoint(self, url: str) -> Endpoint:
         """At this very address; to be closed by the caller."""
         return Endpoint(url, self._tls.context)
+
+    def kept(self, url: str) -> Endpoint:
+        """At this very address; kept for the next time, and closed with this client."""
+        return self._kept.setdefault(url, self.endpoint(url))
 
     async def read(self, path: str, body: bytes, kind: type[AnswerKind], *, timeout_s: float) -> AnswerKind:
         """Of whichever member answers first. Raises `Unavailable`, or `Fault` for a certain "no"."""
@@ -186,7 +191,7 @@ class Client:
             return
         self.closed = True
         self._care.cancel()
-        for endpoint in self.order():
+        for endpoint in (*self.order(), *self._kept.values()):
             endpoint.close()
         await asyncio.wait([self._care])
 

@@ -80,13 +80,12 @@ class EtcdMembers:
 
     async def _ask(self, client_url: str, path: str, kind: type[AnswerKind], timeout_s: float) -> AnswerKind:
         """What this very member knows by itself."""
-        endpoint = self._client.endpoint(client_url)
+        endpoint = self._client.kept(client_url)  # its keeper asks several times a second
         try:
             return await self._client.ask(endpoint, path, b"{}", kind, timeout_s=timeout_s)
         except (NotDone, MaybeDone, Fault) as error:
-            raise Unavailable(f"cannot ask the member at {client_url}: {error}") from error
-        finally:
             endpoint.close()
+            raise Unavailable(f"cannot ask the member at {client_url}: {error}") from error
 
     async def _change(self, path: str, id: str, timeout_s: float) -> None:
         await self._client.write(path, wire.encode(ID=int(id, 16)), wire.Answer, timeout_s=timeout_s)
