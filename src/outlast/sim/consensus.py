@@ -263,8 +263,13 @@ class Consensus:
         return member is not None and fork.leader is not None and self._in_touch(fork.leader, member)
 
     def _reseat(self, fork: Fork, seats: tuple[Seat, ...]) -> None:
+        leader = fork.leader
+        before = [self._with_id(fork, seat.id) for seat in fork.seats_at(fork.index)]
         fork.seats.append((fork.index + 1, seats))
         self._committed(fork)
+        for member in before:  # those who belonged to it until now agree on it, who goes with it among them
+            if member is not None and leader is not None and self._in_touch(leader, member):
+                member.disk.index = fork.index
         self.changed()
 
     # --- inside ---------------------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from outlast.service.member_keeper import NOTE_S
+
 LONGEST_FAULT_S = 60.0
 
 
@@ -153,8 +155,9 @@ def _leads_and_dies(lot: Lot) -> Lines:
 
 
 def _back_from_the_past(lot: Lot) -> Lines:
-    """The disk of a machine is set back while it has no power."""
-    saved_s, off_s = lot.some_s(), lot.some_s()
+    """The disk of a machine is set back while it has no power; by more than what is ever noted of it at a time. A disk
+    that forgets its last seconds when others die too is beyond what any number of members can bear."""
+    saved_s, off_s = 2 * NOTE_S + lot.some_s(), lot.some_s()
     host = lot.host
     return [
         (0.0, f"disk save {host}"),
