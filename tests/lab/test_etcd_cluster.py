@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from outlast.lab.cluster import LabCluster
 from outlast.lab.forming import SETTINGS
 from outlast.lab.lab import Lab

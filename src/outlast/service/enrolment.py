@@ -31,6 +31,7 @@ from outlast.model.enrolment import (
     Wait,
 )
 from outlast.model.member import Join, MemberRecord, Part
+from outlast.model.node import Node
 from outlast.ports.database import Compare, Delete, Refused, Unavailable, Write
 from outlast.ports.environment import Environment
 from outlast.ports.members import Member, Members, NotReady
@@ -134,7 +135,11 @@ class Enrolment:
         certificate = self._trust.sign(want.request, _names(want.name, want.address))
         words = f"{want.name} ({want.address}) began to join the cluster"
         event = self._journal.event("joining", words, about=want.name)
-        if isinstance(await store.transact(store.unchanged(key), [put(key, join), event]), Refused):
+        compares, writes = store.unchanged(key), [put(key, join), event]
+        if want.part is Part.NODE and want.name not in store.nodes:
+            compares += store.unchanged(keys.NODES + want.name)
+            writes.append(put(keys.NODES + want.name, Node(want.name, want.address)))
+        if isinstance(await store.transact(compares, writes), Refused):
             raise NotAnswered("its token was used at the same moment by somebody else; try again")
         member, why = await self._wants_member(want.part)
         etcd, settings = self._config.etcd, store.settings

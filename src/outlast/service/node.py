@@ -9,7 +9,6 @@ Coordinating ── Fencing, Observation               decides for the cluster, 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 
-import msgspec
 import structlog
 
 from outlast.core.certainty import Pledges
@@ -18,16 +17,11 @@ from outlast.core.membership import Observer
 from outlast.core.membership import Session as OwnSession
 from outlast.core.resource import runs_nothing
 from outlast.core.timing import timing
-from outlast.model import keys
 from outlast.model.enrolment import TOPIC
 from outlast.model.health import Json
-from outlast.model.member import MemberRecord, Part
-from outlast.model.node import Node as NodeRecord
 from outlast.model.node import Offer
-from outlast.model.settings import Settings
-from outlast.ports.database import Compare, Unavailable, Write
+from outlast.ports.database import Unavailable
 from outlast.ports.environment import Environment
-from outlast.ports.secrets import NoSecret
 from outlast.service.certificates import keep_certificate
 from outlast.service.cleaning import clean
 from outlast.service.commands.context import Context
@@ -47,9 +41,10 @@ from outlast.service.observation import Observation
 from outlast.service.peers import Answering, Vouching
 from outlast.service.polling import Poller
 from outlast.service.pruning import prune
+from outlast.service.records import NotOurs, evicted, write_records
 from outlast.service.reporting import Reporting
 from outlast.service.resources import Resources
-from outlast.service.store import READ_TIMEOUT_S, RETRY_S, Store, put
+from outlast.service.store import RETRY_S, Store
 from outlast.service.surveys import Surveys
 from outlast.service.upkeep import keep_up
 from outlast.service.voters import voters
@@ -61,11 +56,7 @@ log = structlog.get_logger()
 
 FIRST_HOST_S = 10.0
 CLEAN_RETRY_S = 1.0
-WRONG_CLUSTER_RETRY_S = 10.0
-
-
-class WrongCluster(Exception):
-    """The database is another cluster's; the text says which."""
+NOT_OURS_RETRY_S = 10.0
 
 
 class Node:
@@ -208,68 +199,16 @@ class Node:
         config = self._config
         while True:
             try:
-                await self._write_records(config)
+                await write_records(config, self._env.database, self._fence_devices, self._journal)
                 return
             except Unavailable as error:
                 log.warning("the cluster database does not answer", why=str(error))
                 self.store.why_not_ready = f"the cluster database does not answer: {error}"
                 await asyncio.sleep(RETRY_S)
-            except WrongCluster as error:
+            except NotOurs as error:
                 log.error("this node is not run", why=str(error))
                 self.store.why_not_ready = str(error)
-                await asyncio.sleep(WRONG_CLUSTER_RETRY_S)
-
-    async def _write_records(self, config: NodeConfig) -> None:
-        database = self._env.database
-        settings = Settings(
-            name=config.cluster,
-            id=config.cluster_id,
-            node_timeout_s=config.node_timeout_s,
-            fence_action=config.fence_action,
-        )
-        await database.transact([Compare(keys.CLUSTER, 0)], [put(keys.CLUSTER, settings)], timeout_s=READ_TIMEOUT_S)
-        if config.cluster_id:
-            await self._check_cluster(config)
-        key = keys.NODES + config.node
-        snapshot = await database.read(key, timeout_s=READ_TIMEOUT_S)
-        present = next((entry for entry in snapshot.entries if entry.key == key), None)
-        before = msgspec.json.decode(present.value, type=NodeRecord) if present else NodeRecord(config.node)
-        record = msgspec.structs.replace(before, address=config.address)
-        record, compares, writes = await self._with_fence_devices(record)
-        if present is None or record != before:
-            revision = present.revision if present else 0
-            await database.transact(
-                [Compare(key, revision), *compares],
-                [put(key, record), self._journal.event("node-changed", f"{config.node} was added or changed"), *writes],
-                timeout_s=READ_TIMEOUT_S,
-            )
-
-    async def _with_fence_devices(self, record: NodeRecord) -> tuple[NodeRecord, list[Compare], list[Write]]:
-        """Those of outlast.toml, until they are set by command."""
-        if record.fence_by_command:
-            return record, [], []
-        try:
-            fence, compares, writes = await self._fence_devices.adopted(self._config.fence, record.fence)
-        except NoSecret as error:
-            log.error("the fence devices in outlast.toml are not taken over", why=str(error))
-            return record, [], []
-        return msgspec.structs.replace(record, fence=fence), compares, writes
-
-    async def _check_cluster(self, config: NodeConfig) -> None:
-        """Two clusters of one name, or an endpoint that leads elsewhere now: nothing is written to another one's."""
-        snapshot = await self._env.database.read(keys.CLUSTER, timeout_s=READ_TIMEOUT_S)
-        found = next(msgspec.json.decode(entry.value, type=Settings) for entry in snapshot.entries)
-        if found.id != config.cluster_id:
-            raise WrongCluster(
-                f'the database belongs to another cluster, "{found.name}" ({found.id or "without an id"}); '
-                f'{config.node} is of "{config.cluster}" ({config.cluster_id}): correct `endpoints` in its settings'
-            )
-        if config.member is not None:
-            record = MemberRecord(
-                config.node, Part.NODE, config.address, config.member.client_url, config.member.peer_url
-            )
-            key = keys.MEMBERS + config.node
-            await self._env.database.transact([Compare(key, 0)], [put(key, record)], timeout_s=READ_TIMEOUT_S)
+                await asyncio.sleep(NOT_OURS_RETRY_S)
 
     def _derive_times(self) -> None:
         """The cluster's own time-out counts, not what this node was configured with."""
@@ -293,6 +232,10 @@ class Node:
                 self.membership.why_not = in_the_way
                 log.warning("cannot open the session", why=in_the_way)
                 await asyncio.sleep(CLEAN_RETRY_S)
+                continue
+            if self._config.cluster_id and self.store.me not in self.store.nodes:
+                self.membership.why_not = evicted(self.store.me, self._config.cluster)
+                await asyncio.sleep(NOT_OURS_RETRY_S)
                 continue
             if not continuing:
                 self.membership.stand_down()
