@@ -73,6 +73,7 @@ class Scene:
         self, *records: Put, away: Sequence[str] = (), fence: Fence | None = None, secrets: Secrets | None = None
     ) -> None:
         self.database = SimDatabase(latency_s=0.001)
+        self.pledges = Pledges()
         self.fence = fence or ScriptedFence(fence_lab=Script([FenceFailed("no contact with the BMC")]))
         self.secrets = secrets
         members = [name for name in NODES if name not in away]
@@ -101,7 +102,7 @@ class Scene:
         clock, times, wake = LoopClock(), timing(5.0), asyncio.Event()
         self.observer, self.own = Observer(times, clock.now()), Session(times)
         self.store = Store("n1", LastMoment(self.database.connect("n1"), key, happens), clock, self.observer)
-        pledges, journal = Pledges(), Journal("n1", clock)
+        pledges, journal = self.pledges, Journal("n1", clock)
         devices = FenceDevices(self.fence, self.secrets, self.store.database, journal)
         fencing = Fencing(Means(self.fence, clock, devices.opened, nobody_answers), always, wake)
         observation = Observation(self.store, clock, self.observer, pledges, lambda: fencing.reports)

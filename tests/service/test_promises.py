@@ -1,0 +1,167 @@
+"""While the database is away: who runs on, who waits, and are promises kept in the moment of writing (rule 11)?"""
+
+import asyncio
+
+import pytest
+from last_moment import Scene
+from played import events, incarnation_of, play, played, session_of
+
+from build import incarnation
+from outlast.core.timing import timing
+from outlast.model import keys
+from outlast.service.commands.context import CommandError, Named
+from outlast.service.commands.nodes import confirm_down
+from outlast.sim.database import Fate
+from outlast.sim.world import World
+
+TWO_VMS = ("vm web1 preferred=n1", "vm web2 preferred=n2", "start", "run 20")
+NODES = ("n1", "n2", "n3")
+TIMES = timing(5.0)
+
+
+def lives(world: World) -> dict[str, str]:
+    return {name: incarnation_of(world, name) for name in NODES}
+
+
+def runs_on(world: World, node: str) -> str:
+    """What the node says of the outage."""
+    return world.services[node].node.observation.view().observed.runs_on
+
+
+@pytest.mark.parametrize("how", ["cut", "refuse"])
+def test_ten_minutes_without_the_database_cost_no_session_and_no_vm(how: str) -> None:
+    with played("world watchdogs", *TWO_VMS) as world:
+        before = lives(world)
+        play(world, f"database {how} all", "run 600")
+        assert "n1 runs on: n2, n3 promised to decide nothing meanwhile" in runs_on(world, "n1")
+        play(world, "database mend all", "run 20")
+        assert lives(world) == before
+        assert (world.where("web1"), world.where("web2")) == (["n1"], ["n2"])
+        assert events(world, "permit") == events(world, "node-silent") == []
+        told = events(world, "outage")
+        assert len(told) == len(NODES)
+        assert all("promised to decide nothing meanwhile" in words for words in told)
+        assert runs_on(world, "n1") == ""
+
+
+@pytest.mark.parametrize("phase_s", [0.0, 0.2, 0.4, 0.6, 0.8])
+@pytest.mark.parametrize("away_s", [3.0, 4.0, 4.5, 5.0, 6.0])
+def test_the_database_may_be_back_at_any_moment_of_a_permit(phase_s: float, away_s: float) -> None:
+    with played("world jitter seed=7 watchdogs", *TWO_VMS, f"run {phase_s + 0.01}") as world:
+        before = lives(world)
+        play(world, "database cut all", f"run {away_s}", "database mend all", "run 20")
+        assert lives(world) == before
+        assert events(world, "permit") == []
+
+
+def test_who_reaches_the_database_promises_nothing_and_the_one_that_does_not_stops_in_time() -> None:
+    with played("world unfenced", *TWO_VMS) as world:
+        before = incarnation_of(world, "n1")
+        play(world, "database cut n1", "run 3")
+        assert "no promise of n2, n3: it reaches the database, and may decide" in runs_on(world, "n1")
+        play(world, "run 10")
+        assert world.where("web1") == []
+        assert events(world, "node-silent") != []
+        play(world, "database mend n1", "run 20")
+        assert incarnation_of(world, "n1") != before
+
+
+def test_a_node_alone_runs_on() -> None:
+    with played("world nodes=1", "vm web1", "start", "run 10") as world:
+        before = incarnation_of(world, "n1")
+        play(world, "database cut all", "run 60", "database mend all", "run 10")
+        assert incarnation_of(world, "n1") == before
+        assert events(world, "outage") != []
+
+
+def test_a_service_that_has_just_started_promises_nothing() -> None:
+    with played("world", *TWO_VMS, "kill service n3 restart=1", "run 5", "database cut all", "run 20") as world:
+        assert world.where("web1") == world.where("web2") == []
+
+
+def test_the_list_of_those_who_must_wait_follows_who_is_a_member() -> None:
+    with played("world", "vm web1 preferred=n1", "start n1 n2", "run 20") as world:
+        session = session_of(world, "n1")
+        assert session is not None
+        assert session.peers == ("n2",)
+        play(world, "start n3", "run 5")
+        session = session_of(world, "n1")
+        assert session is not None
+        assert sorted(session.peers) == ["n2", "n3"]
+        play(world, "vm web2 preferred=n2", "run 5", "power off n2", "run 10")
+        session = session_of(world, "n1")
+        assert session is not None
+        assert session.peers == ("n3",)
+
+
+def test_an_opening_whose_answer_was_lost_is_looked_for_and_no_second_one_is_written() -> None:
+    with played("world unfenced", *TWO_VMS, "database cut n1", "run 8") as world:
+        play(world, "database mend n1", "database deafen n1", "run 60")
+        joined = [words for words in events(world, "node-joined") if words.startswith("n1 ")]
+        assert len(joined) == 2
+        assert world.where("web1") == ["n1"]
+
+
+# --- kept in the moment of writing ------------------------------------------------------------------------------------
+
+SILENCE = keys.SILENCES + "n2"
+
+
+def nothing() -> None:
+    return
+
+
+def test_a_node_that_was_promised_to_wait_for_is_declared_silent_when_the_promise_has_ended() -> None:
+    async def story(scene: Scene) -> None:
+        scene.pledges.promise("n2", 15.0, asyncio.get_running_loop().time())
+        await scene.coordinate(14.5)
+        assert scene.silences() == {}
+        await scene.coordinate(3.0)
+        assert list(scene.silences()) == ["n2"]
+
+    Scene(away=["n3"]).play(story, key="nobody writes this", happens=nothing)
+
+
+def test_while_its_silence_is_being_written_a_node_is_promised_nothing() -> None:
+    undecided: list[bool] = []
+    scene = Scene(away=["n3"])
+
+    async def story(scene: Scene) -> None:
+        assert not scene.pledges.undecided("n2")
+        await scene.coordinate(7.0)
+        assert list(scene.silences()) == ["n2"]
+        assert not scene.pledges.undecided("n2")
+
+    scene.play(story, key=SILENCE, happens=lambda: undecided.append(scene.pledges.undecided("n2")))
+    assert undecided == [True]
+
+
+@pytest.mark.parametrize("fate", [Fate.LOST, Fate.UNHEARD])
+def test_a_node_about_which_something_was_written_whose_answer_was_lost_is_promised_nothing_until_that_is_read(
+    fate: Fate,
+) -> None:
+    scene = Scene(away=["n3"])
+
+    async def story(scene: Scene) -> None:
+        await scene.coordinate(6.0)
+        assert scene.pledges.undecided("n2")
+        await scene.coordinate(10.0)
+        assert not scene.pledges.undecided("n2")
+        assert list(scene.silences()) == ["n2"]
+
+    scene.play(story, key=SILENCE, happens=lambda: scene.database.next_write("n1", fate))
+
+
+def test_an_administrators_word_is_not_taken_against_a_node_that_was_promised_to_wait_for() -> None:
+    async def story(scene: Scene) -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(6.0)
+        scene.pledges.promise("n2", 5.0, loop.time())
+        with pytest.raises(CommandError, match=r"promised to decide nothing against n2 for 5\.0 s more; try again"):
+            await confirm_down(scene.context, Named("n2"))
+        assert scene.silences() == {}
+        await asyncio.sleep(5.1)
+        await confirm_down(scene.context, Named("n2"))
+        assert scene.silences()["n2"].incarnation == incarnation("n2")
+
+    Scene(away=["n3"]).play(story, key="nobody writes this", happens=nothing)
