@@ -93,6 +93,12 @@ def test_what_an_agent_repeats_of_its_secrets_is_taken_out_of_its_words(tmp_path
     assert "passwd=***" in str(failed.value)
 
 
+def test_of_an_agent_that_broke_off_only_the_error_is_told(tmp_path: Path) -> None:
+    breaks = "python3 -c 'import json; json.loads(chr(120))'; exit 1"
+    with pytest.raises(FenceFailed, match="n2 off: the agent broke off: json.decoder.JSONDecodeError: Expecting value"):
+        switch_off(agent(tmp_path, off=breaks))
+
+
 def test_half_a_secret_is_not_left_over_where_words_are_cut(tmp_path: Path) -> None:
     echoes = "for n in $(seq 40); do echo not for everyone; done; exit 1"
     with pytest.raises(FenceFailed) as failed:

@@ -27,6 +27,7 @@ STATUS_ON = 0
 STATUS_OFF = 2
 STATUS_INTERVAL_S = 0.5
 WORDS_KEPT = 300
+BROKE_OFF = "Traceback (most recent call last)"
 SYSTEM_DIRECTORIES = ("/usr/sbin", "/sbin")
 """Where they are, also when the service was started with a PATH of users only."""
 
@@ -110,7 +111,14 @@ async def _act(device: FenceDevice, action: str) -> tuple[int, str]:
     secrets = [value for name, value in device.parameters.items() if name in device.hidden or is_secret(name)]
     # First without secrets, then cut: half a secret is one as well.
     words = without_secrets(f"{output.decode(errors='replace')}{errors}".strip(), secrets)
-    return code, " ".join(words.split())[-WORDS_KEPT:]
+    return code, _for_people(words)
+
+
+def _for_people(words: str) -> str:
+    """The last of it; of an agent that broke off, the error alone."""
+    if BROKE_OFF in words:
+        return f"the agent broke off: {words.rstrip().splitlines()[-1]}"[:WORDS_KEPT]
+    return " ".join(words.split())[-WORDS_KEPT:]
 
 
 async def _run(agent: str, lines: Mapping[str, str]) -> tuple[int, bytes, str]:

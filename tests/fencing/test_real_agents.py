@@ -1,0 +1,135 @@
+"""fence_ipmilan and fence_redfish as they are, against real simulators of boards that switch a node of the lab."""
+
+import pytest
+from boards import PASSWORD, IpmiBoard, RedfishBoard
+
+from outlast.client.control import ControlError
+from outlast.lab.cluster import LabCluster, up
+from outlast.model.answers import FenceAdded, FenceDeviceRow, Finding
+
+pytest_plugins = ("fencing_fixtures",)
+pytestmark = pytest.mark.lab
+CALL_S = 120.0
+
+
+@pytest.fixture(autouse=True)
+def no_devices(cluster: LabCluster) -> None:
+    """n1 has only those that a test gives it."""
+    cluster.wait(lambda _: {"n1", "n2", "n3"} <= up(cluster.status("n2")), "n2 sees all of them")
+    for row in cluster.client("n2").call("fence.list", {"node": "n1"}, type=list[FenceDeviceRow]):
+        cluster.client("n2").call("fence.delete", {"node": "n1", "device": row.device}, type=str)
+
+
+def add(cluster: LabCluster, device: str, agent: str, parameters: dict[str, str], *, level: int = 1) -> FenceAdded:
+    """Time enough for one attempt against a board that is dead."""
+    given = {"node": "n1", "agent": agent, "device": device, "parameters": parameters, "level": level, "timeout_s": 5.0}
+    return cluster.client("n2").call("fence.add", given, type=FenceAdded, timeout_s=CALL_S)
+
+
+def add_both(cluster: LabCluster, ipmi: IpmiBoard, redfish: RedfishBoard) -> None:
+    assert add(cluster, "ipmi", "fence_ipmilan", ipmi.parameters).test.power == "on"
+    assert add(cluster, "redfish", "fence_redfish", redfish.parameters, level=2).test.power == "on"
+
+
+def on_n1(cluster: LabCluster) -> None:
+    cluster.protect("beacon", "web", preferred_owners=["n1"])
+    assert cluster.owner("web", "n2") == "n1"
+
+
+def moved(cluster: LabCluster) -> str:
+    """Once web runs elsewhere: the words of the proof that n1 is dead."""
+    cluster.wait(lambda s: s.groups[0].state == "online" and s.groups[0].owner != "n1", "web elsewhere", 120.0)
+    return next(event.words for event in cluster.story("n2") if event.kind == "node-dead")
+
+
+def told(cluster: LabCluster) -> list[str]:
+    return [event.words for event in cluster.story("n2") if event.kind == "fence"]
+
+
+def test_a_frozen_node_is_switched_off_by_ipmi_and_proven_dead(cluster: LabCluster, ipmi: IpmiBoard) -> None:
+    add(cluster, "ipmi", "fence_ipmilan", ipmi.parameters)
+    on_n1(cluster)
+    cluster.lab.freeze("n1")
+    assert moved(cluster) == "n1 is dead: ipmi confirmed: n1 is off"
+    assert not cluster.lab.is_on("n1")
+
+
+def test_a_frozen_node_is_switched_off_by_redfish_and_proven_dead(cluster: LabCluster, redfish: RedfishBoard) -> None:
+    add(cluster, "redfish", "fence_redfish", redfish.parameters)
+    on_n1(cluster)
+    cluster.lab.freeze("n1")
+    assert moved(cluster) == "n1 is dead: redfish confirmed: n1 is off"
+    assert not cluster.lab.is_on("n1")
+
+
+def test_a_board_that_died_with_its_host_is_followed_by_the_next_level(
+    cluster: LabCluster, ipmi: IpmiBoard, redfish: RedfishBoard
+) -> None:
+    add_both(cluster, ipmi, redfish)
+    on_n1(cluster)
+    ipmi.kill()
+    cluster.lab.power_off("n1")
+    assert moved(cluster) == "n1 is dead: redfish confirmed: n1 is off"
+    assert any(words.startswith("fencing n1: ipmi: ") for words in told(cluster))
+
+
+def test_a_board_that_hangs_is_given_up_in_time(cluster: LabCluster, ipmi: IpmiBoard, redfish: RedfishBoard) -> None:
+    add_both(cluster, ipmi, redfish)
+    on_n1(cluster)
+    ipmi.freeze()
+    cluster.lab.freeze("n1")
+    assert moved(cluster) == "n1 is dead: redfish confirmed: n1 is off"
+    assert not cluster.lab.is_on("n1")
+
+
+def test_a_board_that_lies_is_not_believed_while_the_node_answers(
+    cluster: LabCluster, ipmi: IpmiBoard, redfish: RedfishBoard
+) -> None:
+    """n1 has lost the database, not the other nodes."""
+    add_both(cluster, ipmi, redfish)
+    on_n1(cluster)
+    ipmi.lie()
+    for other in ("n2", "n3"):
+        cluster.lab.cut("n1", other, plane="database")
+    assert moved(cluster) == "n1 is dead: redfish confirmed: n1 is off"
+    assert "fencing n1: ipmi: it says that n1 is off, but n1 still answers: this is no proof" in told(cluster)
+    assert not cluster.lab.is_on("n1")
+
+
+def test_two_boards_of_one_level_must_both_confirm(cluster: LabCluster, ipmi: IpmiBoard, redfish: RedfishBoard) -> None:
+    add(cluster, "ipmi", "fence_ipmilan", ipmi.parameters)
+    add(cluster, "redfish", "fence_redfish", redfish.parameters)
+    on_n1(cluster)
+    redfish.freeze()
+    cluster.lab.power_off("n1")
+    cluster.wait(lambda s: any("fencing n1: redfish: " in words for words in told(cluster)), "redfish was tried")
+    assert cluster.owner("web", "n2") == "n1", "one of two is no proof"
+    assert any("web may still run there" in alarm for alarm in cluster.status("n2").alarms)
+    redfish.thaw()
+    assert moved(cluster) == "n1 is dead: ipmi confirmed: n1 is off; redfish confirmed: n1 is off"
+
+
+def test_a_fenced_node_is_switched_on_again_by_an_administrators_word_and_by_its_board(
+    cluster: LabCluster, ipmi: IpmiBoard
+) -> None:
+    add(cluster, "ipmi", "fence_ipmilan", ipmi.parameters)
+    on_n1(cluster)
+    with pytest.raises(ControlError, match="n1 is alive, and what runs there would be cut off"):
+        cluster.call("node.fence", "n2", name="n1")
+    cluster.client("n2").call("node.fence", {"name": "n1", "alive": True}, type=object, timeout_s=CALL_S)
+    assert "ipmi confirmed: n1 is off" in moved(cluster)
+    assert not cluster.lab.is_on("n1"), "this lab's cluster leaves fenced nodes off"
+
+
+def test_a_wrong_password_is_found_out_before_it_is_needed_and_stands_nowhere(
+    cluster: LabCluster, ipmi: IpmiBoard
+) -> None:
+    wrong = "it-is-not-this"
+    added = add(cluster, "ipmi", "fence_ipmilan", {**ipmi.parameters, "password": wrong})
+    assert added.test.problem
+    findings = cluster.client("n2").call("validate", {}, type=list[Finding], timeout_s=CALL_S)
+    assert "n1: ipmi" in [finding.about for finding in findings if finding.grave]
+    words = [added.test.problem, *(event.words for event in cluster.events("n2")), *(one.problem for one in findings)]
+    assert not any(secret in word for word in words for secret in (wrong, PASSWORD))
+    for node in ("n1", "n2", "n3"):
+        assert wrong not in cluster.lab.log(node, "outlastd")
