@@ -29,8 +29,8 @@ AGAIN_S = 5.0
 
 class LastOne:
     def __init__(self, keeper: MemberKeeper, store: Store, fencing: Fencing, session: Session, clock: Clock) -> None:
-        self.why = ""
-        """What it waits for, for people; "" while all is well."""
+        self.words = ""
+        """Why this node does not go on alone, or could not if it had to; "" while all is well."""
         self._keeper = keeper
         self._store = store
         self._fencing = fencing
@@ -58,7 +58,8 @@ class LastOne:
             self._all_is_well(look)
             return
         step = last_one(self._view(look))
-        self.why = "" if isinstance(step, GoAlone) else step.why
+        waits = not isinstance(step, GoAlone) and step.why
+        self.words = f"{self._store.me} does not go on alone; it waits for {waits}" if waits else ""
         if isinstance(step, FenceOther):
             self._start_fencing(step)
         elif not isinstance(step, GoAlone):
@@ -68,7 +69,6 @@ class LastOne:
 
     def _all_is_well(self, look: Look) -> None:
         now, observer = self._clock.now(), self._store.observer
-        self.why = ""
         self._stop_fencing()
         self._report = FenceReport("")
         if look.pair != self._pair:
@@ -78,6 +78,9 @@ class LastOne:
         self._session_until_loss = (
             bool(look.pair) and self._session.valid(now) and renewed_since_s > observer.timing.permit_s / 2
         )
+        self.words = ""
+        if look.pair and not self._session_until_loss:
+            self.words = f"{self._store.me} could not go on without {look.pair} yet: only they vote since a moment ago"
 
     def _view(self, look: Look | None) -> LastOneView:
         store, keeper = self._store, self._keeper

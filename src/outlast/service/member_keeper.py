@@ -29,7 +29,7 @@ LOOK_S = 0.5
 QUICK = 0.4
 """Part of an election's time-out between two looks while it sees no leader, and always with two voters: then it must be
 noticed quickly that nothing can be decided any more, while this node's permit still lasts."""
-LIST_S = 2.0
+LIST_S = 1.0
 """How often it is asked who votes, then."""
 NOTE_S = 30.0
 """How often the member's index is noted on its disk, and the others are told."""

@@ -33,8 +33,8 @@ async def show(context: Context, _: Nothing) -> QuorumRow:
     waits = [*(voters.voting.words if voters.voting else ())]
     if voters.keeper is not None and voters.keeper.why:
         waits.append(f"the member of {context.store.me} waits for {voters.keeper.why}")
-    if voters.last_one is not None and voters.last_one.why:
-        waits.append(f"{context.store.me} does not go on alone; it waits for {voters.last_one.why}")
+    if voters.last_one is not None and voters.last_one.words:
+        waits.append(voters.last_one.words)
     try:
         view = await quorum.look(FRESH_S)
     except Unavailable as error:
