@@ -81,7 +81,12 @@ class EtcdMember:
         self.process.wait(START_WITHIN_S)
 
     def freeze(self) -> None:
+        """Returns when none of its threads runs any more."""
         self._signal(signal.SIGSTOP)
+        assert self.process
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        while self.runs and any(_state(task) not in "TtZ" for task in tasks.iterdir()):
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
@@ -94,6 +99,10 @@ class EtcdMember:
         assert self.process
         if self.process.poll() is None:
             self.process.send_signal(number)
+
+
+def _state(task: Path) -> str:
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 class EtcdCluster:
