@@ -86,10 +86,10 @@ async def always(node: str, incarnation: str) -> bool:
     return True
 
 
-async def nobody(node: Node, timeout_s: float) -> str:
+async def nobody(node: Node, timeout_s: float) -> bool:
     """Answers on the node's peer link."""
     await asyncio.sleep(timeout_s)
-    return ""
+    return False
 
 
 async def as_it_is(device: FenceDevice) -> FenceDevice:

@@ -113,8 +113,10 @@ class Coordinating:
                 return 0.0
             return self._observation.silence_in_s()
         wanted = {action.node for action in plan.actions if isinstance(action, Fence)}
+        needed = wanted | {action.node for action in plan.actions if isinstance(action, RecordProof)}
         for node in self._fencing.under_way():
-            if node not in view.silences:
+            # Also who was proven dead in another way, or for whom nobody waits any more: it may be on its way back.
+            if node not in view.silences or (node in self._fencing.pursued() and node not in needed):
                 self._fencing.stop(node)
         if not await self._carry_out(plan, view):
             return RETRY_S  # a session record that only beats wakes nobody, and may be what refused it

@@ -4,7 +4,6 @@ import msgspec
 
 from outlast.core.membership import Session as OwnSession
 from outlast.model import keys
-from outlast.model.alive import Alive
 from outlast.model.node import Node, Silence
 from outlast.ports.database import Unavailable
 from outlast.ports.environment import Clock, Environment
@@ -14,6 +13,7 @@ from outlast.service.ladder import Allowed, Answering, Means
 from outlast.service.store import Store
 
 FRESH_READ_S = 1.0
+ALIVE = "alive"
 
 
 def means(env: Environment, devices: FenceDevices) -> Means:
@@ -40,13 +40,15 @@ def may_fence(store: Store, session: OwnSession, clock: Clock) -> Allowed:
 
 
 def _answering(peers: Peers | None) -> Answering:
-    async def answering(node: Node, timeout_s: float) -> str:
+    async def answering(node: Node, timeout_s: float) -> bool:
         if peers is None:
-            return ""
+            return False
         try:
-            answer = await peers.ask(node.name, node.address, "alive", b"", timeout_s=timeout_s)
-            return msgspec.json.decode(answer, type=Alive).incarnation
-        except (PeerUnreachable, NotAnswered, msgspec.DecodeError):
-            return ""
+            await peers.ask(node.name, node.address, ALIVE, b"", timeout_s=timeout_s)
+        except PeerUnreachable:
+            return False
+        except NotAnswered:
+            return True  # who refuses lives as well
+        return True
 
     return answering

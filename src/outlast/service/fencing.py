@@ -16,6 +16,7 @@ from outlast.model.view import FenceReport
 from outlast.ports.fence import FenceFailed
 from outlast.service.ladder import Allowed, Climb, Means
 
+PURSUIT = "fence"
 ON_ATTEMPTS = 3
 ON_RETRY_S = 5.0
 NOT_ALLOWED_RETRY_S = 0.5
@@ -37,14 +38,14 @@ class Fencing:
         report = self.reports.get(node.name)
         if report is not None and report.incarnation == incarnation and report.confirmed:
             return False
-        self._begin(node.name, incarnation, self._pursue(node, incarnation))
+        self._begin(node.name, incarnation, self._pursue(node, incarnation), PURSUIT)
         return True
 
     def switch_on(self, node: Node, incarnation: str, devices: tuple[str, ...]) -> bool:
         """Begin, unless it is under way already. What comes of it stands in the report. True when it began."""
         if self._is_under_way(node.name, incarnation):
             return False
-        self._begin(node.name, incarnation, self._switch_on(node, incarnation, devices))
+        self._begin(node.name, incarnation, self._switch_on(node, incarnation, devices), "switch on again")
         return True
 
     def stop(self, node: str) -> None:
@@ -60,6 +61,10 @@ class Fencing:
 
     def under_way(self) -> list[str]:
         return list(self._running)
+
+    def pursued(self) -> list[str]:
+        """Whose devices are being asked to switch them off just now."""
+        return [node for node, (_, task) in self._running.items() if task.get_name() == PURSUIT and not task.done()]
 
     async def prove_off(
         self, node: Node, incarnation: str, *, delay_s: float = 0.0, allowed: Allowed | None = None
@@ -83,11 +88,11 @@ class Fencing:
             task.cancel()
         return known == incarnation
 
-    def _begin(self, node: str, incarnation: str, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, node: str, incarnation: str, work: Coroutine[Any, Any, None], name: str) -> None:
         report = self.reports.get(node)
         if report is None or report.incarnation != incarnation:
             self.reports[node] = FenceReport(incarnation)
-        task = asyncio.get_running_loop().create_task(work, name=f"fence {node}")
+        task = asyncio.get_running_loop().create_task(work, name=name)
         self._running[node] = (incarnation, task)
 
     async def _pursue(self, node: Node, incarnation: str) -> None:

@@ -19,8 +19,8 @@ Allowed = Callable[[str, str], Awaitable[bool]]
 """(node, incarnation): asked before each attempt. Who was frozen meanwhile must not switch off a node that is back."""
 Opened = Callable[[FenceDevice], Awaitable[FenceDevice]]
 """The device with its secret parameters. Raises `FenceFailed` when they cannot be had."""
-Answering = Callable[[Node, float], Awaitable[str]]
-"""The incarnation that answers on the node's peer link within so many seconds; "" when nobody does."""
+Answering = Callable[[Node, float], Awaitable[bool]]
+"""Does the node's service answer on its peer link within so many seconds?"""
 
 MARGIN_S = 5.0
 """An adapter that does not keep its time is given up after so much more."""
@@ -72,7 +72,7 @@ class Climb:
 
     async def run(self, rounds: int | None = None) -> None:
         """Until a level has confirmed, it is no longer allowed, or so many rounds have failed."""
-        life = _Life(self._means, self._node, self._incarnation)
+        life = _Life(self._means, self._node)
         listening = asyncio.ensure_future(life.listen())
         try:
             event: Event = None
@@ -139,16 +139,15 @@ class Climb:
 
 
 class _Life:
-    """Is this incarnation of the node heard on its peer link?
+    """Is the node heard on its peer link? In whatever life: a machine that has just been off answers nothing yet.
 
     It is asked from the beginning, beside the devices, so that a node that is really dead costs no time: only one that
     has answered before has to be asked again after it was called off.
     """
 
-    def __init__(self, means: Means, node: Node, incarnation: str) -> None:
+    def __init__(self, means: Means, node: Node) -> None:
         self._means = means
         self._node = node
-        self._incarnation = incarnation
         self._heard = False
         self._asked = asyncio.Event()
         self._since_s = means.clock.now()
@@ -170,4 +169,4 @@ class _Life:
         return self._heard and await self._answers()
 
     async def _answers(self) -> bool:
-        return await self._means.answering(self._node, ASK_S) == self._incarnation
+        return await self._means.answering(self._node, ASK_S)
