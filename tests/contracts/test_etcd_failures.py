@@ -207,3 +207,22 @@ def test_members_that_come_and_go_are_learnt_and_the_best_one_is_used_again(etcd
         await surely_put(database, k=b"at home")
 
     play(story, etcd.urls[:1])
+
+
+def test_a_silent_watch_finds_out_by_itself_that_its_member_is_frozen(etcd: EtcdCluster) -> None:
+    """No call of its own tells it."""
+    victim = etcd.followers()[0]
+    prefix = next(PREFIXES)
+
+    async def story(database: EtcdDatabase) -> None:
+        start = await put(database, k=b"")
+        batches = database.watch("k", start)
+        await put(database, k=b"1")
+        assert (await after(batches)).changes[0].value == b"1"
+        victim.freeze()
+        other = EtcdDatabase(Client([url for url in etcd.urls if url != victim.url], prefix=prefix))
+        await surely_put(other, k=b"2")
+        await other.close()
+        assert (await after(batches)).changes[0].value == b"2"
+
+    play(story, first(victim, etcd), prefix)

@@ -77,6 +77,8 @@ def fault_of(status: int, body: bytes) -> Fault:
     try:
         trouble = wire.decode(body, wire.Trouble)
     except msgspec.DecodeError:
+        trouble = wire.Trouble()
+    if not trouble.message:
         text = body[:100].decode(errors="replace").strip()
         return Fault(f"it does not answer as etcd's gateway does (HTTP {status}: {text})", text, 0)
     return fault_from(trouble)
