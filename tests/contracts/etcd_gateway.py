@@ -23,6 +23,10 @@ def event(key: str, value: bytes | None, revision: int) -> Said:
     return {"kv": kv | {"value": base64.b64encode(value).decode()}}
 
 
+def _unknown(said: Said) -> tuple[int, Said]:
+    return 404, {}
+
+
 class FakeGateway:
     """Answers each path as `answers` says; streams `watched` line by line to every watch, which then stays open."""
 
@@ -64,7 +68,7 @@ class FakeGateway:
                     await self._stream(writer)
                     await reader.read()
                     return
-                status, answer = self.answers.get(path, lambda said: (404, {}))(said)
+                status, answer = self.answers.get(path, _unknown)(said)
                 body = json.dumps(answer).encode()
                 await self._send(writer, b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
         except (ConnectionError, asyncio.IncompleteReadError):
