@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from outlast.core.joining import abandoned, due_for_renewal, finished, refusal, wrong_name
+from outlast.core.joining import abandoned, due_for_renewal, finished, need_not_vote, refusal, wrong_name
 from outlast.model.enrolment import Enrol
 from outlast.model.member import Join, Part
 from outlast.model.node import Node, Session
@@ -103,3 +103,26 @@ def test_a_certificate_is_renewed_when_less_than_a_third_of_its_life_is_left() -
     assert not due_for_renewal(300.0, 101.0)
     assert due_for_renewal(300.0, 99.0)
     assert due_for_renewal(300.0, -5.0)
+
+
+@pytest.mark.parametrize("nodes", [0, 1, 2, 4, 6])
+def test_a_node_that_makes_the_voters_odd_or_two_votes(nodes: int) -> None:
+    assert need_not_vote(Part.NODE, nodes, 0, 7) == ""
+
+
+@pytest.mark.parametrize("nodes", [3, 5])
+def test_a_node_that_would_make_the_voters_even_waits_for_the_next_one(nodes: int) -> None:
+    assert "no more of them" in need_not_vote(Part.NODE, nodes, 0, 7)
+
+
+def test_a_node_that_makes_the_voting_nodes_even_votes_when_a_witness_stands_in() -> None:
+    assert need_not_vote(Part.NODE, 3, 1, 7) == ""
+
+
+def test_more_than_seven_need_not_vote() -> None:
+    assert "slower" in need_not_vote(Part.NODE, 7, 0, 7)
+
+
+def test_a_witness_votes_only_beside_an_even_number_of_nodes() -> None:
+    assert need_not_vote(Part.WITNESS, 2, 1, 7) == ""
+    assert "even" in need_not_vote(Part.WITNESS, 3, 1, 7)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from outlast.model.enrolment import Enrol
-from outlast.model.member import Join
+from outlast.model.member import Join, Part
 from outlast.model.node import Node, Session
 
 PORT = 7405
@@ -77,6 +77,21 @@ def abandoned(join: Join, sessions: Mapping[str, Session], now_s: float) -> bool
     if not join.name:
         return expired(join, now_s)
     return not finished(join, sessions) and abs(now_s - join.began_at_s) > JOIN_LIMIT_S
+
+
+def need_not_vote(part: Part, nodes: int, witnesses: int, most: int) -> str:
+    """Why a machine that joins carries no member of the database yet; "" when it does. As `core/voting.py` has it.
+
+    `nodes`: how many nodes vote; `witnesses`: how many machines would stand in as witnesses.
+    """
+    if part is Part.WITNESS:
+        return f"it votes when the nodes that vote are even in number, and now there are {nodes}" if nodes % 2 else ""
+    after = nodes + 1
+    if after > most:
+        return f"{nodes} nodes vote, and more than {most} would only be slower"
+    if after % 2 == 0 and after > 2 and not (witnesses and after < most):
+        return f"{nodes} nodes vote, and {after} could lose no more of them; it votes with the next node"
+    return ""
 
 
 def due_for_renewal(lifetime_s: float, left_s: float) -> bool:

@@ -26,7 +26,7 @@ class Enrol(msgspec.Struct, frozen=True, tag="enrol"):
 
 
 class AskMember(msgspec.Struct, frozen=True, tag="member"):
-    """Add a member for me: I have no data. Safe to repeat."""
+    """Add a member for me: I have no data. Safe to repeat. `Done` means: none is needed now."""
 
     secret: str
     client_url: str
@@ -72,11 +72,8 @@ class Enrolled(msgspec.Struct, frozen=True, tag="enrolled"):
     user: str
     node_timeout_s: float
     ours: bool
-    """Whether Outlast runs etcd for this cluster; else `files` has what the other one asks for."""
-    member: bool
-    """Whether it shall carry a member of the database."""
-    words: str
-    """Why, for people."""
+    """Whether Outlast runs etcd for this cluster, so that each machine is ready to carry a member; else `files` has what
+    the other one asks for."""
     at_s: float
     """By the wall clock of who answers."""
     files: Mapping[str, str] = msgspec.field(default_factory=dict)

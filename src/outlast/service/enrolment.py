@@ -141,7 +141,6 @@ class Enrolment:
             writes.append(put(keys.NODES + want.name, Node(want.name, want.address)))
         if isinstance(await store.transact(compares, writes), Refused):
             raise NotAnswered("its token was used at the same moment by somebody else; try again")
-        member, why = await self._wants_member(want.part)
         etcd, settings = self._config.etcd, store.settings
         return Enrolled(
             cluster=settings.name,
@@ -154,20 +153,9 @@ class Enrolment:
             user=etcd.user if etcd else "",
             node_timeout_s=settings.node_timeout_s,
             ours=self._config.member is not None or bool(store.members),
-            member=member,
-            words=why,
             at_s=self._env.clock.wall(),
             files=self._trust.shared() if want.part is Part.NODE else {},
         )
-
-    async def _wants_member(self, part: Part) -> tuple[bool, str]:
-        if self._config.member is None and not self._store.members:
-            return False, "the database is an etcd that Outlast does not run"
-        most = self._store.settings.most_voters
-        voters = len([member for member in await self._list() if not member.learner])
-        if part is Part.NODE and voters >= most:
-            return False, f"{voters} members vote already, and more than {most} would only be slower"
-        return True, f"{voters} of at most {most} members vote so far"
 
     async def _endpoints(self) -> tuple[str, ...]:
         if self._env.members is None:
@@ -186,20 +174,29 @@ class Enrolment:
             except ValueError as error:
                 return Wait(f"an earlier member of {join.name} cannot be removed yet: {error}")
             return Wait(f"an earlier member of {join.name} was removed")
+        await self._write_record(join, want)
         if mine is None:
-            other = next((member for member in members if member.learner), None)
+            other = next((member for member in members if member.learner or not member.name), None)
             if other is not None:
                 return Wait(f"{other.name or 'another machine'} is joining just now, and members join one at a time")
+            voting = [self._store.members[member.name].part for member in members if member.name in self._store.members]
+            witnesses = sum(record.part is Part.WITNESS for record in self._store.members.values())
+            most = self._store.settings.most_voters
+            if why := joining.need_not_vote(join.part, voting.count(Part.NODE), witnesses, most):
+                return Done(why)
             try:
                 await self._members.add_learner([want.peer_url], timeout_s=ANSWER_S)
             except ValueError as error:
                 return Wait(f"the database takes no new member just now: {error}")
+        others = {member.name: member.peer_urls[0] for member in members if member is not mine}
+        return MayStart({**others, join.name: want.peer_url})
+
+    async def _write_record(self, join: Join, want: AskMember) -> None:
+        """It can carry a member, whether or not it does so now."""
         record = MemberRecord(join.name, join.part, join.address, want.client_url, want.peer_url)
         key = keys.MEMBERS + join.name
         if self._store.members.get(join.name) != record:
             await self._store.transact(self._store.unchanged(key), [put(key, record)])
-        others = {member.name: member.peer_urls[0] for member in members if member is not mine}
-        return MayStart({**others, join.name: want.peer_url})
 
     async def _vote(self, join: Join) -> Answer:
         members = await self._list()
@@ -208,8 +205,6 @@ class Enrolment:
             return Wait(f"the member of {join.name} has not started yet")
         if not mine.learner:
             return Done(f"{join.name} votes")
-        if join.part is Part.WITNESS and len([member for member in members if not member.learner]) % 2:
-            return Done(f"{join.name} will vote when the number of voting nodes is even")
         try:
             await self._members.promote(mine.id, timeout_s=ANSWER_S)
         except (NotReady, ValueError) as error:

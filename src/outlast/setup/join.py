@@ -46,6 +46,7 @@ MEMBER_PATIENCE_S = 300.0
 ABANDON_PATIENCE_S = 30.0
 
 A = TypeVar("A")
+B = TypeVar("B")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -100,7 +101,9 @@ class Gate:
                 raise SetupError("failed", f"{self.host} is of another version of Outlast: {error}") from error
             await asyncio.sleep(AGAIN_S)
 
-    async def until(self, question: Question, kind: type[A], tell: Tell, patience_s: float) -> A:
+    async def until(
+        self, question: Question, kind: type[A] | tuple[type[A], type[B]], tell: Tell, patience_s: float
+    ) -> A | B:
         """As long as it says "not yet"."""
         deadline, told = time.monotonic() + patience_s, ""
         while True:
@@ -129,9 +132,10 @@ async def join(wanted: Wanted, machine: Machine, tell: Tell) -> Joined:
         machine.set_mark(mark)
         try:
             enrolled, config = await _enrol(wanted, machine, gate, node, address, more, tell)
-            if enrolled.member:
+            words = "its database is an etcd that Outlast does not run"
+            if enrolled.ours:
                 machine.set_mark(msgspec.structs.replace(mark, asked_member=True))
-                await _ask_for_member(machine, gate, config, tell)
+                words = await _ask_for_member(machine, gate, config, tell)
             tell("starting the witness" if wanted.part is Part.WITNESS else "starting the cluster service")
             programs.install(machine, witness=wanted.part is Part.WITNESS)
             await machine.program(WITNESS if wanted.part is Part.WITNESS else SERVICE).start()
@@ -143,7 +147,7 @@ async def join(wanted: Wanted, machine: Machine, tell: Tell) -> Joined:
             raise
         # From here on it is a node. What fails now is mended by the cluster itself.
         machine.clear_mark()
-    votes, words = await _vote(gate, tell) if enrolled.member else (False, enrolled.words)
+    votes, words = (False, words) if words else await _vote(gate, tell)
     await gate.ask(Finish(gate.secret), Done)
     without = service.call(machine, "cluster.without_fence") if wanted.part is Part.NODE else []
     return Joined(
@@ -188,21 +192,26 @@ async def _enrol(
     write_secret(machine.authority, enrolled.authority)
     write_secret(machine.key, key)
     write_secret(machine.certificate, enrolled.certificate)
-    own = (writing.client_url(address),) if enrolled.member else ()
-    access = writing.etcd_access(machine, (*own, *enrolled.endpoints), enrolled.prefix)
-    if not enrolled.ours:
+    if enrolled.ours:
+        endpoints = (writing.client_url(address), *enrolled.endpoints)
+        access = writing.etcd_access(machine, endpoints, enrolled.prefix)
+    else:
         access = _foreign(machine, enrolled)
-    cluster = writing.Cluster(enrolled.cluster, enrolled.cluster_id, enrolled.node_timeout_s, access, enrolled.member)
+    cluster = writing.Cluster(enrolled.cluster, enrolled.cluster_id, enrolled.node_timeout_s, access, enrolled.ours)
     config = writing.config(machine, node, address, cluster, more)
     writing.write_config(machine, config, "join")
     return enrolled, config
 
 
-async def _ask_for_member(machine: Machine, gate: Gate, config: NodeConfig, tell: Tell) -> None:
+async def _ask_for_member(machine: Machine, gate: Gate, config: NodeConfig, tell: Tell) -> str:
+    """Why it carries no member now; "" when it does."""
     assert config.member is not None
     question = AskMember(gate.secret, config.member.client_url, config.member.peer_url)
-    may_start = await gate.until(question, MayStart, tell, MEMBER_PATIENCE_S)
-    writing.member(machine, config).mark(writing.first_start(may_start.initial, existing=True))
+    answer = await gate.until(question, (MayStart, Done), tell, MEMBER_PATIENCE_S)
+    if isinstance(answer, Done):
+        return answer.words
+    writing.member(machine, config).mark(writing.first_start(answer.initial, existing=True))
+    return ""
 
 
 async def _vote(gate: Gate, tell: Tell) -> tuple[bool, str]:
