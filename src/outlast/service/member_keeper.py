@@ -15,7 +15,7 @@ import structlog
 
 from outlast.core.leaderless import Leaderless, Look
 from outlast.core.roll_call import Begin, Hold, Rejoin, RollCallView, roll_call
-from outlast.model.member import Member, Part
+from outlast.model.member import Member, MemberStatus, Part
 from outlast.model.roll import NOTED, Noted, Roll, RollAnswer, Stage, Trace
 from outlast.ports.environment import Clock
 from outlast.ports.members import FIRST_START, LocalMember, Members, Start, Unavailable
@@ -197,9 +197,7 @@ class MemberKeeper:
         timeout_s = self._election_s
         try:
             status = await self._members.status(self._local.client_url, timeout_s=timeout_s)
-            if not status.leader or asked_at - self._listed_at >= LIST_S:
-                self.known = tuple(await self._members.known_to(self._local.client_url, timeout_s=timeout_s))
-                self._listed_at = asked_at
+            await self._learn_members(status, asked_at, timeout_s)
         except Unavailable as error:
             self._leaderless.missed()
             self.why = f"its member of the database does not answer: {error}"
@@ -217,10 +215,21 @@ class MemberKeeper:
         self._note_progress(look)
         return self._election_s * QUICK if look.pair else LOOK_S
 
+    async def _learn_members(self, status: MemberStatus, now: float, timeout_s: float) -> None:
+        if status.leader and now - self._listed_at < LIST_S:
+            return
+        try:
+            self.known = tuple(await self._members.known_to(self._local.client_url, timeout_s=timeout_s))
+            self._listed_at = now
+        except Unavailable:
+            if not status.leader:
+                raise
+            # A learner says nothing of the members. It follows somebody, and that is all that matters of it.
+
     def _note_progress(self, look: Look) -> None:
         now = self._clock.now()
         noted = self.noted
-        news = noted.member != look.member or set(noted.voters) != set(look.voters)
+        news = noted.member != look.member or (look.voters and set(noted.voters) != set(look.voters))
         if not news and now - self._noted_at < NOTE_S and self._noted_at:
             return
         self._noted_at = now
@@ -228,7 +237,7 @@ class MemberKeeper:
         here = {member.name for member in self.known if member.name}
         self._note(
             member=look.member,
-            voters=look.voters,
+            voters=look.voters or noted.voters,
             left_behind=tuple(name for name in noted.left_behind if name not in here and name in self.calls.addresses),
             trace=Trace(noted.trace.boots, look.index),
             remembered={member.id: self.calls.remembered[member.id] for member in self.known
@@ -276,7 +285,7 @@ class MemberKeeper:
                 return CALL_S
             case Begin(why, initial, member):
                 if member:
-                    self._note(member=member, trace=Trace(), voters=(), alone_from=(), left_behind=())
+                    self._note(member=member, trace=Trace(), voters=tuple(initial), alone_from=(), left_behind=())
                     self._learn_generation(answers)
                 await self._begin(Start(initial), why)
         return min(LONGEST_PAUSE_S, LOOK_S * 2.0**self._failed_starts)
