@@ -20,6 +20,7 @@ CHANGE = {
     *("vm protect", "vm unprotect", "vm start", "vm stop", "vm shutdown", "vm move"),
     *("group online", "group offline", "group move", "group set", "resource set"),
     *("cluster set", "cluster force-quorum"),
+    *("fence add", "fence set", "fence delete", "node fence"),
     *("node pause", "node resume", "node confirm-down", "cluster add-witness"),
 }
 

@@ -5,7 +5,7 @@ from boards import PASSWORD, IpmiBoard, RedfishBoard
 
 from outlast.client.control import ControlError
 from outlast.lab.cluster import LabCluster, up
-from outlast.model.answers import FenceAdded, FenceDeviceRow, Finding
+from outlast.model.answers import FenceAdded, FenceDeviceRow, Finding, NodeFenced
 
 pytest_plugins = ("fencing_fixtures",)
 pytestmark = pytest.mark.lab
@@ -37,8 +37,13 @@ def on_n1(cluster: LabCluster) -> None:
 
 
 def moved(cluster: LabCluster) -> str:
-    """Once web runs elsewhere: the words of the proof that n1 is dead."""
-    cluster.wait(lambda s: s.groups[0].state == "online" and s.groups[0].owner != "n1", "web elsewhere", 120.0)
+    """Once web runs elsewhere, as n2 sees it: the words of the proof that n1 is dead."""
+
+    def elsewhere(_: object) -> bool:
+        row = cluster.group("web", "n2")
+        return row.state == "online" and row.owner != "n1"
+
+    cluster.wait(elsewhere, "web elsewhere", 120.0)
     return next(event.words for event in cluster.story("n2") if event.kind == "node-dead")
 
 
@@ -102,23 +107,30 @@ def test_two_boards_of_one_level_must_both_confirm(cluster: LabCluster, ipmi: Ip
     on_n1(cluster)
     redfish.freeze()
     cluster.lab.power_off("n1")
-    cluster.wait(lambda s: any("fencing n1: redfish: " in words for words in told(cluster)), "redfish was tried")
+    cluster.wait(lambda _: any("fencing n1: redfish: " in words for words in told(cluster)), "redfish was tried")
     assert cluster.owner("web", "n2") == "n1", "one of two is no proof"
     assert any("web may still run there" in alarm for alarm in cluster.status("n2").alarms)
     redfish.thaw()
     assert moved(cluster) == "n1 is dead: ipmi confirmed: n1 is off; redfish confirmed: n1 is off"
 
 
-def test_a_fenced_node_is_switched_on_again_by_an_administrators_word_and_by_its_board(
+def test_an_administrator_has_a_living_node_fenced_and_its_board_switches_it_on_again(
     cluster: LabCluster, ipmi: IpmiBoard
 ) -> None:
     add(cluster, "ipmi", "fence_ipmilan", ipmi.parameters)
     on_n1(cluster)
     with pytest.raises(ControlError, match="n1 is alive, and what runs there would be cut off"):
         cluster.call("node.fence", "n2", name="n1")
-    cluster.client("n2").call("node.fence", {"name": "n1", "alive": True}, type=object, timeout_s=CALL_S)
-    assert "ipmi confirmed: n1 is off" in moved(cluster)
-    assert not cluster.lab.is_on("n1"), "this lab's cluster leaves fenced nodes off"
+    cluster.call("cluster.set", "n2", values={"fence_action": "reboot"})
+    try:
+        fence = {"name": "n1", "alive": True}
+        cluster.client("n2").call("node.fence", fence, type=NodeFenced, timeout_s=CALL_S)
+        assert "ipmi confirmed: n1 is off" in moved(cluster)
+        cluster.wait(lambda _: "n1 was switched on again (ipmi: n1 is on)" in told(cluster), "it is on again")
+        cluster.wait(lambda _: "n1" in up(cluster.status("n2")), "n1 is a member again")
+    finally:
+        cluster.call("cluster.set", "n2", values={"fence_action": "off"})
+    assert cluster.owner("web", "n2") != "n1"
 
 
 def test_a_wrong_password_is_found_out_before_it_is_needed_and_stands_nowhere(

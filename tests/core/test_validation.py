@@ -1,0 +1,73 @@
+"""What of a cluster's fencing would not work when it is needed? Found before the first failure."""
+
+import msgspec
+
+from build import node, observed, session, silence, view
+from outlast.core.validation import contradiction, fence_findings
+from outlast.model.answers import FenceTest, Finding
+from outlast.model.fence import FenceDevice
+from outlast.model.node import Node
+from outlast.model.view import ClusterView
+from outlast.model.watchdog import Strength
+
+WELL = FenceTest("n2", "fence_lab", "fence_lab", 1, power="on")
+SAYS_OFF = msgspec.structs.replace(WELL, power="off")
+TWO_LEVELS = Node("n2", fence=(FenceDevice("fence_lab", name="board"), FenceDevice("fence_lab", name="strip", level=2)))
+
+
+def found(of: ClusterView, *tests: FenceTest) -> dict[str, Finding]:
+    return {finding.about: finding for finding in fence_findings(of, tests)}
+
+
+def watched(name: str) -> ClusterView:
+    """Its watchdog counts as proof."""
+    armed = msgspec.structs.replace(session(name, watchdog_s=7.5), watchdog=Strength.HARDWARE)
+    return view(sessions=[armed, *(session(other) for other in ("n1", "n2", "n3") if other != name)])
+
+
+def test_a_node_whose_death_nothing_could_prove_is_grave_and_it_is_said_what_that_means_and_what_helps() -> None:
+    finding = found(view(nodes=[node("n1"), node("n2", fenced=False)]))["n2"]
+    assert finding.grave
+    assert "down until an administrator says `outlast node confirm-down n2`" in finding.means
+    assert "`outlast fence add n2 AGENT ...`" in finding.advice
+
+
+def test_one_way_only_is_worth_a_word_but_not_grave() -> None:
+    assert {about: finding.grave for about, finding in found(view(), WELL).items()} == {
+        "n1": False,
+        "n2": False,
+        "n3": False,
+    }
+
+
+def test_a_second_level_or_a_watchdog_that_counts_is_a_second_way() -> None:
+    assert "n2" not in found(view(nodes=[node("n1"), TWO_LEVELS]))
+    assert "n2" not in found(watched("n2"), WELL)
+
+
+def test_two_devices_of_one_level_are_still_one_way() -> None:
+    both = Node("n2", fence=(FenceDevice("fence_lab", name="left"), FenceDevice("fence_lab", name="right")))
+    assert "one way only" in found(view(nodes=[node("n1"), both]))["n2"].problem
+
+
+def test_a_device_that_does_not_answer_is_grave() -> None:
+    finding = found(view(), msgspec.structs.replace(WELL, power="", problem="no contact with the BMC"))["n2: fence_lab"]
+    assert finding.grave
+    assert finding.problem == "no contact with the BMC"
+
+
+def test_a_device_that_calls_a_living_node_off_is_dangerous() -> None:
+    contradicted = contradiction(SAYS_OFF, view())
+    assert contradicted.dangerous
+    assert "n2 is alive" in contradicted.problem
+    assert "start its VMs twice" in found(view(), contradicted)["n2: fence_lab"].means
+
+
+def test_a_device_may_well_call_a_silent_or_a_lost_node_off() -> None:
+    assert contradiction(SAYS_OFF, view(silences=[silence("n2")])) == SAYS_OFF
+    assert contradiction(SAYS_OFF, view(observed=observed(silent_s={"n2": 6.0}))) == SAYS_OFF
+    assert contradiction(SAYS_OFF, view(sessions=[session("n1")])) == SAYS_OFF
+
+
+def test_a_device_that_calls_a_living_node_on_is_well() -> None:
+    assert contradiction(WELL, view()) == WELL
