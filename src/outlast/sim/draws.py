@@ -155,8 +155,7 @@ def _leads_and_dies(lot: Lot) -> Lines:
 
 
 def _back_from_the_past(lot: Lot) -> Lines:
-    """The disk of a machine is set back while it has no power; by more than what is ever noted of it at a time. A disk
-    that forgets its last seconds when others die too is beyond what any number of members can bear."""
+    """The disk of a machine is set back while it has no power; by more than what is ever noted of it at a time."""
     saved_s, off_s = 2 * NOTE_S + lot.some_s(), lot.some_s()
     host = lot.host
     return [

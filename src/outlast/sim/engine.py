@@ -107,6 +107,15 @@ class Engine:
             other.fork is fork and not other.trouble and not other.disk.set_back for other in found
         )
 
+    def is_remembered(self, member: Member, past: Disk) -> bool:
+        """Has another's disk on it that the member had come further than that? A disk that forgets what nobody else
+        knows, when others die too, is beyond what any number of members can bear."""
+        then = _noted_on(past).trace
+        others = (_noted_on(other.disk) for other in self.members.values() if other is not member)
+        return past.id != member.disk.id or any(
+            noted.remembered[past.id].beyond(then) for noted in others if past.id in noted.remembered
+        )
+
     def start(self, member: Member) -> None:
         if member.machine.on and member.fork is not None:
             self.consensus.start(member, initial={}, existing=True, alone=False)
@@ -124,6 +133,10 @@ class Engine:
         for member in self.members.values():
             self.thaw(member.host)
             member.trouble, member.fsync_s = "", 0.0
+
+
+def _noted_on(disk: Disk) -> Noted:
+    return msgspec.json.decode(disk.marks[NOTED], type=Noted) if NOTED in disk.marks else Noted()
 
 
 def _noted(name: str, member: Member, voters: list[str], machines: list[str]) -> Noted:

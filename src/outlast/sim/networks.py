@@ -83,7 +83,7 @@ def _member(world: World, words: Words) -> None:
     world.engine.consensus.changed()
 
 
-_SPARED = "is spared: what others have on their disks would not be enough"
+_SPARED = "is spared: what the others have on their disks would not be enough"
 
 
 def _kill(world: World, words: Words, member: Member) -> str:
@@ -169,10 +169,12 @@ def _disk(world: World, words: Words) -> None:
     if saved is None or member.machine.on:
         world.tell(f"the disk of {member.host} stays as it is: it has power, or there is no snapshot")
         return
-    if not world.engine.can_spare(member):
+    if not world.engine.can_spare(member) or not world.engine.is_remembered(member, saved):
         world.tell(f"the disk of {member.host} {_SPARED}")
         return
-    member.disk = replace(saved, set_back=saved.index < member.disk.index)
+    now = member.disk
+    older = now.set_back or (saved.id, saved.index, saved.marks) != (now.id, now.index, now.marks)
+    member.disk = replace(saved, set_back=older)
     world.engine.consensus.changed()
     world.tell(f"the disk of {member.host} is what it was when the snapshot was taken")
 
