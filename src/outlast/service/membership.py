@@ -233,7 +233,7 @@ class Membership:
             self.why_not = "its session record changed while it opened its session"
             return False
         self._answer_s = self._env.clock.now() - opening.sent_at
-        return self._has_opened(opening, outcome.revision)
+        return await self._has_opened(opening, outcome.revision)
 
     async def _opened_unheard(self, opening: "_Opening") -> bool:
         """Was the session opened by a write whose answer never came? Before that is known, no other one is written: a
@@ -246,12 +246,17 @@ class Membership:
         self._unheard = None
         for entry in snapshot.entries:
             if entry.key == self._session_key and msgspec.json.decode(entry.value, type=Session) == opening.record:
-                return self._has_opened(opening, entry.revision)
+                return await self._has_opened(opening, entry.revision)
         self.why_not = "its session was not opened"
         return False
 
-    def _has_opened(self, opening: "_Opening", revision: int) -> bool:
+    async def _has_opened(self, opening: "_Opening", revision: int) -> bool:
         """False when that took too long to be worth anything."""
+        # What this node read before may be of the past: a group that it owned then is another one's by now.
+        await self._store.reached(revision, self._timing.permit_s / 2)
+        if self._store.revision < revision:
+            self.why_not = "its picture of the cluster database is older than its session"
+            return False
         self._took(opening.record, revision)
         self._attempt = (-1, 0.0)  # beats are counted anew: what was sent in another life is none of this one's
         self._uncertain = False

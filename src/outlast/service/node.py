@@ -243,7 +243,7 @@ class Node:
                 await asyncio.sleep(RETRY_S)
                 continue
             self.coordinating.incarnation = self.membership.incarnation
-            self.resources.session_opened()
+            self.resources.session_opened(continuing=continuing)
             log.info("session open", incarnation=self.membership.incarnation)
             why = await self.membership.renew()
             continuing = False

@@ -4,6 +4,7 @@ A status counts only for its epoch, and is written only while the group's record
 """
 
 import asyncio
+from typing import NamedTuple
 
 import msgspec
 
@@ -34,7 +35,13 @@ _WORDS = {
     State.UNKNOWN: ("unknown", "may or may not run on"),
 }
 
-Part = tuple[list[Compare], list[Write]]
+
+class Part(NamedTuple):
+    """What is written together: about one group, or one event."""
+
+    compares: list[Compare]
+    writes: list[Write]
+    status: GroupStatus | None = None
 
 
 class Reporting:
@@ -89,9 +96,17 @@ class Reporting:
         return done
 
     async def _commit(self, parts: list[Part]) -> bool:
-        compares = [compare for part in parts for compare in part[0]]
-        writes = [write for part in parts for write in part[1]]
-        return isinstance(await self._store.transact(compares, writes), Committed)
+        compares = [compare for part in parts for compare in part.compares]
+        writes = [write for part in parts for write in part.writes]
+        statuses = [part.status for part in parts if part.status is not None]
+        for status in statuses:
+            self._resources.standing.sending(status)
+        if not isinstance(await self._store.transact(compares, writes), Committed):
+            return False
+        for status in statuses:
+            self._resources.standing.written(status)
+            self._resources.reported(status.group)
+        return True
 
     def _mine(self) -> list[Group]:
         return [group for group in self._store.groups.values() if group.owner == self._store.me]
@@ -108,7 +123,9 @@ class Reporting:
             record, event_words = intent
             writes.append(put(keys.GROUPS + group.name, record))
             writes.append(self._journal.event("intent", event_words, group=group.name))
-        if status is not None and status != present:
+        if status is not None and status == present and not self._resources.standing.takes_back(status):
+            status = None
+        if status is not None:
             writes.append(put(keys.STATUS + group.name, status))
             after = combined(status.resources.values())
             before = combined(present.resources.values()) if present is not None else None
@@ -116,7 +133,9 @@ class Reporting:
                 kind, words = _WORDS[after.state]
                 text = f"{group.name} {words} {self._store.me}" + (f": {after.why}" if after.why else "")
                 writes.append(self._journal.event(kind, text, group=group.name, about=self._store.me))
-        return (self._store.unchanged(keys.GROUPS + group.name), writes) if writes else None
+        # The report before this one too: one that is still under way must not be written after this one.
+        compares = self._store.unchanged(keys.GROUPS + group.name, keys.STATUS + group.name)
+        return Part(compares, writes, status) if writes else None
 
     def _current(self, status: GroupStatus, group: Group) -> bool:
         mine = (group.epoch, self._store.me, self._membership.incarnation)
@@ -177,6 +196,6 @@ class Reporting:
     def _remarks(self) -> list[Part]:
         me = self._store.me
         return [
-            ([], [self._journal.event(remark.kind, remark.words, group=remark.group, about=me)])
+            Part([], [self._journal.event(remark.kind, remark.words, group=remark.group, about=me)])
             for remark in self._resources.remarks
         ]

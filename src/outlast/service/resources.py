@@ -22,6 +22,7 @@ from outlast.ports.hosts import AppearedReport, CallFailed, HealthReport, HostDi
 from outlast.service.calls import Calls
 from outlast.service.hosts import CallTimedOut, HostGone, HostKeeper, HostReady, OffersChanged
 from outlast.service.local import Local, Remark
+from outlast.service.standing import Standing
 from outlast.service.store import Store
 from outlast.service.watchdog import Arming
 
@@ -47,6 +48,7 @@ class Resources:
         self._watchdog = watchdog
         watchdog.watch(lambda: [local.state for local in self.locals.values()])
         self.calls = Calls(env, hosts)
+        self.standing = Standing()
         self.settled = asyncio.Event()
         """Set with every change of a state."""
         self._tasks: asyncio.TaskGroup | None = None
@@ -63,8 +65,9 @@ class Resources:
                 for key in await changes.wait():
                     self._record_changed(key)
 
-    def session_opened(self) -> None:
-        """From now on this node may run what it owns."""
+    def session_opened(self, *, continuing: bool) -> None:
+        """From now on this node may run what it owns. `continuing`: as the service before this one did."""
+        self.standing.begin(self._store.groups.values(), continuing=continuing)
         self._watchdog.look()
         for local in self.locals.values():
             local.must_stop = ""
@@ -145,9 +148,13 @@ class Resources:
             self._group_changed(key.removeprefix(keys.GROUPS))
             self.changed.set()
         else:
-            for local in self._of_group(key.removeprefix(keys.STATUS)):
-                if local.announced:
-                    self._apply(local)
+            self.reported(key.removeprefix(keys.STATUS))
+
+    def reported(self, group: str) -> None:
+        """What stands in the database about the group is another report: a start may have waited for it."""
+        for local in self._of_group(group):
+            if local.announced:
+                self._apply(local)
 
     def _group_changed(self, name: str) -> None:
         group = self._store.groups.get(name)
@@ -238,7 +245,9 @@ class Resources:
         self.feed(local, E.WANT_TERMINATED, "" if group.owner == me else f"{me} does not own it")
 
     def _promised(self, local: Local, group: Group) -> bool:
-        """Does a report of ours stand in the database that nothing of it runs?"""
+        """Does a report of ours stand in the database that nothing of it runs, or may it?"""
+        if self.standing.may_stand(local.name, group.epoch):
+            return True
         status = self._store.statuses.get(group.name)
         if status is None or (status.epoch, status.node) != (group.epoch, self._store.me):
             return False
