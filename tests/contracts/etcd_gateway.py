@@ -41,6 +41,7 @@ class FakeGateway:
         self.asked: list[tuple[str, Said]] = []
         self.piece_bytes = 65536
         """How much is sent at once."""
+        self._asked_again = asyncio.Event()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> str:
@@ -54,6 +55,11 @@ class FakeGateway:
     def calls(self, path: str) -> Sequence[Said]:
         return [said for asked, said in self.asked if asked == path]
 
+    async def asked_for(self, path: str, times: int) -> None:
+        while len(self.calls(path)) < times:
+            self._asked_again.clear()
+            await self._asked_again.wait()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while line := await reader.readline():
@@ -64,6 +70,7 @@ class FakeGateway:
                         length = int(field.split(b":")[1])
                 said = json.loads(await reader.readexactly(length) or b"{}")
                 self.asked.append((path, said))
+                self._asked_again.set()
                 if path == "/v3/watch":
                     await self._stream(writer)
                     await reader.read()

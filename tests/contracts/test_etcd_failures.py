@@ -174,6 +174,27 @@ def test_a_watch_resumes_after_compaction_of_what_it_has_delivered_and_says_so_w
     play(story, first(victim, etcd))
 
 
+def test_a_watch_that_catches_up_loses_nothing_when_its_member_dies_on_the_way(etcd: EtcdCluster) -> None:
+    """Etcd sends history in portions of a thousand commits, with the present revision in each header."""
+    victim = etcd.followers()[0]
+
+    async def story(database: EtcdDatabase) -> None:
+        start = await put(database, k=b"")
+
+        async def write() -> None:
+            for _ in range(100):
+                await put(database, k=b"x" * 1000)
+
+        await asyncio.gather(*(write() for _ in range(30)))
+        async with aclosing(generator(database.watch("", start))) as batches:
+            revisions = [batch.revision for batch in await take(batches, 500)]
+            victim.kill()
+            revisions += [batch.revision for batch in await take(batches, 2500)]
+        assert revisions == list(range(start + 1, start + 3001))
+
+    play(story, first(victim, etcd))
+
+
 def test_a_watch_whose_delete_was_compacted_while_it_was_away_never_misses_it_silently(etcd: EtcdCluster) -> None:
     """Etcd before 3.4.36 forgets a delete at the very revision that is compacted, and says nothing."""
 

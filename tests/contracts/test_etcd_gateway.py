@@ -1,19 +1,25 @@
 """What does the client make of answers that a well member does not give?"""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 from database_steps import SOON_S, after, put, take
 from etcd_gateway import FakeGateway, event, header
 
-from outlast.adapters.etcd import Client, EtcdDatabase
+from outlast.adapters.etcd import Client, EtcdDatabase, watches
 from outlast.adapters.etcd.faults import fault_of
 from outlast.ports.database import Batch, Change, Compacted, Put, Unavailable, Uncertain
 
 HANG_S = 60.0
 
 Story = Callable[[EtcdDatabase, FakeGateway], Awaitable[None]]
+
+
+def stand_still() -> None:
+    """All of the process, as a frozen one does."""
+    time.sleep(1.5)
 
 
 def play(story: Story) -> None:
@@ -114,12 +120,31 @@ def test_a_watch_begins_anew_where_it_was_when_its_member_holds_a_commit_back() 
         batches = database.watch("", 4)
         assert (await after(batches)).revision == 5
         waiting = asyncio.ensure_future(anext(batches))
-        while len(gateway.calls("/v3/watch")) < 2:
-            await asyncio.sleep(0.01)
-            if len(gateway.calls("/v3/kv/range")) == 2:
-                gateway.watched.append({"header": header(6), "events": [event("k", b"2", 6)]})
+        await gateway.asked_for("/v3/kv/range", 2)
+        gateway.watched.append({"header": header(6), "events": [event("k", b"2", 6)]})
         assert (await waiting).revision == 6
         assert gateway.calls("/v3/watch")[1]["create_request"]["start_revision"] == 5
+
+    play(story)
+
+
+def test_a_watch_whose_process_was_frozen_begins_anew_for_its_member_may_have_lost_what_it_could_not_send(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Etcd before 3.4.31 / 3.5.13 does, when a compaction passes meanwhile."""
+    monkeypatch.setattr(watches, "STALL_S", 0.5)
+
+    async def story(database: EtcdDatabase, gateway: FakeGateway) -> None:
+        gateway.watched = [{"header": header(5), "events": [event("k", b"1", 5)]}]
+        batches = database.watch("", 4)
+        assert (await after(batches)).revision == 5
+        waiting = asyncio.ensure_future(anext(batches))
+        await asyncio.sleep(0)
+        stand_still()
+        await gateway.asked_for("/v3/watch", 2)
+        assert gateway.calls("/v3/watch")[1]["create_request"]["start_revision"] == 5
+        assert not gateway.calls("/v3/kv/range")  # and not because a probe found something
+        waiting.cancel()
 
     play(story)
 

@@ -91,25 +91,25 @@ class _Stream:
     async def answer(self) -> wire.WatchAnswer:
         """The next one, however long it takes. Raises `_Broken`, `Compacted`, `Unavailable`."""
         assert self._connection
-        loop = asyncio.get_running_loop()
-        while True:
-            if loop.time() > self._looked_s + STALL_S or self._should_go_home():
-                raise _Broken
+        while not self._should_go_home():
+            line = b""
             try:
                 async with asyncio.timeout(LOOK_S):
                     line = await self._connection.line()
             except TimeoutError:
-                self._looked_s = loop.time()
-                if self._is_out_of_favour():
-                    raise _Broken from None
-                if self._looked_s > self._heard_s + SILENCE_S:
-                    await self._probe()
-                    self._heard_s = loop.time()
+                pass
             except ConnectionLost as error:
                 raise _Broken(str(error)) from error
-            else:
-                self._looked_s = self._heard_s = loop.time()
+            before_s, self._looked_s = self._looked_s, asyncio.get_running_loop().time()
+            if self._looked_s > before_s + STALL_S or (not line and self._is_out_of_favour()):
+                break
+            if line:
+                self._heard_s = self._looked_s
                 return self._parsed(line)
+            if self._looked_s > self._heard_s + SILENCE_S:
+                await self._probe()
+                self._heard_s = self._looked_s = asyncio.get_running_loop().time()
+        raise _Broken
 
     def batches(self, answer: wire.WatchAnswer) -> Iterator[Batch]:
         """By revision. (An answer holds whole revisions, since we do not ask for fragments.)"""
