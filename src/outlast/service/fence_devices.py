@@ -51,13 +51,13 @@ class FenceDevices:
             wanted = {device.sealed for node in store.nodes.values() for device in node.fence if device.sealed}
             for known in [id for id in self._sealed if id not in wanted]:
                 del self._sealed[known]
-            try:
-                for id in sorted(wanted):
+            for id in sorted(wanted - set(self._sealed)):
+                try:
                     await self._load(id)
-            except Unavailable:
-                wait_s = RETRY_S
-            except NoSecret as error:
-                log.warning("a fence device cannot be used by this node", why=str(error))
+                except Unavailable:
+                    wait_s = RETRY_S
+                except NoSecret as error:
+                    log.warning("a fence device cannot be used by this node", why=str(error))
 
     # --- agents -----------------------------------------------------------------------------------------------------
 

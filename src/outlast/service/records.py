@@ -11,7 +11,7 @@ from outlast.model import keys
 from outlast.model.member import MemberRecord, Part
 from outlast.model.node import Node
 from outlast.model.settings import Settings
-from outlast.ports.database import Compare, Database, Write
+from outlast.ports.database import Compare, Database, Refused, Write
 from outlast.ports.secrets import NoSecret
 from outlast.service.config import NodeConfig
 from outlast.service.fence_devices import FenceDevices
@@ -50,11 +50,13 @@ async def write_records(config: NodeConfig, database: Database, devices: FenceDe
     record, compares, writes = await _with_fence_devices(record, config, devices)
     if present is None or record != before:
         revision = present.revision if present else 0
-        await database.transact(
+        outcome = await database.transact(
             [Compare(key, revision), *compares],
             [put(key, record), journal.event("node-changed", f"{config.node} was added or changed"), *writes],
             timeout_s=READ_TIMEOUT_S,
         )
+        if isinstance(outcome, Refused):  # two nodes sealed the cluster's first secret at once, for one
+            await write_records(config, database, devices, journal)
 
 
 def evicted(node: str, cluster: str) -> str:

@@ -73,7 +73,9 @@ async def evict(context: Context, want: Named) -> str:
         event = context.journal.event(
             "node-changed", f"{name} was evicted by an administrator on {store.me}", about=name
         )
-        return store.unchanged(*of_node), [*(Delete(key) for key in of_node), Delete(keys.SECRETS + name), event]
+        secrets = [device.sealed for device in store.nodes[name].fence if device.sealed] if name in store.nodes else []
+        gone = [*of_node, *(keys.FENCE_SECRETS + id for id in secrets)]
+        return store.unchanged(*of_node), [*(Delete(key) for key in gone), event]
 
     await context.write(make)
     return f"{name} belongs to the cluster no longer"
