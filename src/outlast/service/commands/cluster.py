@@ -73,8 +73,7 @@ async def evict(context: Context, want: Named) -> str:
         event = context.journal.event(
             "node-changed", f"{name} was evicted by an administrator on {store.me}", about=name
         )
-        secrets = [device.sealed for device in store.nodes[name].fence if device.sealed] if name in store.nodes else []
-        gone = [*of_node, *(keys.FENCE_SECRETS + id for id in secrets)]
+        gone = (*of_node, *_secrets_of(context, name))
         return store.unchanged(*of_node), [*(Delete(key) for key in gone), event]
 
     await context.write(make)
@@ -97,10 +96,16 @@ async def leave(context: Context, _: Nothing) -> str:
         _refuse_owner(context, me, "leave")
         mine = (keys.NODES + me, keys.MEMBERS + me)
         event = context.journal.event("node-changed", f"{me} left the cluster for good", about=me)
-        return store.unchanged(*mine), [*(Delete(key) for key in mine), event]
+        gone = (*mine, *_secrets_of(context, me))
+        return store.unchanged(*mine), [*(Delete(key) for key in gone), event]
 
     await context.write(make)
     return f"{me} belongs to the cluster no longer"
+
+
+def _secrets_of(context: Context, name: str) -> list[str]:
+    node = context.store.nodes.get(name)
+    return [keys.FENCE_SECRETS + device.sealed for device in (node.fence if node else ()) if device.sealed]
 
 
 def _refuse_owner(context: Context, name: str, what: str) -> None:
