@@ -92,3 +92,10 @@ def test_whatever_is_here_only_a_wanted_group_of_ours_without_a_standing_promise
         assert runs_nothing(here.state)
         assert not here.promised
         assert not here.switched_off
+
+
+@given(st.sampled_from(S), st.sampled_from([MINE, OFF, group("web", on="n2")]), st.booleans())
+def test_while_nobody_has_confirmed_who_owns_what_nothing_is_started_and_nothing_is_stopped(
+    state: S, of: Group, promised: bool
+) -> None:
+    assert next_step(of, ME, Here(state, promised=promised), hold=True) is Step.NOTHING

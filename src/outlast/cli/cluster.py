@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from outlast.cli import options, output, times
+from outlast.cli import backup, options, output, times
 from outlast.cli.cluster_set import set_cluster
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell
@@ -19,6 +19,7 @@ from outlast.model.answers import ClusterRow, MachineRow
 
 app = typer.Typer(name="cluster", help="Machines become a cluster.", no_args_is_help=True)
 app.command("set")(set_cluster)
+backup.add_to(app)
 app.command("force-quorum")(force_quorum)
 
 Address = Annotated[

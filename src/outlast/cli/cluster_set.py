@@ -34,6 +34,12 @@ def set_cluster(
     fence_action: Annotated[
         str | None, typer.Option(metavar="ACTION", help='A fenced node stays "off", or is switched on again: "reboot".')
     ] = None,
+    backup_interval_s: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="How often each node takes a backup; 0: never.")
+    ] = None,
+    backups_kept: Annotated[
+        int | None, typer.Option(metavar="N", help="How many of its own backups a node keeps.")
+    ] = None,
     wait_s: options.Wait = None,
     as_json: options.Json = False,
 ) -> None:
@@ -46,6 +52,8 @@ def set_cluster(
         "events_kept": events_kept,
         "watchdog_strength": options.node_names(watchdog_strength),
         "fence_action": fence_action,
+        "backup_interval_s": backup_interval_s,
+        "backups_kept": backups_kept,
     }
     values = {key: value for key, value in given.items() if value is not None}
     if not values:

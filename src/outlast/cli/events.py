@@ -36,6 +36,7 @@ KIND_STYLES = {
     "type": "yellow",
     "stopped": "bold red",
     "outage": "yellow",
+    "backup": "yellow",
     "permit": "bold red",
 }
 KIND_WIDTH = max(map(len, KIND_STYLES))

@@ -54,7 +54,10 @@ def duty(group: Group, me: str) -> Duty:
     return Duty.TURN_OFF if group.stop is Stop.TURN_OFF else Duty.SHUT_DOWN
 
 
-def next_step(group: Group, me: str, here: Here) -> Step:
+def next_step(group: Group, me: str, here: Here, *, hold: bool = False) -> Step:
+    """`hold`: nobody has confirmed yet who owns what (`core/backup.py`), so nothing is started or stopped."""
+    if hold:
+        return Step.NOTHING
     match duty(group, me):
         case Duty.RUN:
             return _towards_online(group, here)

@@ -57,6 +57,10 @@ class _Round:
             self.actions.append(DeclareSilent(node, session.incarnation, proving_s(session, self.view.settings), why))
 
     def look_at(self, group: Group) -> None:
+        if self.view.settings.hold:
+            if group.wanted is Wanted.ONLINE and not self._runs(group):
+                self._wait(group, f"`outlast cluster confirm-ownership`, since {self.view.settings.hold}")
+            return
         old = restarts.outdated(group, self.view)
         if old:
             self.actions.append(ForgetFailures(group.name, old))
@@ -85,6 +89,11 @@ class _Round:
                     self._wake(left_s)
                 else:
                     self._unproven.setdefault(node, [])
+
+    def _runs(self, group: Group) -> bool:
+        session = placement.members(self.view).get(group.owner)
+        status = reported(group, self.view.statuses.get(group.name), session.incarnation) if session else None
+        return status is not None and status.state is State.ONLINE
 
     def pursue_proofs(self) -> None:
         """Only for nodes whose death a group or the vote waits for: nobody is fenced for nothing."""

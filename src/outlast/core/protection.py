@@ -25,6 +25,8 @@ def protection(group: Group, view: ClusterView) -> Protection:
             problem = placement.type_problem(alive[owner], type_name)
             if problem:
                 reasons.append(f"{owner} cannot watch over it: {problem}")
+    if view.settings.hold:
+        reasons.append(f"nothing is started anywhere: {view.settings.hold}")
     spent = restarts.exhausted(group, view)
     if spent:
         reasons.append(spent)

@@ -28,6 +28,10 @@ class Settings(msgspec.Struct, frozen=True):
     """Which watchdogs' time counts as proof of death."""
     fence_action: FenceAction = FenceAction.REBOOT
     """What becomes of a node after its death was proven by its fence devices."""
+    backup_interval_s: float = 24 * 3600.0
+    """How often each node takes a backup of the database by itself; 0: never."""
+    backups_kept: int = 14
+    """Of those that it took by itself."""
     hold: str = ""
     """Not empty: nothing is started anywhere, and this says why (a restored database whose ownership nobody has
     confirmed yet)."""

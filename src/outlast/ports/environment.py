@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
+from outlast.ports.backups import Backups
 from outlast.ports.database import Database
 from outlast.ports.fence import Fence
 from outlast.ports.hosts import Hosts
@@ -60,5 +61,7 @@ class Environment:
     """None: no member of the database runs on this node, or somebody else sees to it."""
     secrets: Secrets | None = None
     """None: nothing secret can be kept."""
+    backups: Backups | None = None
+    """None: there is no place for backups of the database."""
     trust: Trust | None = None
     """None: there are no certificates, and nobody joins (SQLite)."""

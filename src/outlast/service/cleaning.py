@@ -42,7 +42,9 @@ async def clean(
             local = resources.discovered(type_name, thing)
             if local is not None:
                 group = store.groups.get(local.resource.group)
-                if not (continuing and group is not None and group.owner == store.me):
+                owned = continuing and group is not None and group.owner == store.me
+                # With a hold the records say nothing about who owns what: it stays until an administrator has said.
+                if not owned and not store.settings.hold:
                     resources.must_stop(local, BEFORE)
     await _stopped(resources)
     if continuing:

@@ -22,6 +22,7 @@ from outlast.model.health import Json
 from outlast.model.node import Offer
 from outlast.ports.database import Unavailable
 from outlast.ports.environment import Environment
+from outlast.service.backup import Backing
 from outlast.service.certificates import keep_certificate
 from outlast.service.cleaning import clean
 from outlast.service.commands.context import Context
@@ -106,6 +107,7 @@ class Node:
             self._coordinates,
         )
         self._enrolment = Enrolment(config, env, env.trust, self.store, self._journal) if env.trust else None
+        self._backing = Backing(self.store, env.backups, self._journal, env.clock) if env.backups else None
         self._commands = Commands(
             Context(
                 self.store,
@@ -121,6 +123,7 @@ class Node:
                 self._fencing,
                 self._fence_devices,
                 self.voters,
+                self._backing,
             )
         )
 
@@ -148,6 +151,8 @@ class Node:
             if self._env.peers is not None:
                 tasks.create_task(self._vouching().run(self._env.peers))
             tasks.create_task(self.voters.run())
+            if self._backing is not None:
+                tasks.create_task(self._backing.run())
             if self._enrolment is not None:
                 tasks.create_task(self._enrolment.clear(self._coordinates))
             if self._env.trust is not None:

@@ -26,6 +26,7 @@ STATE_DIR = Path("/var/lib/outlast")
 def environment(config: NodeConfig) -> Environment:
     """Raises ValueError, with words, for settings that cannot be meant. Needs a running event loop."""
     # A witness must be small, and needs none of these.
+    from outlast.adapters.backups import FileBackups
     from outlast.adapters.fence_agents import FenceAgents
     from outlast.adapters.hosts import ProcessHosts
     from outlast.adapters.secrets import FileSecrets
@@ -46,6 +47,7 @@ def environment(config: NodeConfig) -> Environment:
         upkeep=upkeep,
         local_member=local_member(config),
         secrets=FileSecrets(),
+        backups=FileBackups(STATE_DIR / "backups"),
         trust=FileTrust() if config.peers is not None and config.peers.certificate else None,
     )
 

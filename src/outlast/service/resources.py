@@ -56,7 +56,7 @@ class Resources:
         """Resources that are being let go of here."""
 
     async def run(self) -> None:
-        changes = self._store.subscribe(keys.GROUPS, keys.RESOURCES, keys.STATUS)
+        changes = self._store.subscribe(keys.GROUPS, keys.RESOURCES, keys.STATUS, keys.CLUSTER)
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             tasks.create_task(self._listen())
@@ -142,7 +142,10 @@ class Resources:
 
     def _record_changed(self, key: str) -> None:
         """A group, a resource, or the status of a group is another one."""
-        if key.startswith(keys.RESOURCES):
+        if key == keys.CLUSTER:  # a hold may have ended
+            for local in list(self.locals.values()):
+                self._apply(local)
+        elif key.startswith(keys.RESOURCES):
             self._resource_changed(key.removeprefix(keys.RESOURCES))
         elif key.startswith(keys.GROUPS):
             self._group_changed(key.removeprefix(keys.GROUPS))
@@ -220,7 +223,7 @@ class Resources:
             switched_off=bool(local.switched_off),
             switched_on=bool(local.switched_on),
         )
-        what = next_step(group, self._store.me, here)
+        what = next_step(group, self._store.me, here, hold=bool(self._store.settings.hold))
         if local.announced is not (what is Step.ANNOUNCE):
             local.announced = not local.announced
             self.changed.set()

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 
+import msgspec
+
 from outlast.model import keys
 from outlast.model.health import Json
 from outlast.model.survey import Answer, Survey
@@ -13,6 +15,8 @@ from outlast.service.journal import Journal
 from outlast.service.store import Store, put
 
 ANSWER_DEADLINE_S = 5.0
+DISCOVER = "discover"
+"""As a verb: what exists on the node, of which the plugin tells every cluster service."""
 
 
 class Surveys:
@@ -56,6 +60,9 @@ class Surveys:
 
     async def ask_here(self, type_name: str, verb: str, arguments: Mapping[str, Json]) -> Json:
         """The same question to this node's own plugin. Raises `CallFailed`, `HostDied`, `CallTimedOut`."""
+        if verb == DISCOVER:
+            found = await self._hosts.call(type_name, ANSWER_DEADLINE_S, lambda host, _: host.discover(type_name))
+            return msgspec.to_builtins(found)
         return await self._hosts.call(
             type_name, ANSWER_DEADLINE_S, lambda host, _: host.type_control(type_name, verb, arguments)
         )

@@ -91,6 +91,8 @@ class Checks:
     now: Callable[[], float]
     violations: list[Violation] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
+    held_at_s: float = 0.0
+    """Since when nobody has confirmed who owns what."""
     groups: dict[str, _Kept] = field(default_factory=dict)
     group_of: dict[str, str] = field(default_factory=dict)
     stops_within_s: dict[str, float] = field(default_factory=dict)
@@ -162,6 +164,8 @@ class Checks:
             return
         if hand and not self._disturbed(hand):  # what is broken there may have kept it from being seen in time
             self._broken(5, f"{vm} was switched off by hand on {hand}, and was started again on {node}")
+        if self.settings.hold and self.now() - self.held_at_s > _RECENTLY_S:
+            self._broken(2, f"{vm} was started on {node} although nobody has confirmed who owns it")
         if kept.record.owner != node:
             self._broken(2, f"{vm} was started on {node}, but its owner is {kept.record.owner or 'nobody'}")
         problem = self._session_problem(node)
@@ -261,7 +265,9 @@ class Checks:
 
     def _cluster(self, name: str, value: bytes | None) -> None:
         if value is not None and not name:
-            self.settings = msgspec.json.decode(value, type=Settings)
+            before, self.settings = self.settings, msgspec.json.decode(value, type=Settings)
+            if self.settings.hold and not before.hold:
+                self.held_at_s = self.now()
 
     def _resource(self, name: str, value: bytes | None) -> None:
         if value is not None:
@@ -305,6 +311,8 @@ class Checks:
             self._broken(4, f"the epoch of {new.name} fell from {old.epoch} to {new.epoch}")
         if new.owner != old.owner and new.epoch <= old.epoch:
             self._broken(4, f"{new.name} went from {old.owner or 'nobody'} to {new.owner} without a new epoch")
+        if self.settings.hold:
+            return  # a backup is written back, or an administrator says who owns what: nothing is started meanwhile
         if old.owner and (new.owner != old.owner or new.epoch != old.epoch):
             problem = self._unproven(old, incarnation)
             if problem:

@@ -12,6 +12,7 @@ from outlast.model.view import ClusterView
 from outlast.ports.database import Committed, Compare, Refused, Write
 from outlast.ports.environment import Clock
 from outlast.ports.members import Members
+from outlast.service.backup import Backing
 from outlast.service.coordinator import Coordinating
 from outlast.service.deciding import Promised
 from outlast.service.enrolment import Enrolment
@@ -58,6 +59,8 @@ class Context:
     fencing: Fencing | None = None
     fence_devices: FenceDevices | None = None
     voters: Voters = NO_VOTERS
+    backing: Backing | None = None
+    """None: this node has no place for backups."""
 
     def view(self) -> ClusterView:
         return self.observation.view()

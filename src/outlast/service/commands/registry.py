@@ -8,6 +8,7 @@ from outlast.core.timing import Impossible
 from outlast.model.health import Json
 from outlast.ports.database import Unavailable
 from outlast.service.commands import (
+    backup,
     cluster,
     explain,
     fence,
@@ -30,6 +31,7 @@ COMMANDS: dict[str, Command] = {
     **vms.COMMANDS,
     **explain.COMMANDS,
     **cluster.COMMANDS,
+    **backup.COMMANDS,
     **fence.COMMANDS,
     **validate.COMMANDS,
     **quorum.COMMANDS,

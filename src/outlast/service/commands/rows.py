@@ -42,6 +42,11 @@ class Rows:
     def alarms(self) -> tuple[str, ...]:
         """What is down and stays down until somebody does something, first of all."""
         found = [self.view.observed.runs_on] if self.view.observed.runs_on else []
+        if self.view.settings.hold:
+            found.append(
+                f"Nothing is started or stopped anywhere: {self.view.settings.hold}. Needed is "
+                "`outlast cluster confirm-ownership` (--what-if shows what it would find)"
+            )
         for node, silence in sorted(self.view.silences.items()):
             wanted = (group for group in self.view.groups.values() if group.wanted is Wanted.ONLINE)
             waiting = sorted(group.name for group in wanted if group.owner == node)

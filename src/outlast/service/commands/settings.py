@@ -26,6 +26,8 @@ class Values(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     most_voters: Annotated[int, msgspec.Meta(ge=1, le=9)] | None = None
     watchdog_strength: tuple[Strength, ...] | None = None
     fence_action: FenceAction | None = None
+    backup_interval_s: Annotated[float, msgspec.Meta(ge=0.0)] | None = None
+    backups_kept: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
 
 
 class Set(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
