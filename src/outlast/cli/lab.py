@@ -307,6 +307,47 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command()
+def soak(
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.0, help="For how long; the last round is finished.")
+    ] = 15.0,
+    seed: Annotated[
+        int | None, typer.Option("--seed", show_default=False, help="To have the same faults again.")
+    ] = None,
+    nodes: Annotated[int, typer.Option(help="How many nodes.")] = 3,
+    witness: Annotated[bool, typer.Option("--witness", help="With a witness, w1.")] = False,
+    database: Annotated[str, typer.Option("--database", metavar="DATABASE", help="etcd or sqlite.")] = "etcd",
+    guests: Annotated[int, typer.Option("--guests", min=1, help="How many beacons.")] = 4,
+    node_timeout_s: Annotated[float, typer.Option("--node-timeout-s", help="The cluster's time-out.")] = 5.0,
+    first_round: Annotated[int, typer.Option("--round", min=1, help="Begin with this round of the seed.")] = 1,
+    logs: Annotated[str, typer.Option("--logs", metavar="DIR", help="Where the logs of a failure go.")] = "",
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the lab up in the end.")] = False,
+    name: Name = "soak",
+) -> None:
+    """Random faults on a lab of its own, and did ever two copies of a guest run? Did everything come back?"""
+    from pathlib import Path
+
+    from outlast.cli import soak as soaking
+
+    place = Path(logs or f"/var/tmp/outlast-soak-{name}")
+    with _lab(name):
+        code = soaking.run(
+            name=name,
+            minutes=minutes,
+            seed=seed,
+            nodes=nodes,
+            witness=witness,
+            database=database,
+            guests=guests,
+            node_timeout_s=node_timeout_s,
+            first_round=first_round,
+            keep=keep,
+            logs=place,
+        )
+    raise typer.Exit(code)
+
+
 GuestName = Annotated[str, typer.Argument(metavar="NAME", help="The VM's name.")]
 ImageLock = Annotated[bool, typer.Option("--image-lock/--no-image-lock", help="QEMU's lock on the disk image.")]
 Local = Annotated[

@@ -135,3 +135,46 @@ def _copy_of(target: NodePaths, pid: int) -> Copy | None:
     process = node.process(pid)
     guest = node.guest_of(process) if process else ""
     return Copy(guest, target.name, pid, "-incoming" in process.arguments) if process and guest else None
+
+
+class Writers:
+    """Watches who writes the beacons' disks, from `with` to its end: once another run has written, the one before it
+    never does again. A witness of its own: no process need be seen for it, and no beacon need note it."""
+
+    def __init__(self, images: Path, *, every_s: float = 0.05) -> None:
+        self._images = images
+        self._every_s = every_s
+        self._runs: dict[str, list[str]] = {}
+        self._seen: dict[Finding, None] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="writers", daemon=True)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(self._seen)
+
+    def __enter__(self) -> "Writers":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def wrote(self, guest: str, boot_id: str) -> None:
+        runs = self._runs.setdefault(guest, [])
+        if runs and runs[-1] == boot_id:
+            return
+        if boot_id in runs:
+            words = f"run {boot_id} wrote to its disk again, after run {runs[-1]} had written there"
+            self._seen[Finding(guest, words)] = None
+        runs.append(boot_id)
+
+    def _watch(self) -> None:
+        while not self._ended.wait(self._every_s):
+            for image in self._images.glob("*.img"):
+                boot_id = beacon.last_writer(image)
+                if boot_id:
+                    self.wrote(image.stem, boot_id)
