@@ -5,7 +5,7 @@ import pytest
 from outlast.sim.bugs import Bug
 from outlast.sim.seeds import Size, play_script, play_seed
 
-SEEDS_UNTIL_FOUND = 60
+SEEDS_UNTIL_FOUND = 250
 TWO_VMS = ("vm web1", "vm web2", "start", "run 10")
 
 STORIES: dict[Bug, tuple[int, str, tuple[str, ...]]] = {
@@ -20,6 +20,7 @@ STORIES: dict[Bug, tuple[int, str, tuple[str, ...]]] = {
         (*TWO_VMS, "kill service n2 restart=never", "kill host n2", "run 30", "service start n2", "run 30"),
     ),
     Bug.HEAL_WHAT_WAS_SWITCHED_OFF: (5, "world", (*TWO_VMS, "guest shutdown web1", "run 20")),
+    Bug.ASK_NOBODY: (11, "world", (*TWO_VMS, "run 40", "database cut all", "run 60")),
 }
 """The invariant that must break, the world, and what happens in it."""
 

@@ -39,6 +39,8 @@ class Bug(enum.Enum):
     """A returning node opens its session without looking at what still runs (rule 6)."""
     HEAL_WHAT_WAS_SWITCHED_OFF = "heal-what-was-switched-off"
     """A VM that somebody switched off on purpose counts as failed (rule 10)."""
+    ASK_NOBODY = "ask-nobody"
+    """A node asks nobody whether anything can be decided while the database is away (rule 11)."""
 
 
 def plant(bugs: frozenset[Bug], environment: Environment, machine: Machine) -> Environment:
@@ -49,6 +51,7 @@ def plant(bugs: frozenset[Bug], environment: Environment, machine: Machine) -> E
         environment,
         database=BuggyDatabase(environment.database, bugs),
         hosts=BuggyHosts(environment.hosts, bugs, machine),
+        peers=None if Bug.ASK_NOBODY in bugs else environment.peers,
     )
 
 

@@ -15,6 +15,7 @@ the lab can use it as well as the simulator. A breach is a `Violation`; the list
 8. When faults stop: what is wanted runs within a bound, and what is not wanted is down.
 9. The database goes on in one place only: nothing is committed by members whose cluster went on without them.
 10. What was committed once is never lost.
+11. No VM is stopped for want of a permit while nobody can decide anything and everyone is well (rule 11).
 """
 
 from collections.abc import Callable, Iterable
@@ -51,6 +52,10 @@ _RECENTLY_S = 10.0
 """What a node does may still rest on what the database said so long ago: it acts on an old picture for less."""
 
 
+_AT_REST_S = 40.0
+"""A node to which nothing has been done for so long has told the others how it is, and heard the same of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     at_s: float
@@ -73,6 +78,8 @@ class _Life:
     incarnation_since_s: float = 0.0
     """When the first record of the present incarnation was written."""
     disturbed_until_s: float = float("-inf")
+    touched_at_s: float = float("-inf")
+    """When somebody last did something to it, to its service or to its links."""
 
 
 @dataclass(slots=True)
@@ -114,6 +121,8 @@ class Checks:
     committed_at_s: float = float("-inf")
     is_needed: Callable[[str], bool] = lambda node: False
     """Can nothing be committed without the vote of this node?"""
+    is_well: Callable[[str], bool] = lambda node: False
+    """Is nothing wrong with the node's service and with its links to the others?"""
 
     # --- facts ----------------------------------------------------------------------------------------------------
 
@@ -153,6 +162,10 @@ class Checks:
         life = self._life(node)
         life.disturbed_until_s = max(life.disturbed_until_s, self.now() + for_s)
 
+    def touch(self, node: str) -> None:
+        """Something is done to it that may keep it from telling others how it is, or from hearing of them."""
+        self._life(node).touched_at_s = self.now()
+
     def vm_started(self, node: str, vm: str, *, by_cluster: bool) -> None:
         running = self.copies.setdefault(vm, {})
         running[node] = "the cluster" if by_cluster else "hand"
@@ -183,6 +196,11 @@ class Checks:
         self.copies.get(vm, {}).pop(node, None)
         if by_permit and not permit_passed:
             self._broken(6, f"{vm} was stopped on {node} for want of a permit that had not passed")
+        elif by_permit and self._needlessly(node):
+            away_s = self.now() - self.committed_at_s
+            self._broken(
+                11, f"{vm} was stopped on {node}: nobody has written anything for {away_s:.1f} s, and all are well"
+            )
         elif called and not permit_passed and not self._called_for(node, vm):
             self._broken(6, f"{vm} was stopped on {node}, and nothing called for it")
 
@@ -408,6 +426,17 @@ class Checks:
         listed = session.peers if session is not None else ()
         since_s -= _SAME_S
         return ", ".join(p for p in listed if self._life(p).on and self.promises.get((p, node), since_s - 1) < since_s)
+
+    def _needlessly(self, node: str) -> bool:
+        """Is the database away for everyone, and all is and was well with the node and those whose promises it asks?"""
+        session = self._life(node).session
+        if session is None or node in self.silences or self.now() - self.committed_at_s <= self._timing.permit_s:
+            return False
+        since_s = self.committed_at_s - _AT_REST_S
+        concerned = (node, *session.peers)
+        lives = [self._life(name) for name in concerned]
+        at_rest = all(max(life.touched_at_s, life.incarnation_since_s) < since_s for life in lives)
+        return at_rest and all(self.is_well(name) for name in concerned)
 
     def _disturbed(self, node: str) -> bool:
         return self.now() < self._life(node).disturbed_until_s

@@ -7,6 +7,7 @@ list, with its usage; `docs/simulator.md` explains them in the same words.
 from outlast.model.fence import FenceAction
 from outlast.sim.bugs import Bug
 from outlast.sim.deeds import DEEDS
+from outlast.sim.links import Plane
 from outlast.sim.networks import NETWORKS
 from outlast.sim.setup import Setup
 from outlast.sim.troubles import TROUBLES
@@ -49,6 +50,11 @@ def setup_from(words: Words) -> Setup:
 def do(world: World, line: str) -> None:
     """Carry one command out. Raises `BadCommand`."""
     words = parse(line)
+    if words.verb in _TOUCHING and not line.endswith(f" {Plane.DATABASE.value}"):
+        named = {name for word in words.plain for name in word.split(",")}
+        for node in world.machines:
+            if node in named or ("all" in named and words.verb != "database"):
+                world.checks.touch(node)
     COMMANDS[words.verb][0](world, words)
     words.end()
 
@@ -56,6 +62,11 @@ def do(world: World, line: str) -> None:
 def _world(world: World, words: Words) -> None:
     raise BadCommand("world: it must be the first command")
 
+
+_TOUCHING = frozenset(
+    ("power", "freeze", "thaw", "kill", "service", "database", "cut", "heal", "split", "flap", "slow", "fence")
+)
+"""What may keep the nodes it names from saying how they are. What is done to the database alone, for all, does not."""
 
 COMMANDS: Commands = {
     "world": (

@@ -73,6 +73,7 @@ class World:
         self.exchange = Exchange(self.links)
         self.engine = Engine(setup, self.loop, self.links, self.database, self.everything, self.checks)
         self.checks.is_needed = self.engine.is_needed
+        self.checks.is_well = self._is_well
         self.exchange.on_answer = self._peer_answered
         self.daemons = Daemons(self)
         self._deaf: dict[str, None] = {}
@@ -288,6 +289,12 @@ class World:
     def _peer_answered(self, asker: str, by: str, topic: str) -> None:
         if topic == PROMISE:
             self.checks.promised(by, asker)
+
+    def _is_well(self, node: str) -> bool:
+        service = self.services.get(node)
+        if service is None or not service.process.runs or not self.links.whole:
+            return False
+        return node not in self._deaf and node not in self.database.slow_s
 
     def permit_extended(self, node: str, until_s: float) -> None:
         self.checks.permit_counted(node, self.now + self.machines[node].clock.true_delay_s(until_s - self._permit_s))
