@@ -133,9 +133,9 @@ def test_a_token_that_expired_or_was_forgotten_is_renewed_and_nobody_notices(
     guarded: EtcdCluster, files: Files
 ) -> None:
     async def story(database: EtcdDatabase) -> None:
-        before = database._client._token
+        before = database._client.access._token
         revision = await put(database, k=b"1")
-        first = database._client._token
+        first = database._client.access._token
         batches = database.watch("", revision)
         await asyncio.sleep(2 * TOKEN_S)  # until it has certainly expired
         later = await put(database, k=b"2")
@@ -147,7 +147,7 @@ def test_a_token_that_expired_or_was_forgotten_is_renewed_and_nobody_notices(
         assert await contents(database) == {"k": b"2"}
         last = await put(database, k=b"3")
         assert (await after(batches)).revision == last
-        assert before == "" != first != database._client._token
+        assert before == "" != first != database._client.access._token
 
     play(story, guarded, files)
 

@@ -26,10 +26,10 @@ class EtcdDatabase:
         self._client = client
 
     async def read(self, prefix: str, *, timeout_s: float) -> Snapshot:
-        body = wire.encode(**wire.span(self._client.prefix + prefix.encode()))
+        body = wire.encode(**wire.span(self._client.access.prefix + prefix.encode()))
         with _said("cannot read the cluster database"):
             answer = await self._client.read(wire.RANGE, body, wire.RangeAnswer, timeout_s=timeout_s)
-        cut = len(self._client.prefix)
+        cut = len(self._client.access.prefix)
         entries = tuple(Entry(kv.key[cut:].decode(), kv.value, kv.mod_revision) for kv in answer.kvs)
         return Snapshot(answer.header.revision, entries)
 
@@ -38,7 +38,7 @@ class EtcdDatabase:
     ) -> Committed | Refused:
         compares, writes = tuple(compares), tuple(writes)
         check_limits(compares, writes)
-        body = wire.txn(self._client.prefix, compares, writes)
+        body = wire.txn(self._client.access.prefix, compares, writes)
         with _said("cannot write to the cluster database"):
             answer = await self._client.write(wire.TXN, body, wire.TxnAnswer, timeout_s=timeout_s)
         return Committed(answer.header.revision) if answer.succeeded else Refused(answer.header.revision)

@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Sequence
 
 from outlast.adapters.etcd import wire
-from outlast.adapters.etcd.client import Client, MaybeDone, NotDone
+from outlast.adapters.etcd.access import MaybeDone, NotDone
+from outlast.adapters.etcd.client import Client
 from outlast.adapters.etcd.faults import Fault, in_words
 from outlast.adapters.etcd.wire import AnswerKind
 from outlast.ports.database import Unavailable
@@ -24,7 +25,7 @@ class EtcdMembers:
         self._client = client
 
     async def list(self, *, timeout_s: float) -> Sequence[Member]:
-        read = wire.encode(**wire.span(self._client.prefix), limit=1, keys_only=True)
+        read = wire.encode(**wire.span(self._client.access.prefix), limit=1, keys_only=True)
         answer, failures = await self._first_of(
             ((wire.RANGE, read, wire.RangeAnswer), (wire.MEMBERS, b"{}", wire.MembersAnswer)), timeout_s
         )
@@ -82,7 +83,7 @@ class EtcdMembers:
         """What this very member knows by itself."""
         endpoint = self._client.kept(client_url)  # its keeper asks several times a second
         try:
-            return await self._client.ask(endpoint, path, b"{}", kind, timeout_s=timeout_s)
+            return await self._client.access.ask(endpoint, path, b"{}", kind, timeout_s=timeout_s)
         except (NotDone, MaybeDone, Fault) as error:
             endpoint.close()
             raise Unavailable(f"cannot ask the member at {client_url}: {error}") from error

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 from outlast.adapters.etcd import wire
-from outlast.adapters.etcd.client import Client, MaybeDone, NotDone
+from outlast.adapters.etcd.access import MaybeDone, NotDone
+from outlast.adapters.etcd.client import Client
 from outlast.adapters.etcd.endpoint import Endpoint
 from outlast.adapters.etcd.faults import Fault
 from outlast.model.upkeep import Size
@@ -41,9 +42,9 @@ class EtcdUpkeep:
             raise Unavailable(f"cannot call off the alarm of the cluster database: {fault}") from fault
 
     async def _size(self, name: str, url: str) -> Size:
-        endpoint = self._client.endpoint(url)
+        endpoint = self._client.access.endpoint(url)
         try:
-            status = await self._client.ask(endpoint, wire.STATUS, b"{}", wire.StatusAnswer, timeout_s=_ANSWER_S)
+            status = await self._client.access.ask(endpoint, wire.STATUS, b"{}", wire.StatusAnswer, timeout_s=_ANSWER_S)
         except (NotDone, MaybeDone, Fault):
             return Size(url, name, reachable=False)
         finally:
@@ -58,9 +59,9 @@ class EtcdUpkeep:
         )
 
     async def _at(self, url: str, path: str, body: bytes, timeout_s: float, what: str) -> None:
-        endpoint: Endpoint = self._client.endpoint(url)
+        endpoint: Endpoint = self._client.access.endpoint(url)
         try:
-            await self._client.ask(endpoint, path, body, wire.Answer, timeout_s=timeout_s)
+            await self._client.access.ask(endpoint, path, body, wire.Answer, timeout_s=timeout_s)
         except (NotDone, MaybeDone, Fault) as error:
             raise Unavailable(f"the member of the database at {url} cannot {what}: {error}") from error
         finally:

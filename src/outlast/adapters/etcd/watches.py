@@ -17,7 +17,8 @@ from collections.abc import AsyncGenerator, Iterator
 import msgspec
 
 from outlast.adapters.etcd import wire
-from outlast.adapters.etcd.client import Client, MaybeDone, NotDone
+from outlast.adapters.etcd.access import MaybeDone, NotDone
+from outlast.adapters.etcd.client import Client
 from outlast.adapters.etcd.connection import Connection, ConnectionLost
 from outlast.adapters.etcd.endpoint import Endpoint
 from outlast.adapters.etcd.faults import Fault, fault_from
@@ -41,7 +42,7 @@ class _Broken(Exception):
 
 async def watch(client: Client, prefix: str, after_revision: int) -> AsyncGenerator[Batch, None]:
     position = after_revision
-    known = min(after_revision, client.seen)
+    known = min(after_revision, client.access.seen)
     while not client.closed:
         stream = _Stream(client, client.order()[0], prefix, position, known)
         try:
@@ -65,7 +66,7 @@ class _Stream:
     def __init__(self, client: Client, endpoint: Endpoint, prefix: str, position: int, known: int) -> None:
         self.endpoint = endpoint
         self._client = client
-        self._span = wire.span(client.prefix + prefix.encode())
+        self._span = wire.span(client.access.prefix + prefix.encode())
         self._position = position
         self._known = known
         """The database has certainly had that revision: one that is behind it is not the one we followed."""
@@ -78,7 +79,7 @@ class _Stream:
         """Raises `_Broken`, `Unavailable`."""
         body = wire.encode(create_request={**self._span, "start_revision": max(1, self._position)})
         try:
-            self._connection = await self._client.stream(self.endpoint, wire.WATCH, body)
+            self._connection = await self._client.access.stream(self.endpoint, wire.WATCH, body)
         except NotDone as error:
             raise _Broken(str(error)) from error
         except Fault as fault:
@@ -113,7 +114,7 @@ class _Stream:
 
     def batches(self, answer: wire.WatchAnswer) -> Iterator[Batch]:
         """By revision. (An answer holds whole revisions, since we do not ask for fragments.)"""
-        cut = len(self._client.prefix)
+        cut = len(self._client.access.prefix)
         for revision, events in itertools.groupby(answer.events, lambda event: event.kv.mod_revision):
             if revision <= self._position:
                 continue  # what we began at, or a member that repeats itself (etcd before 3.4.24)
