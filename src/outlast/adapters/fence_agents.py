@@ -44,14 +44,14 @@ class FenceAgents:
                         return f"{node} is off"
                     await asyncio.sleep(STATUS_INTERVAL_S)
         except TimeoutError:
-            raise FenceFailed(f"it did not confirm within {timeout_s:g} s that {node} is off") from None
+            raise FenceFailed(f"it did not confirm within {timeout_s:.3g} s that {node} is off") from None
 
     async def on(self, node: str, device: FenceDevice, *, timeout_s: float) -> str:
         try:
             async with asyncio.timeout(timeout_s):
                 code, words = await _act(device, "on")
         except TimeoutError:
-            raise FenceFailed(f"it did not switch {node} on within {timeout_s:g} s") from None
+            raise FenceFailed(f"it did not switch {node} on within {timeout_s:.3g} s") from None
         if code != 0:
             raise FenceFailed(f"it could not switch {node} on: {words or f'exit code {code}'}")
         return f"{node} is on"
@@ -61,7 +61,7 @@ class FenceAgents:
             async with asyncio.timeout(timeout_s):
                 return await self._power(node, device)
         except TimeoutError:
-            raise FenceFailed(f"it did not say within {timeout_s:g} s whether {node} is on or off") from None
+            raise FenceFailed(f"it did not say within {timeout_s:.3g} s whether {node} is on or off") from None
 
     async def agents(self) -> Sequence[str]:
         return await asyncio.to_thread(_installed)
@@ -71,7 +71,7 @@ class FenceAgents:
             async with asyncio.timeout(timeout_s):
                 _, document, words = await _run(agent, {"action": "metadata"})
         except TimeoutError:
-            raise FenceFailed(f"{agent} did not describe itself within {timeout_s:g} s") from None
+            raise FenceFailed(f"{agent} did not describe itself within {timeout_s:.3g} s") from None
         try:
             return parse(agent, document)
         except ValueError as error:

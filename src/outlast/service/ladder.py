@@ -107,7 +107,7 @@ class Climb:
         try:
             words = await self._means.off(self._node.name, self._devices[name], timeout_s)
         except (FenceFailed, OSError) as error:  # a TimeoutError is an OSError
-            self._errors[name] = str(error) or f"no answer within {timeout_s:g} s"
+            self._errors[name] = str(error) or f"no answer within {timeout_s:.3g} s"
             self._report()
             self._events.put_nowait(Failed(name))
         else:
