@@ -18,6 +18,7 @@ the lab can use it as well as the simulator. A breach is a `Violation`; the list
 11. No VM is stopped for want of a permit while nobody can decide anything and everyone is well (rule 11).
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -119,6 +120,8 @@ class Checks:
     promises: dict[tuple[str, str], float] = field(default_factory=dict)
     """Who promised whom to decide nothing against him, and when last."""
     committed_at_s: float = float("-inf")
+    _pauses: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=5))
+    """When nobody wrote anything for longer than observers bear, most lately."""
     is_needed: Callable[[str], bool] = lambda node: False
     """Can nothing be committed without the vote of this node?"""
     is_well: Callable[[str], bool] = lambda node: False
@@ -229,6 +232,8 @@ class Checks:
 
     def committed(self, batch: Batch) -> None:
         """A commit, in the moment of it. Judged as a whole: what it writes together counts together."""
+        if self.now() - self.committed_at_s > self._timing.steady_gap_s:
+            self._pauses.append((self.committed_at_s, self.now()))
         self.committed_at_s = self.now()
         if len(batch.changes) == 1:  # nearly always: a session record
             self._take(batch.changes[0])
@@ -420,12 +425,17 @@ class Checks:
 
     def _may_decide_against(self, node: str, since_s: float) -> str:
         """Who has power, is on the node's list, and has promised it nothing since then; "" when nobody is left."""
-        if self.is_needed(node) and self.committed_at_s <= since_s:
+        if self.is_needed(node) and self._paused_at(since_s):
             return ""
         session = self._life(node).session
         listed = session.peers if session is not None else ()
         since_s -= _SAME_S
         return ", ".join(p for p in listed if self._life(p).on and self.promises.get((p, node), since_s - 1) < since_s)
+
+    def _paused_at(self, when_s: float) -> bool:
+        """Had nobody been able to write for a while then?"""
+        pauses = [*self._pauses, (self.committed_at_s, self.now())]
+        return any(start + self._timing.steady_gap_s <= when_s + _SAME_S <= end + 2 * _SAME_S for start, end in pauses)
 
     def _needlessly(self, node: str) -> bool:
         """Is the database away for everyone, and all is and was well with the node and those whose promises it asks?"""
