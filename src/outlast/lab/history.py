@@ -14,7 +14,7 @@ import msgspec
 
 from outlast.model import keys
 from outlast.ports.database import Batch, Change, Compacted
-from outlast.service.entry import DEFAULT_CONFIG, read_config
+from outlast.service.entry import DEFAULT_CONFIG, log_to_stderr, read_config
 from outlast.service.plugging import environment
 
 TIMEOUT_S = 20.0
@@ -51,5 +51,6 @@ def decode(lines: Sequence[str]) -> History:
 
 
 if __name__ == "__main__":
+    log_to_stderr()
     for batch in asyncio.run(_read(int(sys.argv[1]))):
         print(msgspec.json.encode(batch).decode())
