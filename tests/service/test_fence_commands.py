@@ -143,6 +143,29 @@ def test_a_node_with_another_key_than_the_clusters_seals_and_opens_nothing(tmp_p
         played(other, lambda s: fence.add(s.context, Add("n3", "fence_lab", {"plug": "3", "password": "x"}, "board")))
 
 
+def test_a_node_can_be_fenced_while_the_database_is_away_with_the_password_that_was_known_before(
+    tmp_path: Path,
+) -> None:
+    secrets = with_key(tmp_path)
+    first = scene(BARE, fence=ScriptedFence(board=ON), secrets=secrets)
+    played(first, lambda s: fence.add(s.context, Add("n2", "fence_lab", {"plug": "2", "password": PASSWORD}, "board")))
+    records = [
+        Put(entry.key, entry.value) for prefix in (keys.NODES, keys.SECRETS) for entry in first.database.entries(prefix)
+    ]
+    agents = ScriptedFence(board=Script(["n2 is off"]))
+    later = scene(*records, fence=agents, secrets=secrets)
+
+    async def story(s: Scene) -> str:
+        await asyncio.sleep(1.0)
+        s.database.cut("n1")
+        assert s.context.fencing is not None
+        report = await s.context.fencing.prove_off(s.store.nodes["n2"], incarnation("n2"))
+        return report.confirmed
+
+    assert played(later, story) == "board confirmed: n2 is off"
+    assert agents.given == [{"plug": "2", "password": PASSWORD}]
+
+
 def test_devices_that_do_not_answer_or_call_a_living_node_off_are_found_before_they_are_needed() -> None:
     devices = (FenceDevice("fence_lab", {"plug": "2"}, "board"), FenceDevice("fence_lab", {"plug": "9"}, "strip", 2))
     fenced = put(keys.NODES + "n2", Node("n2", fence=devices))
