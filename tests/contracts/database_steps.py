@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from typing import cast
 
-from outlast.ports.database import Batch, Committed, Database, Delete, Put
+from outlast.ports.database import Batch, Committed, Database, Delete, Put, Unavailable
 
 SOON_S = 10.0  # catches a hang, measures nothing
+SHORT_S = 0.5  # what is not acknowledged then is written again
 
 
 async def put(database: Database, **values: bytes) -> int:
@@ -22,6 +24,16 @@ async def commit(database: Database, writes: list[Put] | list[Delete]) -> int:
     outcome = await database.transact([], writes, timeout_s=SOON_S)
     assert isinstance(outcome, Committed)
     return outcome.revision
+
+
+async def surely_put(database: Database, **values: bytes) -> int:
+    """What was on its way to a leader that died is lost; so this may write more than once. The last revision."""
+    while True:
+        with suppress(Unavailable):
+            writes = [Put(key, value) for key, value in values.items()]
+            outcome = await database.transact([], writes, timeout_s=SHORT_S)
+            assert isinstance(outcome, Committed)
+            return outcome.revision
 
 
 async def contents(database: Database) -> dict[str, bytes]:

@@ -3,10 +3,10 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 
 import pytest
-from database_steps import SOON_S, after, contents, generator, put, settle, take
+from database_steps import SOON_S, after, contents, generator, put, settle, surely_put, take
 
 from etcd_members import EtcdCluster, EtcdMember, etcd_cluster
 from outlast.adapters.etcd import Client, EtcdDatabase
@@ -29,16 +29,6 @@ def play(story: Story, urls: list[str], prefix: str = "") -> None:
                 await database.close()
 
     asyncio.run(main())
-
-
-async def surely_put(database: EtcdDatabase, **values: bytes) -> int:
-    """What was on its way to a leader that died is lost; so this may write more than once. The last revision."""
-    while True:
-        with suppress(Unavailable):
-            writes = [Put(key, value) for key, value in values.items()]
-            outcome = await database.transact([], writes, timeout_s=WRITE_WITHIN_S)
-            assert isinstance(outcome, Committed)
-            return outcome.revision
 
 
 def first(member: EtcdMember, cluster: EtcdCluster) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from database_steps import SOON_S, after, contents, put
+from database_steps import SOON_S, after, contents, put, surely_put
 
 from etcd_members import EtcdCluster, EtcdMember, etcd_cluster
 from outlast.adapters.etcd import Client, EtcdDatabase, EtcdMembers, EtcdUpkeep
@@ -158,7 +158,7 @@ def test_a_member_whose_disk_reports_errors_ends_and_the_others_go_on(etcd: Etcd
                 with suppress(Unavailable):
                     await database.transact([], [Put("k", b"on")], timeout_s=0.5)
         await database.read("", timeout_s=SOON_S)
-        last = await put(database, k=b"after")
+        last = await surely_put(database, k=b"after")
         assert (await database.read("k", timeout_s=SOON_S)).entries[0].revision == last
         with pytest.raises(Unavailable, match="does not run there"):
             await EtcdMembers(database._client).status(victim.url, timeout_s=SOON_S)
