@@ -225,11 +225,12 @@ class Enrolment:
             if not self._store.joins or not coordinates():
                 continue
             try:
-                await self._clear()
+                await self.clear_once()
             except (Unavailable, ValueError) as error:
                 log.warning("what a join left cannot be cleared away yet", why=str(error))
 
-    async def _clear(self) -> None:
+    async def clear_once(self) -> None:
+        """What the coordinator does in each of its rounds."""
         for hashed, join in tuple(self._store.joins.items()):
             if joining.finished(join, self._store.sessions):
                 await self._end(keys.JOINS + hashed, f"{join.name} joined the cluster", about=join.name)
