@@ -9,7 +9,6 @@ from outlast.core import hosting
 from outlast.core.fencing import LONGEST_PAUSE_S
 from outlast.model.fence import FENCE_SECONDS
 from outlast.sim.checks import Violation
-from outlast.sim.fence import FenceMode
 from outlast.sim.setup import Setup
 from outlast.sim.world import BOOT_S, World
 
@@ -42,8 +41,7 @@ def end_all_faults(world: World) -> None:
             world.power_on(host)
     for name, machine in world.machines.items():
         world.mend_database([name])
-        power = world.powers[name]
-        power.mode, power.powered = FenceMode.CONFIRMS, True
+        world.powers[name].whole()
         troubles = machine.troubles
         troubles.libvirt_silent = troubles.reports_lost = False
         troubles.hung_calls.clear()

@@ -7,12 +7,16 @@ list, with its usage; `docs/simulator.md` explains them in the same words.
 from outlast.model.fence import FenceAction
 from outlast.sim.bugs import Bug
 from outlast.sim.deeds import DEEDS
+from outlast.sim.fence import Style
 from outlast.sim.links import Plane
 from outlast.sim.networks import NETWORKS
 from outlast.sim.setup import Setup
 from outlast.sim.troubles import TROUBLES
 from outlast.sim.words import BadCommand, Commands, Words
 from outlast.sim.world import World
+
+_FLAGS = ("watchdogs", "reboot", "jitter", "witness")
+_STYLES = {style.value: style for style in Style if style is not Style.ONE}
 
 __all__ = ["COMMANDS", "BadCommand", "do", "parse", "setup_from"]
 
@@ -29,13 +33,13 @@ def parse(line: str) -> Words:
 def setup_from(words: Words) -> Setup:
     """The line `world ...`, which may only be the first."""
     count = int(words.named.pop("nodes", 3))
-    flags = {word: word in words.plain for word in ("watchdogs", "unfenced", "reboot", "jitter", "witness")}
+    flags = {word: word in words.plain for word in (*_FLAGS, *_STYLES)}
     words.plain = [word for word in words.plain if word not in flags]
     setup = Setup(
         seed=int(words.named.pop("seed", 0)),
         nodes=tuple(f"n{number}" for number in range(1, count + 1)),
         node_timeout_s=words.seconds("node_timeout", 5.0),
-        fenced=not flags["unfenced"],
+        fencing=next((style for word, style in _STYLES.items() if flags[word]), Style.ONE),
         fence_action=FenceAction.REBOOT if flags["reboot"] else FenceAction.OFF,
         watchdogs=flags["watchdogs"],
         members=int(words.named.pop("members", 0)),
@@ -71,7 +75,7 @@ _TOUCHING = frozenset(
 COMMANDS: Commands = {
     "world": (
         _world,
-        "world [nodes=3] [node_timeout=5] [seed=N] [jitter] [watchdogs] [unfenced] [reboot]"
+        "world [nodes=3] [node_timeout=5] [seed=N] [jitter] [watchdogs] [unfenced|ladder|supplies] [reboot]"
         " [members=N] [witness] [bugs=NAME,...]",
     ),
     **DEEDS,

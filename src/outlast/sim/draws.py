@@ -21,6 +21,8 @@ class Lot:
     nodes: tuple[str, ...]
     machines: tuple[str, ...]
     """The nodes, and the witness if there is one."""
+    outlets: tuple[str, ...] = ()
+    """Of each node, where it has several."""
 
     def some_s(self) -> float:
         """Mostly around the time-outs, where the interesting things are; sometimes long."""
@@ -65,8 +67,9 @@ def _abandoned(lot: Lot) -> Lines:
 
 def _fence_fails(lot: Lot) -> Lines:
     """A fence device that does not work matters when it is needed: so the node dies too."""
-    how = lot.dice.choice(("fails", "hangs", "shares-power"))
-    lines = [(0.0, f"fence {lot.node} {how}"), (lot.some_s(), f"fence {lot.node} confirms")]
+    node = lot.node + lot.dice.choice((*(f" {outlet}" for outlet in lot.outlets), ""))
+    how = lot.dice.choice(("fails", "hangs", "shares-power", f"slow takes={lot.dice.uniform(1.0, 25.0):.1f}"))
+    lines = [(0.0, f"fence {node} {how}"), (lot.some_s(), f"fence {lot.node} confirms")]
     if lot.dice.random() < 0.7:
         lines += [(lot.dice.uniform(0.0, 3.0), f"power off {lot.node}"), (lot.some_s(), f"power on {lot.node}")]
     return lines

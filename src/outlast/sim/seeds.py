@@ -12,6 +12,7 @@ from outlast.sim import commands
 from outlast.sim.bugs import Bug
 from outlast.sim.draws import FAULTS, MEMBER_FAULTS, Lot
 from outlast.sim.engine import WITNESS
+from outlast.sim.fence import OUTLETS, Style
 from outlast.sim.scenario import Played, play, read
 from outlast.sim.world import World
 
@@ -116,8 +117,8 @@ def _kind(broken: Sequence[str]) -> str:
 
 def script(seed: int, size: Size, bugs: frozenset[Bug] = frozenset()) -> Script:
     dice = Random(seed)
-    chances = (("watchdogs", 0.5), ("unfenced", 0.15), ("reboot", 0.3))
-    flags = "".join(f" {word}" for word, chance in chances if dice.random() < chance)
+    flags = "".join(f" {word}" for word, chance in (("watchdogs", 0.5), ("reboot", 0.3)) if dice.random() < chance)
+    flags += dice.choices(("", " unfenced", " ladder", " supplies"), (4, 1, 1, 1))[0]
     planted = f" bugs={','.join(sorted(bug.value for bug in bugs))}" if bugs else ""
     timeout_s = dice.choice((2, 5, 5, 5, 10))
     count, engine = _engine(dice, size)
@@ -129,7 +130,8 @@ def script(seed: int, size: Size, bugs: frozenset[Bug] = frozenset()) -> Script:
     lines.append("start")
     total_s = size.minutes * 60.0
     faults_s = total_s * _FAULTS_PART
-    lines += _timed(_faults(dice, nodes, machines, vms, faults_s, members=bool(engine)), faults_s)
+    outlets = tuple(outlet for style in Style if f" {style.value}" in flags for outlet in OUTLETS[style])
+    lines += _timed(_faults(dice, nodes, machines, vms, outlets, faults_s, members=bool(engine)), faults_s)
     return (*lines, "calm", "settle", "show")
 
 
@@ -154,7 +156,14 @@ def _vm(dice: Random, name: str, nodes: list[str]) -> str:
 
 
 def _faults(
-    dice: Random, nodes: list[str], machines: list[str], vms: list[str], until_s: float, *, members: bool
+    dice: Random,
+    nodes: list[str],
+    machines: list[str],
+    vms: list[str],
+    outlets: tuple[str, ...],
+    until_s: float,
+    *,
+    members: bool,
 ) -> list[tuple[float, int, str]]:
     """Lines with their times, and a number that keeps the order of those at the same time."""
     # Seeds differ in temper: some have few faults, some a storm; some only of a few kinds.
@@ -169,7 +178,8 @@ def _faults(
     while at_s < until_s:
         (draw,) = dice.choices(kinds, weights)
         host = dice.choice(machines) if members else ""
-        for after_s, line in draw(Lot(dice, dice.choice(nodes), dice.choice(vms), host, tuple(nodes), tuple(machines))):
+        node, vm = dice.choice(nodes), dice.choice(vms)
+        for after_s, line in draw(Lot(dice, node, vm, host, tuple(nodes), tuple(machines), outlets)):
             found.append((at_s + after_s, len(found), line))
         # Faults come in bursts: what happens within a second of another fault finds the most.
         at_s += dice.uniform(0.0, 1.0) if dice.random() < 0.4 else dice.expovariate(1 / pause_s)

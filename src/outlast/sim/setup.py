@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from outlast.model.fence import FenceAction
 from outlast.sim.bugs import Bug
+from outlast.sim.fence import Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,8 +12,8 @@ class Setup:
     seed: int = 0
     nodes: tuple[str, ...] = ("n1", "n2", "n3")
     node_timeout_s: float = 5.0
-    fenced: bool = True
-    """Has every node a fence device?"""
+    fencing: Style = Style.ONE
+    """How every node can be fenced."""
     fence_action: FenceAction = FenceAction.OFF
     """What becomes of a node that was fenced."""
     watchdogs: bool = False

@@ -37,17 +37,31 @@ def _database(world: World, words: Words) -> None:
 
 def _fence(world: World, words: Words) -> None:
     node = words.next("node", world.machines)
-    how = words.next("of confirms, fails, hangs, lies, shares-power")
     power = world.powers[node]
-    if how == "shares-power":
-        power.dies_with_node = True
-        world.tell(f"the fence device of {node} hangs on the node's own power")
-        return
-    try:
-        power.mode = FenceMode(how)
-    except ValueError as error:
-        raise BadCommand(f"fence: {how} is not understood; usage: {words.usage}") from error
-    world.tell(f"the fence device of {node} {power.mode.value}")
+    outlets = [words.plain.pop(0)] if words.plain and words.plain[0] in power.outlets else list(power.outlets)
+    how = words.next("of confirms, fails, hangs, lies, slow, shares-power")
+    device = (
+        f"the fence device {outlets[0]} of {node}"
+        if len(outlets) < len(power.outlets)
+        else f"the fence device of {node}"
+    )
+    takes_s = words.seconds("takes", 10.0) if how == "slow" else 0.5
+    for outlet in (power.outlets[name] for name in outlets):
+        if how == "shares-power":
+            outlet.dies_with_node = True
+            continue
+        try:
+            outlet.mode = FenceMode.CONFIRMS if how == "slow" else FenceMode(how)
+        except ValueError as error:
+            raise BadCommand(f"fence: {how} is not understood; usage: {words.usage}") from error
+        outlet.takes_s = takes_s
+    match how:
+        case "shares-power":
+            world.tell(f"{device} hangs on the node's own power")
+        case "slow":
+            world.tell(f"{device} takes {takes_s:g} s")
+        case _:
+            world.tell(f"{device} {how}")
 
 
 def _plugin(world: World, words: Words) -> None:
@@ -134,7 +148,10 @@ TROUBLES: Commands = {
         _database,
         "database cut|refuse|deafen|mend|lose|unhear NODE|all | database slow NODE|all [way=S] | database full|roomy",
     ),
-    "fence": (_fence, "fence NODE confirms|fails|hangs|lies|shares-power"),
+    "fence": (
+        _fence,
+        "fence NODE [OUTLET] confirms|fails|hangs|lies|shares-power | fence NODE [OUTLET] slow [takes=S]",
+    ),
     "plugin": (_plugin, "plugin damage|repair|unhang NODE | plugin hang NODE CALL"),
     "libvirt": (_libvirt, "libvirt silent|answers NODE"),
     "lie": (_lie, "lie VM"),

@@ -29,7 +29,7 @@ from outlast.sim.clock import SimClock
 from outlast.sim.daemons import Daemons, Service
 from outlast.sim.database import Fate, Outage, SimDatabase
 from outlast.sim.engine import WITNESS, Engine
-from outlast.sim.fence import FencePower
+from outlast.sim.fence import NodePower
 from outlast.sim.forks import address_of
 from outlast.sim.links import Links
 from outlast.sim.loop import SimLoop
@@ -63,7 +63,7 @@ class World:
         self.database = SimDatabase(latency_s=self._latency())
         self.database.on_commit = self._committed
         self.vms: dict[str, SimVm] = {}
-        self.powers = {name: FencePower() for name in setup.nodes}
+        self.powers = {name: NodePower(name, setup.fencing) for name in setup.nodes}
         self.machines = {name: self._machine(name) for name in setup.nodes}
         witnesses = {WITNESS: self._machine(WITNESS)} if setup.witness else {}
         self.everything = {**self.machines, **witnesses}
@@ -144,7 +144,7 @@ class World:
         )
 
     def fence_devices(self, node: str) -> tuple[FenceDevice, ...]:
-        return (FenceDevice("fence_sim", {"plug": node}, name="fence_sim"),) if self.setup.fenced else ()
+        return self.powers[node].devices
 
     def address(self, node: str) -> str:
         return address_of(node)
@@ -160,14 +160,12 @@ class World:
             return
         machine.power_on("")
         if node in self.machines:
-            self.powers[node].powered = True
+            self.powers[node].back()
             self.daemons.start_later(node, boot_s)
         elif self.witness is not None:
             self.witness.start_later(boot_s)
 
     def power_off(self, node: str, why: str = "power cut") -> None:
-        if node in self.powers and self.powers[node].dies_with_node:
-            self.powers[node].powered = False
         self.everything[node].power_off(why)
 
     def troubled(self, node: str) -> None:
@@ -267,6 +265,7 @@ class World:
             if not on:
                 self.daemons.power_gone(node)
                 self.watchdogs[node].disarm()
+                self.powers[node].gone()
             self.checks.power(node, on=on)
             self.stop_if_broken()
 
