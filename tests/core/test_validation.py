@@ -1,9 +1,9 @@
-"""What of a cluster's fencing would not work when it is needed? Found before the first failure."""
+"""What of a cluster would not work when it is needed? Found before the first failure."""
 
 import msgspec
 
 from build import node, observed, session, silence, view
-from outlast.core.validation import contradiction, fence_findings
+from outlast.core.validation import contradiction, fence_findings, link_findings
 from outlast.model.answers import FenceTest, Finding
 from outlast.model.fence import FenceDevice
 from outlast.model.node import Node
@@ -71,3 +71,10 @@ def test_a_device_may_well_call_a_silent_or_a_lost_node_off() -> None:
 
 def test_a_device_that_calls_a_living_node_on_is_well() -> None:
     assert contradiction(WELL, view()) == WELL
+
+
+def test_a_member_that_does_not_hear_this_one_is_worth_a_word_before_the_database_is_away() -> None:
+    (finding,) = link_findings("n1", {"n2": "connection refused"})
+    assert (finding.about, finding.grave) == ("n2", False)
+    assert finding.problem == "its service does not answer the one of n1: connection refused"
+    assert link_findings("n1", {}) == ()

@@ -1,6 +1,7 @@
 """While the database is away: who runs on, who waits, and are promises kept in the moment of writing (rule 11)?"""
 
 import asyncio
+from typing import Any
 
 import pytest
 from last_moment import Scene
@@ -26,6 +27,23 @@ def lives(world: World) -> dict[str, str]:
 def runs_on(world: World, node: str) -> str:
     """What the node says of the outage."""
     return world.services[node].node.observation.view().observed.runs_on
+
+
+def unheard(world: World, node: str) -> list[str]:
+    """Whose service does not answer that of the node, as `outlast validate` says there."""
+    found: list[Any] = []
+    service = world.services[node]
+
+    async def ask() -> None:
+        async for kind, value in service.node.command("validate", {}):
+            if kind == "result":
+                found.append(value)
+
+    asking = service.process.context.run(world.loop.create_task, ask())
+    play(world, "run 30")
+    assert asking.done()
+    (findings,) = found
+    return [finding["about"] for finding in findings if "does not answer the one of" in finding["problem"]]
 
 
 @pytest.mark.parametrize("how", ["cut", "refuse"])
@@ -92,6 +110,14 @@ def test_the_list_of_those_who_must_wait_follows_who_is_a_member() -> None:
         session = session_of(world, "n1")
         assert session is not None
         assert session.peers == ("n3",)
+
+
+def test_a_link_that_is_cut_is_found_before_the_database_is_away() -> None:
+    with played("world", *TWO_VMS) as world:
+        assert unheard(world, "n1") == []
+        play(world, "cut n1 n3 service")
+        assert unheard(world, "n1") == ["n3"]
+        assert unheard(world, "n2") == []
 
 
 def test_an_opening_whose_answer_was_lost_is_looked_for_and_no_second_one_is_written() -> None:

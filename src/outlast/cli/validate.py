@@ -14,7 +14,7 @@ CALL_S = 330.0
 
 @app.command()
 def validate(context: typer.Context, as_json: options.Json = False) -> None:
-    """Look for what would not work when it is needed: nodes that cannot be fenced, devices that do not answer.
+    """Look for what would not work when it is needed: nodes that cannot be fenced, devices or links that fail.
 
     Switches nothing. Exit code 1 when something grave was found.
     """
@@ -28,7 +28,10 @@ def validate(context: typer.Context, as_json: options.Json = False) -> None:
             output.line(f"    What helps: {finding.advice}")
         if not found:
             output.line(
-                Cell("Nothing was found: every node's death can be proven, and every fence device answers", "green")
+                Cell(
+                    "Nothing was found: every node's death can be proven; every fence device and every link answers",
+                    "green",
+                )
             )
     grave = [finding.about for finding in found if finding.grave]
     if grave:

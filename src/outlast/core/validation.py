@@ -1,6 +1,6 @@
-"""What of a cluster's fencing would not work when it is needed? Found before the first failure."""
+"""What of a cluster would not work when it is needed? Found before the first failure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -28,6 +28,20 @@ def fence_findings(view: ClusterView, tests: Iterable[FenceTest]) -> tuple[Findi
     return tuple(found)
 
 
+def link_findings(me: str, unheard: Mapping[str, str]) -> tuple[Finding, ...]:
+    """`unheard`: members whose service did not answer this node's over the link between them, and why not."""
+    return tuple(
+        Finding(
+            about=node,
+            grave=False,
+            problem=f"its service does not answer the one of {me}: {why}",
+            means=f"while the database is away, {me} and {node} promise each other nothing: both stop what they run",
+            advice="let TCP port 7405 through between all nodes; `outlast cluster show` has their certificates",
+        )
+        for node, why in sorted(unheard.items())
+    )
+
+
 def contradiction(test: FenceTest, view: ClusterView) -> FenceTest:
     """A device that calls a living node off switches another machine, or lies: it would "prove" its death at once."""
     alive = test.node in view.sessions and test.node not in view.silences and test.node not in view.observed.silent_s
@@ -43,7 +57,7 @@ def _unprovable(node: str) -> Finding:
         grave=True,
         problem="only an administrator's word could prove its death: no fence device, no watchdog that counts",
         means=WAITS.format(node=node),
-        advice=f"`outlast fence add {node} AGENT ...` (`outlast fence agents` lists them), or `watchdog` in outlast.toml",
+        advice=f"`outlast fence add {node} AGENT ...` (`outlast fence agents` lists them); or `watchdog` (outlast.toml)",
     )
 
 

@@ -124,6 +124,7 @@ class Node:
                 self._fence_devices,
                 self.voters,
                 self._backing,
+                env.peers,
             )
         )
 

@@ -12,6 +12,7 @@ from outlast.model.view import ClusterView
 from outlast.ports.database import Committed, Compare, Refused, Write
 from outlast.ports.environment import Clock
 from outlast.ports.members import Members
+from outlast.ports.peers import Peers
 from outlast.service.backup import Backing
 from outlast.service.coordinator import Coordinating
 from outlast.service.deciding import Promised
@@ -61,6 +62,8 @@ class Context:
     voters: Voters = NO_VOTERS
     backing: Backing | None = None
     """None: this node has no place for backups."""
+    peers: Peers | None = None
+    """None: the services have no links of their own."""
 
     def view(self) -> ClusterView:
         return self.observation.view()

@@ -1,15 +1,38 @@
 """What of this cluster would not work when it is needed?"""
 
-from outlast.core.validation import fence_findings
+import asyncio
+
+from outlast.core.validation import fence_findings, link_findings
 from outlast.model.answers import Finding
+from outlast.ports.peers import NotAnswered, Peers, PeerUnreachable
 from outlast.service.commands.context import Command, Context, Nothing
 from outlast.service.commands.fence import tests
+from outlast.service.peers import ALIVE
+
+LINK_S = 5.0
 
 
 async def validate(context: Context, _: Nothing) -> list[Finding]:
-    """Asks every fence device for its status; switches nothing."""
+    """Asks every fence device for its status, and every other member's service whether it hears this one."""
     answers = await tests(context, list(context.store.nodes.values()))
-    return list(fence_findings(context.view(), answers))
+    unheard = await _unheard(context, context.peers) if context.peers is not None else {}
+    return [*fence_findings(context.view(), answers), *link_findings(context.store.me, unheard)]
+
+
+async def _unheard(context: Context, peers: Peers) -> dict[str, str]:
+    """Members that do not answer this node's service, and why not."""
+    store = context.store
+    names = [name for name in store.nodes if name != store.me and name in store.sessions]
+
+    async def ask(name: str) -> str:
+        try:
+            await peers.ask(name, store.nodes[name].address, ALIVE, b"", timeout_s=LINK_S)
+        except (PeerUnreachable, NotAnswered) as error:
+            return str(error)
+        return ""
+
+    answers = dict(zip(names, await asyncio.gather(*map(ask, names)), strict=True))
+    return {name: why for name, why in answers.items() if why}
 
 
 COMMANDS: dict[str, Command] = {"validate": (Nothing, validate)}
