@@ -57,7 +57,7 @@ def _unprovable(node: str) -> Finding:
         grave=True,
         problem="only an administrator's word could prove its death: no fence device, no watchdog that counts",
         means=WAITS.format(node=node),
-        advice=f"`outlast fence add {node} AGENT ...` (`outlast fence agents` lists them); or `watchdog` (outlast.toml)",
+        advice=f"`outlast fence add {node} AGENT ...` (see `outlast fence agents`), or `watchdog` in outlast.toml",
     )
 
 
