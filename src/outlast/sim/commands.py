@@ -5,6 +5,7 @@ list, with its usage; `docs/simulator.md` explains them in the same words.
 """
 
 from outlast.model.fence import FenceAction
+from outlast.model.watchdog import Strength
 from outlast.sim.bugs import Bug
 from outlast.sim.deeds import DEEDS
 from outlast.sim.fence import Style
@@ -15,7 +16,7 @@ from outlast.sim.troubles import TROUBLES
 from outlast.sim.words import BadCommand, Commands, Words
 from outlast.sim.world import World
 
-_FLAGS = ("watchdogs", "reboot", "jitter", "witness")
+_FLAGS = ("watchdogs", "softdogs", "reboot", "jitter", "witness")
 _STYLES = {style.value: style for style in Style if style is not Style.ONE}
 
 __all__ = ["COMMANDS", "BadCommand", "do", "parse", "setup_from"]
@@ -41,7 +42,7 @@ def setup_from(words: Words) -> Setup:
         node_timeout_s=words.seconds("node_timeout", 5.0),
         fencing=next((style for word, style in _STYLES.items() if flags[word]), Style.ONE),
         fence_action=FenceAction.REBOOT if flags["reboot"] else FenceAction.OFF,
-        watchdogs=flags["watchdogs"],
+        watchdogs=Strength.HARDWARE if flags["watchdogs"] else Strength.PROCESS if flags["softdogs"] else None,
         members=int(words.named.pop("members", 0)),
         witness=flags["witness"],
         jitter=flags["jitter"],
@@ -75,7 +76,7 @@ _TOUCHING = frozenset(
 COMMANDS: Commands = {
     "world": (
         _world,
-        "world [nodes=3] [node_timeout=5] [seed=N] [jitter] [watchdogs] [unfenced|ladder|supplies] [reboot]"
+        "world [nodes=3] [node_timeout=5] [seed=N] [jitter] [watchdogs|softdogs] [unfenced|ladder|supplies] [reboot]"
         " [members=N] [witness] [bugs=NAME,...]",
     ),
     **DEEDS,

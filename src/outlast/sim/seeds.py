@@ -117,7 +117,7 @@ def _kind(broken: Sequence[str]) -> str:
 
 def script(seed: int, size: Size, bugs: frozenset[Bug] = frozenset()) -> Script:
     dice = Random(seed)
-    flags = "".join(f" {word}" for word, chance in (("watchdogs", 0.5), ("reboot", 0.3)) if dice.random() < chance)
+    flags = dice.choices(("", " watchdogs", " softdogs"), (4, 5, 1))[0] + dice.choices(("", " reboot"), (7, 3))[0]
     flags += dice.choices(("", " unfenced", " ladder", " supplies"), (4, 1, 1, 1))[0]
     planted = f" bugs={','.join(sorted(bug.value for bug in bugs))}" if bugs else ""
     timeout_s = dice.choice((2, 5, 5, 5, 10))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from outlast.model.fence import FenceAction
+from outlast.model.watchdog import Strength
 from outlast.sim.bugs import Bug
 from outlast.sim.fence import Style
 
@@ -16,7 +17,8 @@ class Setup:
     """How every node can be fenced."""
     fence_action: FenceAction = FenceAction.OFF
     """What becomes of a node that was fenced."""
-    watchdogs: bool = False
+    watchdogs: Strength | None = None
+    """What watches over every node."""
     members: int = 0
     """So many of the nodes carry the database; 0: it is simply there."""
     witness: bool = False

@@ -6,15 +6,17 @@ from outlast.model.watchdog import Strength
 from outlast.sim.machine import Machine
 from outlast.sim.process import OUTSIDE
 
+_STANDS_STILL_S = 0.5
+
 
 class SimWatchdog:
-    """One device per node. It outlives the service that armed it, as hardware does."""
+    """One per node. It outlives the service that armed it; a program stands still with its machine."""
 
-    strength = Strength.HARDWARE
     words = "a simulated watchdog"
     counts_on = False
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, strength: Strength = Strength.HARDWARE) -> None:
+        self.strength = strength
         self.gone = False
         """As when the device's driver was unloaded."""
         self._machine = machine
@@ -67,6 +69,8 @@ class SimWatchdog:
             self._timeout_s = 0.0
         elif self._due_s > loop.time() + 1e-9:
             self._timer = loop.call_at(self._due_s, self._bite, context=OUTSIDE)
+        elif self._machine.frozen and self.strength is Strength.PROCESS:
+            self._timer = loop.call_later(_STANDS_STILL_S, self._bite, context=OUTSIDE)
         else:
             self._timeout_s = 0.0
             self._machine.power_off("its watchdog was not fed")

@@ -21,6 +21,7 @@ from outlast.model.group import Definition, Group, Resource, Wanted
 from outlast.model.health import Condition, Health, Json
 from outlast.model.node import Node as NodeRecord
 from outlast.model.settings import Settings
+from outlast.model.watchdog import Strength
 from outlast.ports.database import Batch, Put
 from outlast.service.commands.context import CommandError
 from outlast.service.peers import PROMISE
@@ -68,7 +69,9 @@ class World:
         witnesses = {WITNESS: self._machine(WITNESS)} if setup.witness else {}
         self.everything = {**self.machines, **witnesses}
         """The nodes, and the machine that only carries the database."""
-        self.watchdogs = {name: SimWatchdog(machine) for name, machine in self.machines.items()}
+        self.watchdogs = {
+            name: SimWatchdog(machine, setup.watchdogs or Strength.HARDWARE) for name, machine in self.machines.items()
+        }
         self.links = Links(self.loop, way_s=self.database.way_s)
         self.exchange = Exchange(self.links)
         self.engine = Engine(setup, self.loop, self.links, self.database, self.everything, self.checks)
