@@ -241,3 +241,37 @@ def kill(machines: Machines, name: str, how: signal.Signals = signal.SIGKILL) ->
     for found in processes(machines.lab.node(name)):
         if "join" in found.arguments and Path(found.program).name.startswith("python"):
             os.kill(found.pid, how)
+
+
+def test_a_cluster_may_use_an_etcd_that_is_there_and_leaves_its_members_alone(unformed: Machines) -> None:
+    for name in unformed.lab.state().nodes:
+        unformed.outlast(name, "cluster", "leave", "--yes", "--force")
+    url = f"http://{address_of('n3')}:12379"
+    peer = f"http://{address_of('n3')}:12380"
+    etcd = ["etcd", "--name", "theirs", "--data-dir", "/run/theirs", "--listen-client-urls", url,
+            "--advertise-client-urls", url, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+            "--initial-cluster", f"theirs={peer}"]  # fmt: skip
+    theirs = subprocess.Popen(
+        enter_command(unformed.lab.node("n3"), etcd),
+        env=enter_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        created = unformed.create("n1", "--etcd-endpoints", url, "--etcd-prefix", "prod/")
+        unformed.join("n2", created["token"])
+        unformed.cluster.wait_for_members("n1", "n2")
+        assert unformed.cluster.pid("n1", "etcd") == unformed.cluster.pid("n2", "etcd") == 0
+        assert unformed.votes() == {"n1": "", "n2": ""}
+        keys = unformed.lab.exec(
+            "n3", "env", "ETCDCTL_API=3", "etcdctl", "--endpoints", url, "get", "--prefix", "--keys-only", ""
+        ).split()
+        assert keys
+        assert [key for key in keys if not key.startswith("prod/")] == []
+        words = unformed.refused(
+            "n3", "cluster", "create", "--name", "other", *own("n3"), "--etcd-endpoints", url, "--etcd-prefix", "prod/"
+        )
+        assert 'a cluster "demo" in this etcd already' in words
+    finally:
+        for name in ("n1", "n2"):
+            unformed.outlast(name, "cluster", "leave", "--yes", "--force")
+        unformed.lab.kill("n3", "etcd")
+        theirs.wait(PATIENCE_S)

@@ -8,14 +8,20 @@ from pathlib import Path
 import msgspec
 
 from outlast.adapters import pki
+from outlast.adapters.etcd import Client, EtcdDatabase
 from outlast.adapters.secrets import FileSecrets
 from outlast.adapters.trust import AUTHORITY_KEY, write_secret
 from outlast.core import joining
 from outlast.core.timing import Impossible, timing
+from outlast.model import keys
+from outlast.model.settings import Settings
+from outlast.ports.database import Unavailable
 from outlast.service.config import EtcdConfig
 from outlast.setup import checks, programs, service, writing
 from outlast.setup.checks import Tell
 from outlast.setup.machine import SERVICE, Machine, Mark, SetupError, one_at_a_time
+
+FOREIGN_S = 10.0
 
 
 class Foreign(msgspec.Struct, frozen=True):
@@ -112,8 +118,37 @@ async def _check(wanted: Wanted, machine: Machine, tell: Tell) -> tuple[str, str
     if wanted.foreign is None:
         checks.etcd_program()
         checks.ports_are_free(address, checks.CLIENT_PORT, checks.PEER_PORT)
+    else:
+        await _check_foreign(wanted.foreign)
     await checks.libvirt_answers()
     return node, address, checks.settings_file(wanted.settings)
+
+
+async def _check_foreign(foreign: Foreign) -> None:
+    """It answers us, and our place in it is free."""
+    client = Client(
+        foreign.endpoints,
+        prefix=foreign.prefix,
+        ca=str(foreign.ca or ""),
+        certificate=str(foreign.certificate or ""),
+        key=str(foreign.key or ""),
+        user=foreign.user,
+        password_file=str(foreign.password_file or ""),
+    )
+    database = EtcdDatabase(client)
+    try:
+        found = await database.read(keys.CLUSTER, timeout_s=FOREIGN_S)
+    except Unavailable as error:
+        raise SetupError("impossible", f"cannot use this etcd: {error}") from error
+    finally:
+        await database.close()
+    for entry in found.entries:
+        there = msgspec.json.decode(entry.value, type=Settings)
+        raise SetupError(
+            "impossible",
+            f'there is a cluster "{there.name}" in this etcd already, under "{foreign.prefix}": join it, or choose '
+            "another place with --etcd-prefix",
+        )
 
 
 def _write(

@@ -14,6 +14,8 @@ from outlast.setup.programs import log_hint
 POLL_S = 0.1
 PATIENCE_S = 60.0
 CALL_S = 60.0
+START_S = 30.0
+NOT_STARTED = "it has not started"
 
 
 def call(machine: Machine, verb: str, **arguments: object) -> object:
@@ -27,22 +29,22 @@ def status(machine: Machine) -> ClusterStatus:
 
 async def wait_until_up(machine: Machine, node: str, tell: Tell, patience_s: float = PATIENCE_S) -> ClusterStatus:
     """Until the node has its session. Raises `SetupError` with what is in the way."""
-    deadline = time.monotonic() + patience_s
-    told = why = ""
-    while time.monotonic() < deadline:
+    began, told, why = time.monotonic(), "", NOT_STARTED
+    # One that does not even listen ends again and again; its log says why.
+    while time.monotonic() - began < (START_S if why == NOT_STARTED else patience_s):
         try:
             found = await asyncio.to_thread(status, machine)
         except ControlError as error:
-            # Before it listens there is nothing to tell: it is just starting.
-            why = str(error) if error.kind != "no-contact" else "it has not started"
+            if error.kind != "no-contact":
+                why = str(error)
         else:
             row = next((row for row in found.nodes if row.name == node), None)
             if row is not None and row.state in ("up", "paused"):
                 return found
             why = f"{node} is {row.state}: {row.why}" if row is not None else f"the cluster does not know {node} yet"
-        if why != told and why != "it has not started":
+        if why not in (told, NOT_STARTED):
             tell(f"waiting: {why}")
             told = why
         await asyncio.sleep(POLL_S)
-    words = f"the cluster service of this machine is not ready within {patience_s:g} s: {why}"
+    words = f"the cluster service of this machine is not ready: {why}"
     raise SetupError("failed", f"{words}; see {log_hint(machine, SERVICE)}")
