@@ -151,8 +151,8 @@ class Access:
                 connection.cluster_id = await self._ask_cluster(connection)
         if self._cluster_id not in (0, connection.cluster_id):
             raise NotDone(
-                f"it belongs to another etcd cluster ({connection.cluster_id:x}, ours is {self._cluster_id:x}); if ours "
-                "was made anew, start the service again"
+                f"it belongs to another etcd cluster ({connection.cluster_id:x}, ours is {self._cluster_id:x}); if "
+                "ours was made anew, start the service again"
             )
 
     async def _ask_cluster(self, connection: Connection) -> int:
