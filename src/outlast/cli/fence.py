@@ -72,8 +72,8 @@ def describe(context: typer.Context, agent: Agent, as_json: options.Json = False
     output.heading("Parameters")
     shown = [one for one in found.parameters if not one.deprecated and one.name not in OURS]
     output.table(
-        ("parameter", "takes", "default"),
-        [output.Row((one.name, _takes(one), one.default), one.words, "") for one in sorted(shown, key=_needed_first)],
+        ("parameter", "takes", "default", "meaning"),
+        [output.Row((one.name, _takes(one), one.default, one.words)) for one in sorted(shown, key=_needed_first)],
         empty="it takes none",
     )
 
