@@ -93,8 +93,8 @@ class Vouching:
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._away_since_s: float | None = None
         """When the database acknowledged something last, before this outage."""
-        self._rested_on = ""
-        """What this node ran on in this outage, if it did."""
+        self._rested_on: dict[str, None] = {}
+        """What this node ran on in this outage, in turn."""
 
     async def run(self, peers: Peers) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -143,7 +143,7 @@ class Vouching:
         listed = self._membership.listed
         found = certainty(listed, self._promised_s, self._off_s(), self._look(), now, timing.steady_gap_s)
         if found is not None and self._membership.vouched(found.since_s):
-            self._rested_on = found.words
+            self._rested_on[found.words] = None
         away = f"the cluster database has not answered for {now - self._away_since_s:.0f} s"
         doubt = self._doubt()
         if found is not None and found.since_s + timing.permit_s > now:
@@ -171,7 +171,7 @@ class Vouching:
                 "outage", f"{self._store.me} ran on without the database for {lasted_s:.0f} s: {self._rested_on}"
             )
         self._away_since_s = None
-        self._rested_on = ""
+        self._rested_on.clear()
         self._promised_s.clear()
         self._refused.clear()
         self._observation.runs_on = self._membership.doubt = ""
