@@ -3,10 +3,18 @@
 import msgspec
 
 from build import node, observed, session, silence, view
-from outlast.core.validation import contradiction, fence_findings, link_findings
+from outlast.core.validation import (
+    contradiction,
+    fence_findings,
+    hold_findings,
+    lease_findings,
+    link_findings,
+    watchdog_findings,
+)
 from outlast.model.answers import FenceTest, Finding
 from outlast.model.fence import FenceDevice
-from outlast.model.node import Node
+from outlast.model.node import Node, Session
+from outlast.model.settings import Settings
 from outlast.model.view import ClusterView
 from outlast.model.watchdog import Strength
 
@@ -78,3 +86,34 @@ def test_a_member_that_does_not_hear_this_one_is_worth_a_word_before_the_databas
     assert (finding.about, finding.grave) == ("n2", False)
     assert finding.problem == "its service does not answer the one of n1: connection refused"
     assert link_findings("n1", {}) == ()
+
+
+def with_watchdog(**changes: object) -> ClusterView:
+    n2: Session = msgspec.structs.replace(session("n2", watchdog_s=7.0), **changes)
+    return view(sessions=[session("n1"), n2, session("n3")])
+
+
+def test_a_watchdog_that_is_set_and_cannot_be_used_is_told_of_with_the_reason() -> None:
+    broken = with_watchdog(watchdog_s=0.0, watchdog=None, watchdog_problem="another program has it open")
+    (finding,) = watchdog_findings(broken)
+    assert finding.about == "n2"
+    assert "another program has it open" in finding.problem
+
+
+def test_a_watchdog_that_is_only_a_program_is_called_what_it_is() -> None:
+    (finding,) = watchdog_findings(with_watchdog(watchdog=Strength.PROCESS))
+    assert "no proof of death" in finding.problem
+    assert watchdog_findings(with_watchdog()) == ()
+
+
+def test_a_cluster_that_was_restored_and_not_confirmed_is_grave() -> None:
+    (finding,) = hold_findings(view(settings=Settings(hold="the database was restored")))
+    assert finding.grave
+    assert "confirm-ownership" in finding.advice
+    assert hold_findings(view()) == ()
+
+
+def test_a_vm_with_a_storage_lease_is_told_to_wait_for_it() -> None:
+    (finding,) = lease_findings(["web"])
+    assert (finding.about, finding.grave) == ("web", False)
+    assert "68 s" in finding.means

@@ -28,6 +28,64 @@ def fence_findings(view: ClusterView, tests: Iterable[FenceTest]) -> tuple[Findi
     return tuple(found)
 
 
+def watchdog_findings(view: ClusterView) -> tuple[Finding, ...]:
+    """Watchdogs that are set and do not count, or not as much as somebody may think."""
+    found = []
+    for name, session in sorted(view.sessions.items()):
+        if session.watchdog_problem:
+            found.append(
+                Finding(
+                    about=name,
+                    grave=False,
+                    problem=f"its watchdog does not count: {session.watchdog_problem}",
+                    means=f"a {name} that hangs stays as it is until it is fenced, and nothing is proven by time",
+                    advice=f"mend that, or take `watchdog` out of outlast.toml of {name} (docs/watchdog.md)",
+                )
+            )
+        elif session.watchdog is not None and not proving_s(session, view.settings):
+            found.append(
+                Finding(
+                    about=name,
+                    grave=False,
+                    problem=f"its watchdog has the strength of a {session.watchdog.value}: it ends a node whose "
+                    "service hangs, and its time is no proof of death",
+                    means="without another proof, what runs there waits for an administrator",
+                    advice="a device (`device:/dev/watchdog`); if you trust it, `outlast cluster set "
+                    "--watchdog-strength`",
+                )
+            )
+    return tuple(found)
+
+
+def hold_findings(view: ClusterView) -> tuple[Finding, ...]:
+    if not view.settings.hold:
+        return ()
+    return (
+        Finding(
+            about="the cluster",
+            grave=True,
+            problem=f"nothing is started or stopped anywhere: {view.settings.hold}",
+            means="whatever fails now stays down",
+            advice="`outlast cluster confirm-ownership`",
+        ),
+    )
+
+
+def lease_findings(leased: Iterable[str]) -> tuple[Finding, ...]:
+    """`leased`: VMs whose definition has a storage lease."""
+    return tuple(
+        Finding(
+            about=name,
+            grave=False,
+            problem="its definition has a storage lease, which Outlast neither sets up nor takes as proof of death",
+            means="where libvirt's lock manager is sanlock, it starts elsewhere only when the lease is free: 68 s "
+            "after its node's death at the earliest, whatever else has proven that before",
+            advice="take the lease out of its definition, unless you want that (docs/storage-lease.md)",
+        )
+        for name in sorted(leased)
+    )
+
+
 def link_findings(me: str, unheard: Mapping[str, str]) -> tuple[Finding, ...]:
     """`unheard`: members whose service did not answer this node's over the link between them, and why not."""
     return tuple(

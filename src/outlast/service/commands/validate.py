@@ -2,12 +2,20 @@
 
 import asyncio
 
-from outlast.core.validation import fence_findings, link_findings
+from outlast.core.validation import (
+    fence_findings,
+    hold_findings,
+    lease_findings,
+    link_findings,
+    watchdog_findings,
+)
+from outlast.model import keys
 from outlast.model.answers import Finding
 from outlast.ports.peers import NotAnswered, Peers, PeerUnreachable
 from outlast.service.commands.context import Command, Context, Nothing
 from outlast.service.commands.fence import tests
 from outlast.service.peers import ALIVE
+from outlast.service.store import READ_TIMEOUT_S
 
 LINK_S = 5.0
 
@@ -16,7 +24,21 @@ async def validate(context: Context, _: Nothing) -> list[Finding]:
     """Asks every fence device for its status, and every other member's service whether it hears this one."""
     answers = await tests(context, list(context.store.nodes.values()))
     unheard = await _unheard(context, context.peers) if context.peers is not None else {}
-    return [*fence_findings(context.view(), answers), *link_findings(context.store.me, unheard)]
+    leased = await _leased(context)
+    view = context.view()
+    return [
+        *hold_findings(view),
+        *fence_findings(view, answers),
+        *watchdog_findings(view),
+        *link_findings(context.store.me, unheard),
+        *lease_findings(leased),
+    ]
+
+
+async def _leased(context: Context) -> list[str]:
+    """VMs with a storage lease in their definition."""
+    snapshot = await context.store.database.read(keys.DEFINITIONS, timeout_s=READ_TIMEOUT_S)
+    return [entry.key.removeprefix(keys.DEFINITIONS) for entry in snapshot.entries if b"<lease>" in entry.value]
 
 
 async def _unheard(context: Context, peers: Peers) -> dict[str, str]:
