@@ -33,6 +33,14 @@ def test_a_watchdog_counts_only_while_something_runs_and_is_declared_all_the_tim
         assert declared(world, "n1").watchdog_s == pytest.approx(7.0)
 
 
+def test_a_service_that_goes_on_with_its_session_lets_no_watchdog_end_before_it_knows_what_runs() -> None:
+    story = ("vm web1 preferred=n1", "start", "run 10", "plugin damage n1", "kill service n1 restart=1", "run 8")
+    with played("world watchdogs", *story) as world:
+        assert world.where("web1") == ["n1"]
+        assert declared(world, "n1").watchdog_s > 0
+        assert world.watchdogs["n1"].armed
+
+
 def test_an_idle_node_whose_service_freezes_keeps_its_power() -> None:
     with played("world watchdogs", "start", "run 5", "freeze n1", "run 30", "thaw n1", "run 20") as world:
         assert world.machines["n1"].on

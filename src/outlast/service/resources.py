@@ -68,12 +68,13 @@ class Resources:
     def session_opened(self, *, continuing: bool) -> None:
         """From now on this node may run what it owns. `continuing`: as the service before this one did."""
         self.standing.begin(self._store.groups.values(), continuing=continuing)
-        self._watchdog.look()
         for local in self.locals.values():
             local.must_stop = ""
         for group in self._store.groups.values():
             if group.owner == self._store.me:
                 self._record_changed(keys.GROUPS + group.name)
+        # Only now: what is owned and was not looked at yet keeps a watchdog counting that the last service had armed.
+        self._watchdog.look()
         for local in list(self.locals.values()):
             self._apply(local)
 

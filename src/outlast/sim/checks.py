@@ -16,6 +16,7 @@ the lab can use it as well as the simulator. A breach is a `Violation`; the list
 9. The database goes on in one place only: nothing is committed by members whose cluster went on without them.
 10. What was committed once is never lost.
 11. No VM is stopped for want of a permit while nobody can decide anything and everyone is well (rule 11).
+12. A node whose session declares a watchdog runs nothing without one that counts.
 """
 
 from collections import deque
@@ -38,6 +39,7 @@ class Life(msgspec.Struct, frozen=True):
 
     incarnation: str
     peers: tuple[str, ...] = ()
+    watchdog_s: float = 0.0
 
 
 _GROUP = msgspec.json.Decoder(Group)
@@ -124,6 +126,7 @@ class Checks:
     """When nobody wrote anything for longer than observers bear, most lately."""
     is_needed: Callable[[str], bool] = lambda node: False
     """Can nothing be committed without the vote of this node?"""
+    watchdog_counts: Callable[[str], bool] = lambda node: True
     is_well: Callable[[str], bool] = lambda node: False
     """Is nothing wrong with the node's service and with its links to the others?"""
 
@@ -262,6 +265,10 @@ class Checks:
             self._forget_hands(node)
         life.session = session
         life.session_at_s = self.now()
+        if session.watchdog_s > 0 and not self.watchdog_counts(node):
+            running = sorted(vm for vm, where in self.copies.items() if where.get(node) == "the cluster")
+            if running:
+                self._broken(12, f"{node} declares a watchdog, runs {', '.join(running)}, and none counts")
 
     def _returned(self, node: str) -> None:
         for vm, running in self.copies.items():

@@ -107,7 +107,8 @@ def _step(world: World | None, line: str, *, verbose: bool) -> World:
         if words.verb == "world":
             return World(commands.setup_from(words), verbose=verbose)
         world = World(Setup(), verbose=verbose)
-    commands.do(world, line)
+    if not world.broken:  # it plays no further, and what would be told of it would mislead
+        commands.do(world, line)
     return world
 
 

@@ -77,6 +77,7 @@ class World:
         self.engine = Engine(setup, self.loop, self.links, self.database, self.everything, self.checks)
         self.checks.is_needed = self.engine.is_needed
         self.checks.is_well = self._is_well
+        self.checks.watchdog_counts = lambda node: self.watchdogs[node].armed
         self.exchange.on_answer = self._peer_answered
         self.daemons = Daemons(self)
         self._deaf: dict[str, None] = {}
