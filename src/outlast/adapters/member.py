@@ -41,6 +41,7 @@ class EtcdMember:
         key: str = "",
         heartbeat_ms: int = 50,
         election_ms: int = 500,
+        quota_mib: int = 2048,
     ) -> None:
         self.client_url = client_url
         self.peer_url = peer_url
@@ -52,6 +53,7 @@ class EtcdMember:
         self._files = (ca, certificate, key)
         self._heartbeat_ms = heartbeat_ms
         self._election_ms = election_ms
+        self._quota_mib = quota_mib
 
     def has_data(self) -> bool:
         return any((self._data / "member/wal").glob("*.wal"))
@@ -101,6 +103,7 @@ class EtcdMember:
             "election-timeout": self._election_ms,
             "pre-vote": True,
             "enable-grpc-gateway": True,
+            "quota-backend-bytes": self._quota_mib * 2**20,
             "snapshot-count": SNAPSHOT_COUNT,
             "auto-compaction-mode": "periodic",
             "auto-compaction-retention": HISTORY_KEPT,

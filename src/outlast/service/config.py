@@ -32,6 +32,8 @@ class MemberConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """"systemd", or "s6:/path/to/service/directories" (the lab)."""
     heartbeat_ms: int = 50
     election_ms: int = 500
+    quota_mib: int = 2048
+    """So large its data may become; then nothing is written any more until room is made."""
 
 
 class PeersConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

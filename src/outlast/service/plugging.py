@@ -96,6 +96,7 @@ def local_member(config: NodeConfig) -> LocalMember | None:
         key=access.key,
         heartbeat_ms=member.heartbeat_ms,
         election_ms=member.election_ms,
+        quota_mib=member.quota_mib,
     )
 
 
