@@ -167,9 +167,10 @@ class Vouching:
             return
         lasted_s = self._env.clock.now() - self._away_since_s
         if self._membership.opened.is_set() and self._rested_on and lasted_s > self._session.timing.permit_s:
-            self._remark(
-                "outage", f"{self._store.me} ran on without the database for {lasted_s:.0f} s: {self._rested_on}"
+            words = (
+                f"{self._store.me} ran on without the database for {lasted_s:.0f} s: {'; then '.join(self._rested_on)}"
             )
+            self._remark("outage", words)
         self._away_since_s = None
         self._rested_on.clear()
         self._promised_s.clear()
