@@ -64,6 +64,14 @@ def test_a_device_that_does_not_answer_is_grave() -> None:
     assert finding.problem == "no contact with the BMC"
 
 
+def test_what_only_some_nodes_find_amiss_is_told_with_their_names_and_what_all_find_is_told_once() -> None:
+    missing = msgspec.structs.replace(WELL, power="", problem="there is no fence agent fence_lab on this node")
+    asked = [msgspec.structs.replace(missing, asked_by=name) for name in ("n1", "n3")]
+    well = msgspec.structs.replace(WELL, asked_by="n2")
+    assert found(view(), *asked)["n2: fence_lab"].problem == missing.problem
+    assert found(view(), *asked, well)["n2: fence_lab"].problem == f"{missing.problem} (asked by n1, n3)"
+
+
 def test_a_device_that_calls_a_living_node_off_is_dangerous() -> None:
     contradicted = contradiction(SAYS_OFF, view())
     assert contradicted.dangerous

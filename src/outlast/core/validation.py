@@ -16,14 +16,14 @@ WAITS = "if it fails, what runs there is down until an administrator says `outla
 
 
 def fence_findings(view: ClusterView, tests: Iterable[FenceTest]) -> tuple[Finding, ...]:
-    """`tests`: what every fence device answered when it was asked for its status."""
-    by_device = {(test.node, test.device): test for test in tests}
+    """`tests`: what every fence device answered when a node asked for its status; any node may have to use it."""
+    told = list(tests)
     found: list[Finding] = []
     for name, node in sorted(view.nodes.items()):
         if not provable(name, view):
             found.append(_unprovable(name))
-        mine = [by_device[key] for device in node.fence if (key := (name, called(device))) in by_device]
-        found.extend(_amiss(test) for test in mine if test.problem)
+        mine = [test for device in node.fence for test in told if (test.node, test.device) == (name, called(device))]
+        found.extend(_problems(mine))
         found.extend(_alone(node, view, mine))
     return tuple(found)
 
@@ -117,6 +117,22 @@ def _unprovable(node: str) -> Finding:
         means=WAITS.format(node=node),
         advice=f"`outlast fence add {node} AGENT ...` (see `outlast fence agents`), or `watchdog` in outlast.toml",
     )
+
+
+def _problems(tests: Iterable[FenceTest]) -> list[Finding]:
+    """The same trouble of the same device once, and who has it if not everybody has."""
+    by_trouble: dict[tuple[str, str], list[FenceTest]] = {}
+    askers: dict[str, set[str]] = {}
+    for test in tests:
+        askers.setdefault(test.device, set()).add(test.asked_by)
+        if test.problem:
+            by_trouble.setdefault((test.device, test.problem), []).append(test)
+    found = []
+    for (device, problem), same in by_trouble.items():
+        names = {test.asked_by for test in same}
+        whose = "" if names == askers[device] else f" (asked by {', '.join(sorted(names))})"
+        found.append(_amiss(msgspec.structs.replace(same[0], problem=f"{problem}{whose}")))
+    return found
 
 
 def _amiss(test: FenceTest) -> Finding:

@@ -230,6 +230,9 @@ class ClusterRow(msgspec.Struct, frozen=True):
     node_timeout_s: float
     machines: list[MachineRow]
     tokens: list[TokenRow]
+    answered_by: str
+    certificate_left_s: float | None
+    """Of the node that answers; None where there are no certificates."""
 
 
 class FenceAgentRow(msgspec.Struct, frozen=True):
@@ -267,6 +270,8 @@ class FenceTest(msgspec.Struct, frozen=True):
     problem: str = ""
     dangerous: bool = False
     """It would "prove" the death of a node that lives."""
+    asked_by: str = ""
+    """The node that asked it."""
 
 
 class FenceAdded(msgspec.Struct, frozen=True):

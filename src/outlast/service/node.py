@@ -33,6 +33,7 @@ from outlast.service.deciding import Deciding
 from outlast.service.enrolment import Enrolment
 from outlast.service.fence_devices import FenceDevices
 from outlast.service.fence_means import may_fence, means
+from outlast.service.fence_tests import FenceTests
 from outlast.service.fencing import Fencing
 from outlast.service.hosts import HostKeeper
 from outlast.service.journal import Journal
@@ -177,6 +178,7 @@ class Node:
         tasks.create_task(self.voters.keep())
         if self._env.peers is not None:
             self._answering.register(self._env.peers)
+            FenceTests(self.store, self.observation, self._fence_devices).register(self._env.peers)
             if self._enrolment is not None:
                 self._env.peers.answer(TOPIC, self._enrolment.answer, strangers=True)
             tasks.create_task(self._env.peers.serve())

@@ -1,13 +1,11 @@
 """Fence devices: which agents there are, what a node's devices are, whether they answer."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 
 import msgspec
 
 from outlast.core.fence_parameters import named, translated
 from outlast.core.fencing import called
-from outlast.core.validation import contradiction
 from outlast.model import keys
 from outlast.model.answers import FenceAdded, FenceAgentRow, FenceDeviceRow, FenceTest
 from outlast.model.fence import FENCE_SECONDS, FenceAgent, FenceDevice
@@ -17,6 +15,7 @@ from outlast.ports.fence import FenceFailed
 from outlast.ports.secrets import NoSecret
 from outlast.service.commands.context import Command, CommandError, Context, Nothing, similar
 from outlast.service.fence_devices import FenceDevices, WrongDevice
+from outlast.service.fence_tests import FenceTests
 from outlast.service.store import put
 
 HIDDEN = "***"
@@ -133,12 +132,11 @@ async def delete(context: Context, want: WantDevice) -> str:
 
 async def test(context: Context, want: WantNode) -> list[FenceTest]:
     """All devices beside each other; nothing is switched."""
-    return await tests(context, _nodes(context, want.node))
+    return await fence_tests(context).here(_nodes(context, want.node))
 
 
-async def tests(context: Context, nodes: list[Node]) -> list[FenceTest]:
-    asked = [_test(context, node.name, device) for node in nodes for device in node.fence]
-    return list(await asyncio.gather(*asked))
+def fence_tests(context: Context) -> FenceTests:
+    return FenceTests(context.store, context.observation, _devices(context))
 
 
 def row(node: Node, device: FenceDevice) -> FenceDeviceRow:
@@ -173,7 +171,7 @@ async def _put(
     except NoSecret as error:
         raise CommandError("impossible", f"its password cannot be kept: {error}") from error
     await _edit(context, node, edit(record), words, compares, writes)
-    tested = await _test(context, node, record)
+    tested = await fence_tests(context).one(node, record)
     return FenceAdded(row(context.store.nodes[node], record), tested)
 
 
@@ -190,15 +188,6 @@ async def _edit(
         return [*mine, *compares], [put(keys.NODES + node, record), event, *writes, *gone]
 
     await context.write(make)
-
-
-async def _test(context: Context, node: str, device: FenceDevice) -> FenceTest:
-    found = FenceTest(node, called(device), device.agent, device.level)
-    try:
-        power = await _devices(context).status(node, device)
-    except FenceFailed as error:
-        return msgspec.structs.replace(found, problem=str(error))
-    return contradiction(msgspec.structs.replace(found, power=power.value), context.view())
 
 
 def _devices(context: Context) -> FenceDevices:

@@ -10,10 +10,10 @@ from outlast.core.validation import (
     watchdog_findings,
 )
 from outlast.model import keys
-from outlast.model.answers import Finding
+from outlast.model.answers import FenceTest, Finding
 from outlast.ports.peers import NotAnswered, Peers, PeerUnreachable
 from outlast.service.commands.context import Command, Context, Nothing
-from outlast.service.commands.fence import tests
+from outlast.service.commands.fence import fence_tests
 from outlast.service.peers import ALIVE
 from outlast.service.store import READ_TIMEOUT_S
 
@@ -21,18 +21,25 @@ LINK_S = 5.0
 
 
 async def validate(context: Context, _: Nothing) -> list[Finding]:
-    """Asks every fence device for its status, and every other member's service whether it hears this one."""
-    answers = await tests(context, list(context.store.nodes.values()))
+    """Every node asks every fence device for its status, and this one all others whether they hear it."""
+    tests = fence_tests(context)
+    here, elsewhere = await asyncio.gather(
+        tests.here(context.store.nodes.values()), tests.elsewhere(context.peers) if context.peers else _nothing()
+    )
     unheard = await _unheard(context, context.peers) if context.peers is not None else {}
     leased = await _leased(context)
     view = context.view()
     return [
         *hold_findings(view),
-        *fence_findings(view, answers),
+        *fence_findings(view, [*here, *elsewhere]),
         *watchdog_findings(view),
         *link_findings(context.store.me, unheard),
         *lease_findings(leased),
     ]
+
+
+async def _nothing() -> list[FenceTest]:
+    return []
 
 
 async def _leased(context: Context) -> list[str]:
