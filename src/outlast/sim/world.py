@@ -77,7 +77,7 @@ class World:
         self.engine = Engine(setup, self.loop, self.links, self.database, self.everything, self.checks)
         self.checks.is_needed = self.engine.is_needed
         self.checks.is_well = self._is_well
-        self.checks.watchdog_counts = lambda node: self.watchdogs[node].armed
+        self.checks.watchdog_counts = self._watchdog_counts
         self.exchange.on_answer = self._peer_answered
         self.daemons = Daemons(self)
         self._deaf: dict[str, None] = {}
@@ -298,6 +298,10 @@ class World:
         if service is None or not service.process.runs or not self.links.whole:
             return False
         return node not in self._deaf and node not in self.database.slow_s
+
+    def _watchdog_counts(self, node: str) -> bool:
+        """One that has just vanished is declared until the node notices."""
+        return self.watchdogs[node].armed or self.watchdogs[node].gone
 
     def permit_extended(self, node: str, until_s: float) -> None:
         self.checks.permit_counted(node, self.now + self.machines[node].clock.true_delay_s(until_s - self._permit_s))
