@@ -148,3 +148,16 @@ def test_a_wrong_password_is_found_out_before_it_is_needed_and_stands_nowhere(
     assert not any(secret in word for word in words for secret in (wrong, PASSWORD))
     for node in ("n1", "n2", "n3"):
         assert wrong not in cluster.lab.log(node, "outlastd")
+
+
+def test_a_node_that_could_not_use_a_device_is_found_out_from_any_other(cluster: LabCluster, ipmi: IpmiBoard) -> None:
+    add(cluster, "ipmi", "fence_ipmilan", ipmi.parameters)
+    key, away = "/etc/outlast/secrets.key", "/var/tmp/secrets.key"
+    cluster.lab.exec("n3", "mv", key, away)
+    try:
+        findings = cluster.client("n2").call("validate", {}, type=list[Finding], timeout_s=CALL_S)
+    finally:
+        cluster.lab.exec("n3", "mv", away, key)
+    (found,) = [finding for finding in findings if finding.about == "n1: ipmi"]
+    assert "this node has no /etc/outlast/secrets.key" in found.problem
+    assert found.problem.endswith("(asked by n3)")
