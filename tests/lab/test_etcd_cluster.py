@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,12 @@ class Machines:
     def tokens(self) -> list[str]:
         return [row["name"] for row in self.done("n1", "cluster", "show")["tokens"]]
 
+    def clear(self) -> None:
+        """No cluster on any machine."""
+        nodes = [name for name in self.lab.state().nodes if not self.is_clean(name)]
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda name: self.done(name, "cluster", "leave", "--yes", "--force"), nodes))
+
     def is_clean(self, name: str) -> bool:
         """Nothing of a cluster is on it, and nothing runs."""
         node = self.lab.node(name)
@@ -89,7 +96,7 @@ def machines(unformed: Machines) -> Machines:
     for name in unformed.lab.state().nodes:
         if not unformed.lab.is_on(name):
             unformed.lab.power_on(name)
-        unformed.outlast(name, "cluster", "leave", "--yes", "--force")
+    unformed.clear()
     unformed.create("n1")
     return unformed
 
@@ -244,8 +251,7 @@ def kill(machines: Machines, name: str, how: signal.Signals = signal.SIGKILL) ->
 
 
 def test_a_cluster_may_use_an_etcd_that_is_there_and_leaves_its_members_alone(unformed: Machines) -> None:
-    for name in unformed.lab.state().nodes:
-        unformed.outlast(name, "cluster", "leave", "--yes", "--force")
+    unformed.clear()
     url = f"http://{address_of('n3')}:12379"
     peer = f"http://{address_of('n3')}:12380"
     etcd = ["etcd", "--name", "theirs", "--data-dir", "/run/theirs", "--listen-client-urls", url,

@@ -38,6 +38,7 @@ More = Annotated[
 Lifetime = Annotated[float, typer.Option("--lifetime-s", help="For how long the token is good.")]
 T = TypeVar("T")
 LOOK_S = 0.5
+DAY_S = 24 * 3600.0
 
 
 @app.command()
@@ -101,7 +102,7 @@ def create(
     )
     for words in created.warnings:
         output.line(Cell(words, "yellow"))
-    _tell_who_cannot_be_fenced(created.without_fence)
+    _tell_who_cannot_be_fenced(created.unprovable)
     output.line("On each machine that shall belong to it too (the token is good for one, for an hour):")
     output.line(Cell(f"  outlast cluster join {created.address} --token {created.token}", "bold"))
     output.line("Another token: outlast cluster token")
@@ -142,7 +143,7 @@ def join(
         Cell(f"This machine is {joined.node}, {what} of the cluster {output.named(joined.cluster)}", "bold"),
         f", after {after}: {joined.words}.",
     )
-    _tell_who_cannot_be_fenced(tuple(name for name in joined.without_fence if name == joined.node))
+    _tell_who_cannot_be_fenced(tuple(name for name in joined.unprovable if name == joined.node))
 
 
 @app.command()
@@ -295,6 +296,12 @@ def _tell_who_cannot_be_fenced(names: tuple[str, ...]) -> None:
             "no fence device, no watchdog. If it dies, what it ran waits for your word (outlast node confirm-down). "
             "How to mend that: docs/fencing.md",
         )
+
+
+def _certificate(found: ClusterRow) -> str:
+    if found.certificate_left_s is None:
+        return ""
+    return f"of {found.answered_by}: good for {found.certificate_left_s / DAY_S:.0f} days"
 
 
 def _machine(row: MachineRow) -> output.Row:

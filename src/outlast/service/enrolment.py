@@ -69,6 +69,10 @@ class Enrolment:
             address += f":{self._config.peers.port}"
         return tokens.encode(tokens.Token(address, secret, self._trust.fingerprint()))
 
+    def certificate_left_s(self) -> float:
+        """For how long this node's certificate is good. Raises OSError."""
+        return self._trust.lifetime_s()[1]
+
     async def answer(self, asker: str, question: bytes) -> bytes:
         """The handler of the topic `enrol`."""
         try:

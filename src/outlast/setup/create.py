@@ -52,7 +52,7 @@ class Created(msgspec.Struct, frozen=True):
     node: str
     address: str
     token: str
-    without_fence: tuple[str, ...]
+    unprovable: tuple[str, ...]
     """Nodes whose death nothing can prove."""
     warnings: tuple[str, ...] = ()
 
@@ -79,14 +79,14 @@ async def create(wanted: Wanted, machine: Machine, tell: Tell) -> Created:
             raise
         machine.clear_mark()
     token = service.call(machine, "cluster.token")
-    without = service.call(machine, "cluster.without_fence")
+    unprovable = service.call(machine, "cluster.unprovable")
     return Created(
         wanted.cluster,
         cluster_id,
         node,
         address,
         msgspec.convert(token, str),
-        msgspec.convert(without, tuple[str, ...]),
+        msgspec.convert(unprovable, tuple[str, ...]),
     )
 
 

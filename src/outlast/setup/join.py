@@ -66,7 +66,7 @@ class Joined(msgspec.Struct, frozen=True):
     votes: bool
     words: str
     """Of its vote, for people."""
-    without_fence: tuple[str, ...] = ()
+    unprovable: tuple[str, ...] = ()
 
 
 class Gate:
@@ -149,9 +149,9 @@ async def join(wanted: Wanted, machine: Machine, tell: Tell) -> Joined:
         machine.clear_mark()
     votes, words = (False, words) if words else await _vote(gate, tell)
     await gate.ask(Finish(gate.secret), Done)
-    without = service.call(machine, "cluster.without_fence") if wanted.part is Part.NODE else []
+    unprovable = service.call(machine, "cluster.unprovable") if wanted.part is Part.NODE else []
     return Joined(
-        enrolled.cluster, enrolled.cluster_id, node, address, votes, words, msgspec.convert(without, tuple[str, ...])
+        enrolled.cluster, enrolled.cluster_id, node, address, votes, words, msgspec.convert(unprovable, tuple[str, ...])
     )
 
 

@@ -30,7 +30,7 @@ async def token(context: Context, want: WantedToken) -> str:
     return await context.enrolment.give_out(Part.WITNESS if want.witness else Part.NODE, want.lifetime_s)
 
 
-async def without_fence(context: Context, _: Nothing) -> list[str]:
+async def unprovable(context: Context, _: Nothing) -> list[str]:
     """Nodes whose death nothing could prove but an administrator's word: the time to know it is before."""
     view = context.view()
     return [name for name in sorted(view.nodes) if not provable(name, view)]
@@ -50,7 +50,8 @@ async def show(context: Context, _: Nothing) -> ClusterRow:
         machines.append(MachineRow(name, part.value, address, "" if record is None else _vote(voting.get(name))))
     joins = [TokenRow(join.part.value, join.name, join.given_at_s + join.lifetime_s) for join in store.joins.values()]
     settings = store.settings
-    return ClusterRow(settings.name, settings.id, settings.node_timeout_s, machines, joins)
+    left_s = context.enrolment.certificate_left_s() if context.enrolment is not None else None
+    return ClusterRow(settings.name, settings.id, settings.node_timeout_s, machines, joins, store.me, left_s)
 
 
 def _vote(votes: bool | None) -> str:
@@ -153,7 +154,7 @@ async def _remove_member(context: Context, peer_url: str, name: str) -> None:
 
 COMMANDS: dict[str, Command] = {
     "cluster.token": (WantedToken, token),
-    "cluster.without_fence": (Nothing, without_fence),
+    "cluster.unprovable": (Nothing, unprovable),
     "cluster.show": (Nothing, show),
     "node.evict": (Named, evict),
     "node.leave": (Nothing, leave),
