@@ -10,10 +10,14 @@ from outlast.model.roll import Noted, Roll, Stage, Trace
 NOTED = Noted("a1", generation=4, trace=Trace(3, 900), voters=("n1", "n2", "n3"))
 
 
-def forced(*heard: Roll, stage: Stage = Stage.STARTED, off: str = "", **noted: Any) -> Outcome:
+def view(*heard: Roll, stage: Stage = Stage.STARTED, off: str = "", **noted: Any) -> ForceView:
     """n1, one of three voters, sees no leader."""
     known = msgspec.structs.replace(NOTED, **noted)
-    return force_quorum(ForceView("n1", stage, known, {roll.node: roll for roll in heard}, frozenset(off.split())))
+    return ForceView("n1", stage, known, {roll.node: roll for roll in heard}, frozenset(off.split()))
+
+
+def forced(*heard: Roll, stage: Stage = Stage.STARTED, off: str = "", **noted: Any) -> Outcome:
+    return force_quorum(view(*heard, stage=stage, off=off, **noted))
 
 
 def waits(name: str, *, generation: int = 4, index: int = 900) -> Roll:
@@ -73,6 +77,14 @@ def test_one_that_has_no_data_need_not_be_off() -> None:
 def test_those_left_behind_by_an_earlier_one_must_be_off_as_well() -> None:
     assert forced(voters=("n1",), left_behind=("n2", "n3")) == Confirm(("n2", "n3"), alone=False)
     assert forced(voters=("n1",), left_behind=("n2", "n3"), off="n2 n3") == WaitNoLonger(("n2", "n3"))
+
+
+def test_a_node_that_has_lost_power_may_have_been_left_behind_and_goes_on_alone_only_when_the_others_are_lost() -> None:
+    booted = msgspec.structs.replace(view(off="n2 n3"), same_life=False)
+    assert "--others-are-lost" in why(force_quorum(booted))
+    assert isinstance(force_quorum(msgspec.structs.replace(booted, others_lost=True)), Alone)
+    with_majority = msgspec.structs.replace(view(waits("n2"), off="n3"), same_life=False)
+    assert isinstance(force_quorum(with_majority), WaitNoLonger)
 
 
 def test_the_last_voter_of_all_starts_by_itself() -> None:

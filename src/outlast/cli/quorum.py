@@ -8,7 +8,7 @@ import typer
 from outlast.cli import options, output
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell
-from outlast.client.control import Client, ControlError
+from outlast.client.control import ControlError
 from outlast.model.answers import ForceRow, QuorumRow, VoterRow
 
 app = typer.Typer(name="quorum", help="Who votes in the cluster database.", no_args_is_help=True)
@@ -45,6 +45,10 @@ def _row(row: VoterRow) -> Any:
 def force_quorum(
     context: typer.Context,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: I have made sure that the others are off.")] = False,
+    others_lost: Annotated[
+        bool,
+        typer.Option("--others-are-lost", help="The others will never come back with the databases that they had."),
+    ] = False,
     what_if: options.WhatIf = False,
     wait_s: options.Wait = None,
     as_json: options.Json = False,
@@ -55,7 +59,7 @@ def force_quorum(
     rest your word counts. Afterwards they cannot form a cluster of their own.
     """
     contact = client(context)
-    row = contact.call("quorum.forecast", type=ForceRow)
+    row = contact.call("quorum.forecast", {"others_lost": others_lost}, type=ForceRow)
     if what_if:
         output.json(row) if wants_json(context) else _tell(row)
         return
@@ -63,11 +67,8 @@ def force_quorum(
         raise ControlError("impossible", f"the quorum cannot be forced here: {row.refused}")
     if not yes:
         _ask(row)
-    _force(context, contact, row, wait_s)
-
-
-def _force(context: typer.Context, contact: Client, row: ForceRow, wait_s: float | None) -> None:
-    words = contact.call("quorum.force", {"confirmed": list(row.must_be_off)}, type=str, timeout_s=wait_s or FORCE_S)
+    arguments = {"confirmed": list(row.must_be_off), "others_lost": others_lost}
+    words = contact.call("quorum.force", arguments, type=str, timeout_s=wait_s or FORCE_S)
     if wants_json(context):
         output.json({"words": words})
     else:

@@ -5,6 +5,11 @@ When enough of the voters are here that a majority could go on, and only nobody 
 what is on its disk, and all others are left behind. That is refused where it is not needed, where another node has more
 than this one, and while anybody could still run elsewhere: each of those left behind must be confirmed off, by its
 fence devices or by his word; or say by itself that it has no data.
+
+A node that has not lost power since it had a session votes in the eyes of all others: its vote is only taken when its
+death is proven. So they cannot start without having heard it. A node that has lost power may have been left behind
+since, and whoever did that starts without it: there going on alone is refused until the administrator says that the
+others' databases are lost.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,6 +31,10 @@ class ForceView(msgspec.Struct, frozen=True):
     """What the others answered a moment ago."""
     off: frozenset[str] = frozenset()
     """Who has been confirmed off, by a fence device or by the administrator."""
+    same_life: bool = True
+    """This node has had a session since it had no power last."""
+    others_lost: bool = False
+    """The administrator says that the others will never come back with the data that they had."""
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):
@@ -70,6 +79,8 @@ def force_quorum(view: ForceView) -> Outcome:
     alone = len(here & voters) + 1 < majority(len(voters))
     if not missing and not alone:
         return Refused(f"it is not needed: {_names(here | {view.me})} are all that matter, and start by themselves")
+    if alone and not view.same_life and not view.others_lost:
+        return Refused(_may_have_gone_on(view.me, others))
     unconfirmed = tuple(sorted(missing - view.off))
     if unconfirmed:
         return Confirm(unconfirmed, alone)
@@ -102,6 +113,15 @@ def _why_not(view: ForceView) -> str:
     if further and not _majority_here(view):
         return f"{_names(further)} has more of the database than {view.me}: force it there"
     return ""
+
+
+def _may_have_gone_on(me: str, others: Iterable[str]) -> str:
+    names = _names(others)
+    return (
+        f"{me} has lost power since it was a member last, so {names} may have gone on without it, and would start "
+        f"without it again. Bring them back. If their databases are lost for good, or you have moved them aside on "
+        f"their disks, say so with --others-are-lost"
+    )
 
 
 def _majority_here(view: ForceView) -> bool:

@@ -70,7 +70,7 @@ class MemberKeeper:
         self._local = local
         self._members = members
         self._clock = clock
-        self._same_life = same_life
+        self.same_life = same_life
         self._part = part
         self._on_start = on_start
         self._election_s = election_s
@@ -256,7 +256,7 @@ class MemberKeeper:
     # --- starting -------------------------------------------------------------------------------------------------
 
     async def _try_to_start(self) -> float:
-        has_data, same_life = self._local.has_data(), self._same_life() or self._started
+        has_data, same_life = self._local.has_data(), self.same_life() or self._started
         first = self._local.marks().get(FIRST_START)
         if not has_data and first is not None and not self.noted.member:
             await self._begin(msgspec.json.decode(first, type=Start), "it was just set up")
@@ -297,7 +297,7 @@ class MemberKeeper:
 
     async def _begin(self, how: Start, why: str) -> None:
         log.info("the member of the database is started", why=why)
-        if not (self._same_life() or self._started):
+        if not (self.same_life() or self._started):
             trace = self.noted.trace
             self._note(trace=Trace(trace.boots + 1, trace.index))
         await self._local.start(how)

@@ -22,9 +22,15 @@ SILENT_WITHIN_S = 60.0
 RETRY_S = 0.5
 
 
+class Forecast(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    others_lost: bool = False
+    """The administrator says that the others will never come back with the data that they had."""
+
+
 class Force(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confirmed: tuple[str, ...] = ()
     """Machines that the administrator says are off."""
+    others_lost: bool = False
 
 
 async def show(context: Context, _: Nothing) -> QuorumRow:
@@ -89,10 +95,10 @@ def _state(member: Member, view: VoteView, leader: str) -> tuple[str, str]:
 # --- force ------------------------------------------------------------------------------------------------------------
 
 
-async def forecast(context: Context, _: Nothing) -> ForceRow:
+async def forecast(context: Context, want: Forecast) -> ForceRow:
     """What it would mean; changes nothing."""
     keeper = _keeper(context)
-    outcome = await _outcome(context, keeper, frozenset())
+    outcome = await _outcome(context, keeper, frozenset(), want.others_lost)
     out = outcome.machines if isinstance(outcome, Confirm) else ()
     alone = isinstance(outcome, Alone) or (isinstance(outcome, Confirm) and outcome.alone)
     vms = {name: owned for name in out if (owned := _owned(context, name))}
@@ -109,10 +115,10 @@ async def forecast(context: Context, _: Nothing) -> ForceRow:
 async def force(context: Context, want: Force) -> str:
     """Fences what can be fenced, and goes on when all that must be off are confirmed off."""
     keeper = _keeper(context)
-    outcome = await _outcome(context, keeper, frozenset(want.confirmed))
+    outcome = await _outcome(context, keeper, frozenset(want.confirmed), want.others_lost)
     if isinstance(outcome, Confirm):
         fenced = await _fence(context, outcome.machines)
-        outcome = await _outcome(context, keeper, frozenset({*want.confirmed, *fenced}))
+        outcome = await _outcome(context, keeper, frozenset({*want.confirmed, *fenced}), want.others_lost)
     match outcome:
         case Refused(why):
             raise CommandError("impossible", f"the quorum cannot be forced on {context.store.me}: {why}")
@@ -139,14 +145,14 @@ async def force(context: Context, want: Force) -> str:
     return words
 
 
-async def _outcome(context: Context, keeper: MemberKeeper, off: frozenset[str]) -> Outcome:
+async def _outcome(context: Context, keeper: MemberKeeper, off: frozenset[str], others_lost: bool) -> Outcome:
     await keeper.calls.ask_all()
     heard = {name: answer.mine for name, answer in keeper.calls.answers().items()}
     look = keeper.look()
     noted = keeper.noted
     if look is not None and look.voters and not noted.alone_from:
         noted = msgspec.structs.replace(noted, voters=look.voters)
-    return force_quorum(ForceView(context.store.me, keeper.stage, noted, heard, off))
+    return force_quorum(ForceView(context.store.me, keeper.stage, noted, heard, off, keeper.same_life(), others_lost))
 
 
 async def _fence(context: Context, machines: tuple[str, ...]) -> list[str]:
@@ -235,7 +241,7 @@ def _quorum(context: Context) -> Quorum:
 
 COMMANDS: dict[str, Command] = {
     "quorum.show": (Nothing, show),
-    "quorum.forecast": (Nothing, forecast),
+    "quorum.forecast": (Forecast, forecast),
     "quorum.force": (Force, force),
 }
 WITHOUT_DATABASE = frozenset(COMMANDS)
