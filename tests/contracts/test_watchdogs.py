@@ -320,7 +320,7 @@ def test_a_unit_that_would_not_restart_the_machine_is_no_watchdog(tmp_path: Path
 
 
 def test_a_service_that_systemd_did_not_start_has_no_watchdog_of_systemds() -> None:
-    with pytest.raises(OSError, match="was not started by it"):
+    with pytest.raises(OSError, match="does not say NotifyAccess=main"):
         SystemdWatchdog("", dict).length_s(7.5)
 
 

@@ -39,7 +39,8 @@ def test_nobody_is_fenced() -> None:
 
 def test_what_runs_waits_for_nothing_but_is_not_protected() -> None:
     assert decide(view(WEB, settings=HELD)).waiting == ()
-    assert "nothing is started anywhere: the database was restored" in protection(WEB, view(WEB, settings=HELD)).reasons
+    (reason,) = protection(WEB, view(WEB, settings=HELD)).reasons
+    assert reason == "nothing is started anywhere before `outlast cluster confirm-ownership`"
 
 
 def test_what_is_wanted_offline_waits_for_nothing() -> None:

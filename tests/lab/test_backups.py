@@ -10,7 +10,7 @@ from outlast.lab.cluster import LabCluster
 
 pytestmark = pytest.mark.lab
 
-FILE = "/root/of-then.backup"
+FILE = "/var/lib/outlast/of-then.backup"
 
 
 def outlast(cluster: LabCluster, *words: str) -> str:

@@ -66,16 +66,16 @@ def restore(
     wanted: dict[str, Any] = {"file": str(file.absolute())}
     told = contact.call("cluster.restore", {**wanted, "what_if": True}, type=RestoreReport, timeout_s=CALL_S)
     if what_if:
-        output.json(told) if wants_json(context) else _tell(told, "would be")
+        output.json(told) if wants_json(context) else _tell(told, "would become")
         return
     if not yes:
-        _tell(told, "would be")
+        _tell(told, "would become")
         _ask("Shall the cluster database become as it was then?", "whether the database shall be restored")
     done = contact.call("cluster.restore", {**wanted, "force": force}, type=RestoreReport, timeout_s=CALL_S)
     if wants_json(context):
         output.json(done)
         return
-    _tell(done, "is")
+    _tell(done, "are")
     output.line(
         Cell("Nothing is started or stopped anywhere now. ", "bold yellow"),
         "When all nodes are members again: outlast cluster confirm-ownership",

@@ -26,7 +26,7 @@ def protection(group: Group, view: ClusterView) -> Protection:
             if problem:
                 reasons.append(f"{owner} cannot watch over it: {problem}")
     if view.settings.hold:
-        reasons.append(f"nothing is started anywhere: {view.settings.hold}")
+        reasons.append("nothing is started anywhere before `outlast cluster confirm-ownership`")
     spent = restarts.exhausted(group, view)
     if spent:
         reasons.append(spent)

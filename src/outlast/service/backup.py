@@ -94,7 +94,7 @@ class Backing:
                 break
         else:
             raise CannotRestore("the cluster changes too quickly; the hold stands, so do it again")
-        words = f"the database was restored from the backup of {taken}, and nobody has confirmed yet what runs where"
+        words = f"the database was restored from the backup of {taken}"
         await self._settings(lambda now: msgspec.structs.replace(now, hold=words), f"{words}: nothing is started")
         return told
 

@@ -101,8 +101,7 @@ class Checks:
     now: Callable[[], float]
     violations: list[Violation] = field(default_factory=list)
     settings: Settings = field(default_factory=Settings)
-    held_at_s: float = 0.0
-    """Since when nobody has confirmed who owns what."""
+    held_at_s: float = 0.0  # since when nobody has confirmed who owns what
     groups: dict[str, _Kept] = field(default_factory=dict)
     group_of: dict[str, str] = field(default_factory=dict)
     stops_within_s: dict[str, float] = field(default_factory=dict)
@@ -296,8 +295,7 @@ class Checks:
     def _cluster(self, name: str, value: bytes | None) -> None:
         if value is not None and not name:
             before, self.settings = self.settings, msgspec.json.decode(value, type=Settings)
-            if self.settings.hold and not before.hold:
-                self.held_at_s = self.now()
+            self.held_at_s = self.held_at_s if before.hold else self.now()
 
     def _resource(self, name: str, value: bytes | None) -> None:
         if value is not None:

@@ -77,7 +77,8 @@ class SystemdWatchdog:
         """Raises OSError with words when it would not make of this service's silence the end of the machine."""
         if not self._address:
             raise OSError(
-                errno.ENOTCONN, "systemd is no watchdog for this service: it was not started by it, with Type=notify"
+                errno.ENOTCONN,
+                "systemd is no watchdog for this service: its unit does not say NotifyAccess=main",
             )
         settings = self._settings()
         wrong = [f"{key}={settings.get(key, '')}" for key, good in _WANTED.items() if settings.get(key) not in good]

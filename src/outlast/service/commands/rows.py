@@ -44,7 +44,8 @@ class Rows:
         found = [self.view.observed.runs_on] if self.view.observed.runs_on else []
         if self.view.settings.hold:
             found.append(
-                f"Nothing is started or stopped anywhere: {self.view.settings.hold}. Needed is "
+                f"Nothing is started or stopped anywhere: {self.view.settings.hold}, and nobody has confirmed yet what "
+                "runs where. Needed is "
                 "`outlast cluster confirm-ownership` (--what-if shows what it would find)"
             )
         for node, silence in sorted(self.view.silences.items()):
