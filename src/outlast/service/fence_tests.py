@@ -43,13 +43,8 @@ class FenceTests:
         """All devices of these nodes, beside each other."""
         return list(await asyncio.gather(*(self.one(node.name, device) for node in nodes for device in node.fence)))
 
-    async def elsewhere(self, peers: Peers) -> list[FenceTest]:
-        """What the other members find. Who does not answer finds nothing; that it does not is told elsewhere."""
-        others = [name for name in sorted(self._store.sessions) if name != self._store.me]
-        found = await asyncio.gather(*(self._ask(peers, name) for name in others))
-        return [test for tests in found for test in tests]
-
-    async def _ask(self, peers: Peers, name: str) -> list[FenceTest]:
+    async def at(self, name: str, peers: Peers) -> list[FenceTest]:
+        """What another member finds. One that does not answer finds nothing; that it does not is told elsewhere."""
         node = self._store.nodes.get(name)
         try:
             answer = await peers.ask(name, node.address if node else name, FENCE_TEST, b"", timeout_s=ANSWER_S)

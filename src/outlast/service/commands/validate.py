@@ -1,6 +1,7 @@
 """What of this cluster would not work when it is needed?"""
 
 import asyncio
+from collections.abc import Collection
 
 from outlast.core.validation import (
     fence_findings,
@@ -22,24 +23,27 @@ LINK_S = 5.0
 
 async def validate(context: Context, _: Nothing) -> list[Finding]:
     """Every node asks every fence device for its status, and this one all others whether they hear it."""
-    tests = fence_tests(context)
-    here, elsewhere = await asyncio.gather(
-        tests.here(context.store.nodes.values()), tests.elsewhere(context.peers) if context.peers else _nothing()
-    )
     unheard = await _unheard(context, context.peers) if context.peers is not None else {}
+    answers = await _fence_tests(context, context.peers, unheard)
     leased = await _leased(context)
     view = context.view()
     return [
         *hold_findings(view),
-        *fence_findings(view, [*here, *elsewhere]),
+        *fence_findings(view, answers),
         *watchdog_findings(view),
         *link_findings(context.store.me, unheard),
         *lease_findings(leased),
     ]
 
 
-async def _nothing() -> list[FenceTest]:
-    return []
+async def _fence_tests(context: Context, peers: Peers | None, unheard: Collection[str]) -> list[FenceTest]:
+    tests = fence_tests(context)
+    here = tests.here(context.store.nodes.values())
+    if peers is None:
+        return await here
+    others = [name for name in context.store.sessions if name != context.store.me and name not in unheard]
+    found = await asyncio.gather(here, *(tests.at(name, peers) for name in others))
+    return [test for answers in found for test in answers]
 
 
 async def _leased(context: Context) -> list[str]:
