@@ -14,6 +14,16 @@ def test_a_life_is_remembered_until_run_is_empty_again(tmp_path: Path) -> None:
     assert FileIncarnations(tmp_path / "run after a boot", state).load() == ""
 
 
+def test_that_the_member_began_is_remembered_until_run_is_empty_again(tmp_path: Path) -> None:
+    run, state = tmp_path / "run", tmp_path / "state"
+    first = FileIncarnations(run, state)
+    first.store("life-1")
+    assert not first.member_began(), "a session says nothing of the member"
+    first.note_member_began()
+    assert FileIncarnations(run, state).member_began()
+    assert not FileIncarnations(tmp_path / "run after a boot", state).member_began()
+
+
 def test_a_machine_is_the_same_for_ever_and_no_other_one_is(tmp_path: Path) -> None:
     machine = FileIncarnations(tmp_path / "run", tmp_path / "state").machine()
     assert FileIncarnations(tmp_path / "run after a boot", tmp_path / "state").machine() == machine

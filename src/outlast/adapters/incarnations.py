@@ -11,6 +11,7 @@ from pathlib import Path
 class FileIncarnations:
     def __init__(self, run_dir: Path, state_dir: Path) -> None:
         self._life = run_dir / "incarnation"
+        self._member = run_dir / "member"
         self._machine = state_dir / "machine"
 
     def machine(self) -> str:
@@ -28,6 +29,12 @@ class FileIncarnations:
 
     def store(self, incarnation: str) -> None:
         _write(self._life, incarnation, durable=False)
+
+    def member_began(self) -> bool:
+        return self._member.exists()
+
+    def note_member_began(self) -> None:
+        _write(self._member, "the member of the database was started in this life of the machine", durable=False)
 
 
 def _write(path: Path, text: str, *, durable: bool) -> None:

@@ -6,10 +6,10 @@ what is on its disk, and all others are left behind. That is refused where it is
 than this one, and while anybody could still run elsewhere: each of those left behind must be confirmed off, by its
 fence devices or by his word; or say by itself that it has no data.
 
-A node that has not lost power since it had a session votes in the eyes of all others: its vote is only taken when its
-death is proven. So they cannot start without having heard it. A node that has lost power may have been left behind
-since, and whoever did that starts without it: there going on alone is refused until the administrator says that the
-others' databases are lost.
+A node whose member has run since it lost power last votes in the eyes of all others: its vote is only taken when its
+death is proven. So they cannot start without having heard it. Any other node may have been left behind, and whoever did
+that starts without it: there going on alone is refused until the administrator says that the others' databases are
+lost.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,7 +32,7 @@ class ForceView(msgspec.Struct, frozen=True):
     off: frozenset[str] = frozenset()
     """Who has been confirmed off, by a fence device or by the administrator."""
     same_life: bool = True
-    """This node has had a session since it had no power last."""
+    """This node's member has run since it had no power last."""
     others_lost: bool = False
     """The administrator says that the others will never come back with the data that they had."""
 

@@ -41,6 +41,13 @@ class Incarnations(Protocol):
 
     def store(self, incarnation: str) -> None: ...
 
+    def member_began(self) -> bool:
+        """Was this node's member of the database started since the node lost power last? Having had a session says
+        nothing of that: the database can be reached without an own member."""
+        ...
+
+    def note_member_began(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:

@@ -62,7 +62,8 @@ def voters(
             env.members,
             env.peers,
             env.clock,
-            same_life=lambda: bool(env.incarnations.load()),
+            same_life=env.incarnations.member_began,
+            on_start=env.incarnations.note_member_began,
             election_s=config.member.election_ms / 1000 if config.member else 0.5,
         )
         last_one = LastOne(keeper, store, fencing, session, env.clock)

@@ -73,10 +73,10 @@ async def _witness(config: NodeConfig, world: WitnessWorld) -> None:
         world.members,
         world.peers,
         world.clock,
-        same_life=lambda: bool(world.incarnations.load()),
+        same_life=world.incarnations.member_began,
         part=Part.WITNESS,
         election_s=config.member.election_ms / 1000 if config.member else 0.5,
-        on_start=lambda: world.incarnations.store(f"{config.node} since {world.clock.now():.0f}"),
+        on_start=world.incarnations.note_member_began,
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(world.peers.serve())

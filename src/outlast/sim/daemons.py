@@ -42,6 +42,12 @@ class SimIncarnations:
     def store(self, incarnation: str) -> None:
         self._machine.incarnation = incarnation
 
+    def member_began(self) -> bool:
+        return self._machine.member_began
+
+    def note_member_began(self) -> None:
+        self._machine.member_began = True
+
 
 @dataclass(slots=True)
 class Service:

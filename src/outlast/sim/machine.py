@@ -80,6 +80,8 @@ class Machine:
         """What libvirt remembers here of VMs that no longer run."""
         self.defined: set[str] = set()
         self.incarnation = ""
+        self.member_began = False
+        """Both are files under /run, as is the permit."""
         self.permit: PermitRecord | None = None
         """The file under /run that its resource hosts read."""
         self._lapsed_at_s = float("-inf")
@@ -116,7 +118,7 @@ class Machine:
         self.listeners.clear()
         self.offer_listeners.clear()
         self.known.clear()
-        self.incarnation = ""
+        self.incarnation, self.member_began = "", False
         self.permit = None
         lost = list(self.copies)
         self.copies.clear()
