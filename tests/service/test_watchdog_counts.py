@@ -60,7 +60,7 @@ def test_nothing_starts_unwatched_while_the_cluster_still_believes_in_the_watchd
 
         monkeypatch.setattr(machine, "start_vm", noted)
         unload(world)
-        play(world, "vm web1 preferred=n1", "run 20")
+        play(world, "database slow n1 way=0.3", "vm web1 preferred=n1", "run 20")
         assert world.where("web1") == ["n1"]
         assert told == [0.0]
         assert declared(world, "n1").watchdog_problem == "no such device"
