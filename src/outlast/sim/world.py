@@ -46,7 +46,7 @@ from outlast.sim.witness import Witness
 
 BOOT_S = 20.0
 """From power to a started cluster service."""
-TROUBLE_COUNTS_S = 60.0
+TROUBLE_COUNTS_S = 15.0
 """For so long after it ended, a trouble may still be the reason for which a VM is stopped."""
 
 
