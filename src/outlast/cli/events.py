@@ -20,6 +20,7 @@ KIND_STYLES = {
     "node-silent": "bold yellow",
     "node-dead": "bold red",
     "node-changed": "blue",
+    "joining": "blue",
     "coordinator": "blue",
     "fence": "yellow",
     "settings": "blue",
