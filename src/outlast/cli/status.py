@@ -61,6 +61,8 @@ def _head(answer: ClusterStatus) -> list[Any]:
         found.append(output.joined(Cell(f"{answer.answered_by} has no session: {answer.session}", "bold red")))
     for alarm in answer.alarms:
         found += ["", output.joined(Cell(f"! {alarm}", "bold red"))]
+    if answer.quorum:
+        found.append(output.joined(Cell(f"Cluster database: {answer.quorum}", "yellow")))
     return found
 
 

@@ -131,6 +131,8 @@ class ClusterStatus(msgspec.Struct, frozen=True):
     vms: tuple[VmRow, ...]
     alarms: tuple[str, ...] = ()
     """What is down and stays down until somebody does something, and what would help."""
+    quorum: str = ""
+    """Why no member of the cluster database can be lost now; empty when one can."""
 
 
 class VoterRow(msgspec.Struct, frozen=True):

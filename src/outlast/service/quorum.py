@@ -6,6 +6,7 @@ those that the cluster agrees on; without one, those that this node's own member
 
 import asyncio
 from collections.abc import Callable, Collection, Hashable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from outlast.core.quorum import Margin, margin
@@ -21,6 +22,9 @@ from outlast.service.store import Store
 Seen = TypeVar("Seen", bound=Hashable)
 LIST_S = 2.0
 STATUS_S = 1.0
+WORDS_S = 0.5
+"""Nobody who asks for the status of the cluster waits longer for it because of this."""
+WORDS_AGE_S = 10.0
 
 
 class Quorum:
@@ -55,6 +59,16 @@ class Quorum:
                 self._seen_at = self._clock.now()
                 self.margin = margin(self._view, self.fenced())
         return self._view
+
+    async def narrow(self) -> str:
+        """Why no member can be lost now, for people; "" when one can, or nobody knows."""
+        if self.keeper is not None and not self.keeper.follows:
+            return f"the member of {self._store.me} waits for {self.keeper.why} (outlast quorum show)"
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(WORDS_S):
+                await self.look(WORDS_AGE_S)
+        only_one = len(self._store.nodes) == 1
+        return "" if self.margin is None or self.margin.margin > 0 or only_one else self.margin.words
 
     def fenced(self) -> Collection[str]:
         return [name for name, node in self._store.nodes.items() if node.fence]

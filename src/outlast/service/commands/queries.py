@@ -33,12 +33,10 @@ class WantType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def status(context: Context, _: Nothing) -> ClusterStatus:
-    return cluster_status(context)
-
-
-def cluster_status(context: Context) -> ClusterStatus:
+    quorum = await context.voters.quorum.narrow() if context.voters.quorum is not None else ""
     view = context.view()
-    return Rows(view).status(context.store.me, context.membership.why_not, context.observation.last_record_s())
+    row = Rows(view).status(context.store.me, context.membership.why_not, context.observation.last_record_s())
+    return msgspec.structs.replace(row, quorum=quorum)
 
 
 async def follow(context: Context, _: Nothing) -> AsyncIterator[ClusterStatus]:
@@ -46,7 +44,7 @@ async def follow(context: Context, _: Nothing) -> AsyncIterator[ClusterStatus]:
     changes = context.store.subscribe()
     try:
         while True:
-            yield cluster_status(context)
+            yield await status(context, Nothing())
             await changes.wait(REFRESH_S)
     finally:
         context.store.unsubscribe(changes)
