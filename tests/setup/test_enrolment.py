@@ -36,7 +36,7 @@ from outlast.model.node import Session
 from outlast.model.settings import Settings
 from outlast.ports.database import Compare
 from outlast.ports.members import NotReady
-from outlast.ports.peers import NotAnswered
+from outlast.ports.peers import NotAnswered, PeerUnreachable
 from outlast.service.config import EtcdConfig, MemberConfig, NodeConfig, PeersConfig
 from outlast.service.enrolment import Enrolment
 from outlast.service.journal import Journal
@@ -110,11 +110,24 @@ class ListedMembers:
 
 
 @dataclass
+class ListedPeers:
+    """Machines that are there answer, and understand nothing."""
+
+    here: set[str] = field(default_factory=set)
+
+    async def ask(self, node: str, address: str, topic: str, question: bytes, *, timeout_s: float) -> bytes:
+        if node in self.here:
+            raise NotAnswered("what do you mean?")
+        raise PeerUnreachable(f"{node} is not there")
+
+
+@dataclass
 class World:
     """As much of `Environment` as this part of the service touches."""
 
     clock: HandClock
     members: ListedMembers
+    peers: ListedPeers
     random: Random = field(default_factory=Random)
 
 
@@ -129,7 +142,8 @@ class Scene:
         self.trust = FileTrust(directory / "etc")
         observer = Observer(timing(5.0), 0.0)
         self.store = Store("n1", self.database, self.clock, observer)
-        world: Any = World(self.clock, self.members)
+        self.peers = ListedPeers()
+        world: Any = World(self.clock, self.members, self.peers)
         self.enrolment = Enrolment(CONFIG, world, self.trust, self.store, Journal("n1", self.clock))
 
     async def ask(self, question: msgspec.Struct, kind: type[A], asker: str = "") -> A:
@@ -304,6 +318,29 @@ def test_a_join_whose_machine_died_just_before_the_end_is_ended_by_the_cluster(t
         assert scene.store.joins == {}
         assert "n2" in scene.members.names() or "n2?" in scene.members.names()
         assert "n2" in scene.store.nodes
+
+    played(tmp_path, story)
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_witness_that_runs_has_joined_though_nobody_said_so_and_one_that_does_not_is_cleared_away(
+    tmp_path: Path, here: bool
+) -> None:
+    async def story(scene: Scene) -> None:
+        for name in ("n1", "n2"):
+            await scene.write(keys.MEMBERS + name, MemberRecord(name))
+        scene.members.listed.append(Member("2", "n2", ("https://10.0.0.2:2380",)))
+        secret = await scene.token(Part.WITNESS)
+        await scene.enrol(secret, "w1", part=Part.WITNESS)
+        await scene.ask(asks(secret, "w1"), MayStart)
+        scene.members.start("w1")
+        if here:
+            scene.peers.here.add("w1")
+        scene.clock.wall_s += 601.0
+        await scene.cleared()
+        assert scene.store.joins == {}
+        assert ("w1" in scene.store.members) == here
+        assert ("w1?" in scene.members.names()) == here
 
     played(tmp_path, story)
 

@@ -32,10 +32,11 @@ from outlast.model.enrolment import (
 )
 from outlast.model.member import Join, MemberRecord, Part
 from outlast.model.node import Node
+from outlast.model.roll import TOPIC as ROLL_CALL
 from outlast.ports.database import Compare, Delete, Refused, Unavailable, Write
 from outlast.ports.environment import Environment
 from outlast.ports.members import Member, Members, NotReady
-from outlast.ports.peers import NotAnswered
+from outlast.ports.peers import NotAnswered, PeerUnreachable
 from outlast.ports.trust import Trust, WrongRequest
 from outlast.service.config import NodeConfig
 from outlast.service.journal import Journal
@@ -239,7 +240,22 @@ class Enrolment:
             if joining.finished(join, self._store.sessions):
                 await self._end(keys.JOINS + hashed, f"{join.name} joined the cluster", about=join.name)
             elif joining.abandoned(join, self._store.sessions, self._env.clock.wall()):
-                await self._undo(keys.JOINS + hashed, join, keep_token=False)
+                if join.part is Part.WITNESS and await self._answers(join):
+                    await self._end(keys.JOINS + hashed, f"{join.name} joined the cluster", about=join.name)
+                else:
+                    await self._undo(keys.JOINS + hashed, join, keep_token=False)
+
+    async def _answers(self, join: Join) -> bool:
+        """A witness has no session; that it runs shows in that it says anything at all."""
+        if self._env.peers is None or not join.name:
+            return False
+        try:
+            await self._env.peers.ask(join.name, join.address, ROLL_CALL, b"", timeout_s=ANSWER_S)
+        except PeerUnreachable:
+            return False
+        except NotAnswered:
+            return True
+        return True
 
     async def _undo(self, key: str, join: Join, *, keep_token: bool) -> None:
         """The member first: when everything else is gone, nobody would find it any more."""
