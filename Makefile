@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # The lab and its guests; libvirt-python is built against libvirt-dev.
 DEBIAN_PACKAGES := libvirt-daemon-system libvirt-clients libvirt-dev qemu-system-x86 qemu-utils iproute2 s6 iptables \
 	busybox-static linux-image-cloud-amd64 qemu-guest-agent cpio kmod fence-agents gcc binutils pkg-config \
-	python3-dev python3-venv iputils-ping procps openipmi ipmitool etcd-server strace
+	python3-dev python3-venv iputils-ping procps openipmi ipmitool etcd-server etcd-client strace
 
 .PHONY: help install demo test check style types contracts core scenarios seeds lab-tests bench clean
 
