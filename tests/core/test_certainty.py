@@ -219,10 +219,3 @@ def test_a_promise_that_is_repeated_for_a_shorter_time_stands_as_it_was() -> Non
     assert pledges.left_s("n1", 101.0) == 9.0
     assert pledges.all_left_s(101.0) == {"n1": 9.0}
     assert pledges.all_left_s(110.0) == {}
-
-
-def test_the_time_since_a_promise_counts_from_its_end() -> None:
-    pledges = Pledges()
-    assert pledges.over_s("n1", 100.0) == float("inf")
-    pledges.promise("n1", 5.0, now=100.0)
-    assert pledges.over_s("n1", 107.0) == 2.0

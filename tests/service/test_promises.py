@@ -7,11 +7,12 @@ import pytest
 from last_moment import Scene
 from played import events, incarnation_of, play, played, session_of
 
-from build import incarnation
+from build import incarnation, silence
 from outlast.core.timing import timing
 from outlast.model import keys
 from outlast.service.commands.context import CommandError, Named
 from outlast.service.commands.nodes import confirm_down
+from outlast.service.store import put
 from outlast.sim.database import Fate
 from outlast.sim.world import World
 
@@ -189,5 +190,30 @@ def test_an_administrators_word_is_not_taken_against_a_node_that_was_promised_to
         await asyncio.sleep(5.1)
         await confirm_down(scene.context, Named("n2"))
         assert scene.silences()["n2"].incarnation == incarnation("n2")
+
+    Scene(away=["n3"]).play(story, key="nobody writes this", happens=nothing)
+
+
+def test_a_silence_that_stood_before_this_node_watched_counts_from_a_time_out_later() -> None:
+    """Its node may have been promised to wait for until then; and a service that has started again forgets promises."""
+    ages: list[float] = []
+
+    async def story(scene: Scene) -> None:
+        for _ in range(4):
+            await asyncio.sleep(3.0)
+            ages.append(scene.context.view().observed.silence_age_s["n2"])
+
+    Scene(put(SILENCE, silence("n2"))).play(story, key="nobody writes this", happens=nothing)
+    assert ages == pytest.approx([0.0, 1.0, 4.0, 7.0], abs=0.1)
+
+
+def test_a_silence_that_this_node_declared_counts_from_then() -> None:
+    async def story(scene: Scene) -> None:
+        await scene.coordinate(6.0)
+        silent_since = asyncio.get_running_loop().time()
+        age_s = scene.context.view().observed.silence_age_s["n2"]
+        await asyncio.sleep(3.0)
+        later_s = scene.context.view().observed.silence_age_s["n2"]
+        assert later_s - age_s == pytest.approx(asyncio.get_running_loop().time() - silent_since)
 
     Scene(away=["n3"]).play(story, key="nobody writes this", happens=nothing)

@@ -143,11 +143,6 @@ class Pledges:
         """For how long this node must still not decide anything against that one."""
         return max(0.0, self._until_s.get(node, now) - now)
 
-    def over_s(self, node: str, now: float) -> float:
-        """For how long no promise to that node has stood; without end when none was ever given. It may have fed its
-        watchdog up to the end of the last one."""
-        return now - self._until_s[node] if node in self._until_s else float("inf")
-
     def all_left_s(self, now: float) -> dict[str, float]:
         return {node: until_s - now for node, until_s in self._until_s.items() if until_s > now}
 

@@ -31,8 +31,8 @@ class Observed(msgspec.Struct, frozen=True):
     silent_s: Mapping[str, float] = msgspec.field(default_factory=dict)
     """Nodes judged silent, and for how long no new session record of theirs was seen."""
     silence_age_s: Mapping[str, float] = msgspec.field(default_factory=dict)
-    """Since when each silence record has been in the database, as seen by this node, and the database been there all
-    the while (after an outage it counts anew, as all observers' timers do), and no promise to that node stood."""
+    """For how long each silence record has certainly kept its node from any permit: since this node saw it, and not
+    counting the first time-out after this node started or had an outage of its own."""
     settling_s: Mapping[str, float] = msgspec.field(default_factory=dict)
     """Nodes that are silent since before this node had the database back, and for how long they may still come back by
     themselves: after a boot of all or an outage nobody is switched off for its past while it is about to return."""

@@ -46,18 +46,7 @@ class Observation:
         steady_s = self._observer.steady_s(now)
         observed = Observed(
             silent_s=self._observer.silent_s(store.sessions, now),
-            silence_age_s={
-                # While the database was away, the silent node may have run on because nobody could decide without it.
-                name: max(
-                    0.0,
-                    min(
-                        now - self._silences[f"{name} {silence.incarnation}"],
-                        steady_s,
-                        self._pledges.over_s(name, now),
-                    ),
-                )
-                for name, silence in store.silences.items()
-            },
+            silence_age_s={name: self._silence_age_s(name, steady_s, now) for name in store.silences},
             settling_s={name: left_s for name in store.silences if (left_s := self._settling_s(name, now)) > 0},
             failure_age_s={id: now - at for id, at in self._failures.items()},
             fence_reports=dict(self._fence_reports()),
@@ -73,6 +62,14 @@ class Observation:
         known_s = now - self._silences[f"{node} {self._store.silences[node].incarnation}"]
         old = known_s > steady_s - self._observer.timing.node_timeout_s
         return COMES_BACK_S - steady_s if old else 0.0
+
+    def _silence_age_s(self, node: str, steady_s: float, now: float) -> float:
+        """What this node could not watch, because it was cut off or had not started, may have run on with good reason:
+        then its permit may have lasted until one time-out after that (rule 11)."""
+        session = self._store.sessions.get(node)
+        timeout_s = max(self._observer.timing.node_timeout_s, session.node_timeout_s if session is not None else 0.0)
+        seen_at = self._silences[f"{node} {self._store.silences[node].incarnation}"]
+        return max(0.0, min(now - seen_at, steady_s - timeout_s))
 
     def silence_in_s(self) -> float | None:
         """In how many seconds the next node will be silent, if nothing comes from it."""
