@@ -10,7 +10,7 @@ for the newest, so that a node of the cluster, which is done with its handshake 
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import structlog
@@ -94,7 +94,8 @@ class TcpPeers:
 
     async def _converse(self, sock: socket.socket) -> None:
         """One connection, to its end."""
-        try:
+        # However a connection ends, it is up to who made it to say something: this port is open to everybody.
+        with suppress(OSError, EOFError, BadMessage):  # a TimeoutError is an OSError
             async with asyncio.timeout(STRANGER_S) as limit, self._opened(sock) as (reader, writer):
                 asker = name_of(writer.get_extra_info("ssl_object"))
                 while True:
@@ -113,8 +114,6 @@ class TcpPeers:
                         await send(writer, answer)
                     if not asker:
                         return
-        except (OSError, EOFError, BadMessage) as error:  # a TimeoutError is an OSError
-            log.debug("a connection of another node ended", why=str(error))
 
     @asynccontextmanager
     async def _opened(self, sock: socket.socket) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
