@@ -75,8 +75,8 @@ class World:
         self.links = Links(self.loop, way_s=self.database.way_s)
         self.exchange = Exchange(self.links)
         self.engine = Engine(setup, self.loop, self.links, self.database, self.everything, self.checks)
-        self.checks.is_needed = self.engine.is_needed
-        self.checks.is_well = self._is_well
+        self.checks.outages.is_needed = self.engine.is_needed
+        self.checks.outages.is_well = self._is_well
         self.checks.watchdog_counts = self._watchdog_counts
         self.exchange.on_answer = self._peer_answered
         self.daemons = Daemons(self)
@@ -291,7 +291,7 @@ class World:
 
     def _peer_answered(self, asker: str, by: str, topic: str) -> None:
         if topic == PROMISE:
-            self.checks.promised(by, asker)
+            self.checks.outages.promised(by, asker)
 
     def _is_well(self, node: str) -> bool:
         service = self.services.get(node)
