@@ -15,6 +15,9 @@ from pathlib import Path
 from outlast.adapters import pki
 
 ETC = Path("/etc/outlast")
+STATE = Path("/var/lib/outlast")
+MARK = "setting-up.json"
+"""Below STATE: that this machine is just being set up (`setup/machine.py`)."""
 AUTHORITY = "pki/authority.crt"
 AUTHORITY_KEY = "pki/authority.key"
 CERTIFICATE = "pki/node.crt"
@@ -23,8 +26,9 @@ SHARED = (AUTHORITY_KEY, "secrets.key", "pki/etcd-ca.crt", "pki/etcd.crt", "pki/
 
 
 class FileTrust:
-    def __init__(self, etc: Path = ETC) -> None:
+    def __init__(self, etc: Path = ETC, state: Path = STATE) -> None:
         self._etc = etc
+        self._state = state
 
     def authority(self) -> str:
         return self._read(AUTHORITY)
@@ -54,6 +58,9 @@ class FileTrust:
             with suppress(FileNotFoundError):
                 found[name] = self._read(name)
         return found
+
+    def settled(self) -> None:
+        (self._state / MARK).unlink(missing_ok=True)
 
     def _read(self, name: str) -> str:
         return (self._etc / name).read_text()

@@ -42,3 +42,8 @@ class Trust(Protocol):
     def shared(self) -> Mapping[str, str]:
         """What every node holds and a new one must get: file names below /etc/outlast, and what they contain."""
         ...
+
+    def settled(self) -> None:
+        """This machine is one of the cluster's now: that it was just being set up is over, whoever did it. Safe to
+        repeat."""
+        ...

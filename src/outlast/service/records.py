@@ -45,6 +45,9 @@ async def write_records(config: NodeConfig, database: Database, devices: FenceDe
     present = next((entry for entry in snapshot.entries if entry.key == key), None)
     if present is None and config.cluster_id:
         raise NotOurs(evicted(config.node, config.cluster))
+    if config.member is not None:
+        # Its join was cut off before it could say so: it is a node all the same, and can carry a member.
+        await database.transact([Compare(keys.MEMBERS + config.node, 0)], [_member(config)], timeout_s=READ_TIMEOUT_S)
     before = msgspec.json.decode(present.value, type=Node) if present else Node(config.node)
     record = msgspec.structs.replace(before, address=config.address)
     record, compares, writes = await _with_fence_devices(record, config, devices)
@@ -67,11 +70,15 @@ def evicted(node: str, cluster: str) -> str:
 
 
 def _founder(config: NodeConfig) -> list[Write]:
-    writes: list[Write] = [put(keys.NODES + config.node, Node(config.node, config.address))]
-    if config.member is not None:
-        member = MemberRecord(config.node, Part.NODE, config.address, config.member.client_url, config.member.peer_url)
-        writes.append(put(keys.MEMBERS + config.node, member))
-    return writes
+    node = put(keys.NODES + config.node, Node(config.node, config.address))
+    return [node] if config.member is None else [node, _member(config)]
+
+
+def _member(config: NodeConfig) -> Write:
+    assert config.member is not None
+    own = config.member
+    record = MemberRecord(config.node, Part.NODE, config.address, own.client_url, own.peer_url)
+    return put(keys.MEMBERS + config.node, record)
 
 
 async def _check_cluster(config: NodeConfig, database: Database) -> None:

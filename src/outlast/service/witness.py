@@ -18,7 +18,7 @@ from outlast.model import keys
 from outlast.model.member import MemberRecord, Part
 from outlast.model.node import Node
 from outlast.model.settings import Settings
-from outlast.ports.database import Database, Unavailable
+from outlast.ports.database import Unavailable
 from outlast.service.certificates import keep_certificate
 from outlast.service.config import NodeConfig
 from outlast.service.entry import DEFAULT_CONFIG, WrongSettings, log_to_stderr, only_one, read_config
@@ -81,13 +81,13 @@ async def _witness(config: NodeConfig, world: WitnessWorld) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(world.peers.serve())
         tasks.create_task(keeper.run())
-        tasks.create_task(_keep_informed(config.node, keeper, world.database))
+        tasks.create_task(_keep_informed(config.node, keeper, world))
         tasks.create_task(keep_certificate(config.node, world.trust, world.peers, lambda: dict(keeper.calls.addresses)))
 
 
-async def _keep_informed(me: str, keeper: MemberKeeper, database: Database) -> None:
+async def _keep_informed(me: str, keeper: MemberKeeper, world: WitnessWorld) -> None:
     """Who else is there: of all the database holds, all that a witness needs."""
-    pause_s = LEARN_FIRST_S
+    pause_s, database = LEARN_FIRST_S, world.database
     while True:
         await asyncio.sleep(pause_s)
         try:
@@ -106,6 +106,8 @@ async def _keep_informed(me: str, keeper: MemberKeeper, database: Database) -> N
         except Unavailable:
             continue
         pause_s = LEARN_S
+        if any(record.name == me for record in records):
+            world.trust.settled()
         addresses = {record.name: record.address for record in records} | {node.name: node.address for node in nodes}
         addresses = {name: address for name, address in addresses.items() if address and name != me}
         witnesses = tuple(sorted(record.name for record in records if record.part is Part.WITNESS))

@@ -74,8 +74,9 @@ async def create(wanted: Wanted, machine: Machine, tell: Tell) -> Created:
             await machine.program(SERVICE).start()
             await service.wait_until_up(machine, node, tell)
         except BaseException:
-            tell("it failed; taking back what was done")
-            await machine.sweep()
+            if machine.mark() is not None:  # else its service has a session meanwhile, and it is a node
+                tell("it failed; taking back what was done")
+                await machine.sweep()
             raise
         machine.clear_mark()
     token = service.call(machine, "cluster.token")

@@ -227,8 +227,10 @@ async def _take_back(machine: Machine, tell: Tell) -> None:
     """First the session, then what the cluster knows of this machine, last what is here: while the cluster may count on
     a member here, its data must not go."""
     mark = machine.mark()
+    if mark is None:
+        return  # its service has a session meanwhile: it is a node, and goes as nodes go
     await machine.stop(SERVICE, WITNESS)
-    if mark is not None and mark.what == "join":
+    if mark.what == "join":
         gate = Gate(mark.host, mark.token)
         try:
             await gate.until(Abandon(gate.secret), Done, tell, ABANDON_PATIENCE_S)

@@ -1,8 +1,9 @@
 """What of a cluster lies on this machine, and how is all of it taken away again?
 
 Setting up is a chain of small steps, and any of them may be the last: a power cut is no excuse. So before the first one
-a mark is set, and after the last one it is taken away. Whoever finds the mark knows that what is here was never a
-node, and may sweep it away (`sweep`), which finds everything by its place and needs no memory of what was done.
+a mark is set, and the machine's own service takes it away when it has its session. Whoever finds the mark knows that
+what is here was never a node, and may sweep it away (`sweep`), which finds everything by its place and needs no memory
+of what was done.
 """
 
 import shutil
@@ -14,7 +15,7 @@ import msgspec
 
 from outlast.adapters.incarnations import FileIncarnations
 from outlast.adapters.supervision import Supervised, find, supervised
-from outlast.adapters.trust import AUTHORITY, CERTIFICATE, KEY, SHARED, write_secret
+from outlast.adapters.trust import AUTHORITY, CERTIFICATE, KEY, MARK, SHARED, write_secret
 
 SERVICE = "outlastd"
 WITNESS = "outlast-witness"
@@ -73,7 +74,7 @@ class Machine:
 
     @property
     def _mark(self) -> Path:
-        return self.state / "setting-up.json"
+        return self.state / MARK
 
     def id(self) -> str:
         return FileIncarnations(self.run, self.state).machine()
