@@ -1,0 +1,73 @@
+"""A node keeps its own member of the database: what it starts at once, what it gives up, and what it notes."""
+
+import msgspec
+from played import events, play, played
+
+from outlast.model.roll import NOTED, Noted, Stage
+from outlast.service.member_keeper import MemberKeeper
+from outlast.sim.world import World
+
+SETUP = ("world members=3", "start", "run 20")
+
+
+def keeper(world: World, node: str) -> MemberKeeper:
+    found = world.services[node].node.voters.keeper
+    assert found is not None
+    return found
+
+
+def noted(world: World, node: str) -> Noted:
+    """As it stands on the member's disk."""
+    return msgspec.json.decode(world.engine.members[node].disk.marks[NOTED], type=Noted)
+
+
+def test_a_member_that_ended_by_itself_is_started_again_at_once() -> None:
+    with played(*SETUP) as world:
+        id = world.engine.members["n3"].disk.id
+        play(world, "member kill n3", "run 3")
+        assert keeper(world, "n3").stage is Stage.RUNS
+        assert world.engine.members["n3"].disk.id == id
+        assert events(world, "vote") == []
+
+
+def test_a_service_that_starts_again_finds_its_member_running_and_leaves_it_alone() -> None:
+    with played(*SETUP) as world:
+        process = world.engine.members["n2"].process
+        play(world, "kill service n2", "run 10")
+        assert world.engine.members["n2"].process is process
+        assert keeper(world, "n2").stage is Stage.RUNS
+
+
+def test_a_member_that_cannot_run_with_its_data_gives_it_up_and_joins_again() -> None:
+    with played(*SETUP) as world:
+        id = world.engine.members["n3"].disk.id
+        play(world, "member corrupt n3", "run 60", "member mend n3", "run 60")
+        assert keeper(world, "n3").stage is Stage.RUNS
+        assert world.engine.members["n3"].disk.id != id
+        assert any(words.startswith("n3 votes: it has caught up") for words in events(world, "vote"))
+
+
+def test_boots_and_voters_are_noted_beside_the_data() -> None:
+    with played(*SETUP) as world:
+        before = noted(world, "n3")
+        assert set(before.voters) == {"n1", "n2", "n3"}
+        play(world, "power off n3", "run 5", "power on n3", "run 60")
+        after = noted(world, "n3")
+        assert after.trace.boots == before.trace.boots + 1
+        assert after.trace.index > before.trace.index
+        assert keeper(world, "n1").calls.remembered[after.member] == after.trace
+
+
+def test_after_a_boot_a_member_says_what_it_waits_for() -> None:
+    with played(*SETUP) as world:
+        play(world, *(f"power off n{n}" for n in (1, 2, 3)), "power on n1", "run 40")
+        assert keeper(world, "n1").stage is Stage.WAITS
+        assert keeper(world, "n1").why.startswith("word from n2, n3:")
+
+
+def test_the_generation_is_in_the_database_and_beside_each_member() -> None:
+    with played(
+        "world nodes=2 members=2", "start", "run 30", "power off n2", "run 40", "power on n2", "run 60"
+    ) as world:
+        assert world.services["n1"].node.store.settings.generation == 1
+        assert noted(world, "n1").generation == noted(world, "n2").generation == 1
