@@ -74,6 +74,9 @@ class ListedMembers:
 
     listed: list[Member] = field(default_factory=lambda: [FOUNDER])
 
+    def reach_at(self, client_urls: Sequence[str]) -> None:
+        """There is one list."""
+
     async def list(self, *, timeout_s: float) -> Sequence[Member]:
         return tuple(self.listed)
 

@@ -22,6 +22,11 @@ class NotReady(Exception):
 class Members(Protocol):
     """Every call but `status` and `known_to` needs a quorum, and raises `Unavailable` without one."""
 
+    def reach_at(self, client_urls: Sequence[str]) -> None:
+        """Another machine says that members can be asked at these addresses too. So a node that has just started finds
+        the others also when its own member is out of order."""
+        ...
+
     async def list(self, *, timeout_s: float) -> Sequence[Member]: ...
 
     async def add_learner(self, peer_urls: Sequence[str], *, timeout_s: float) -> Member:

@@ -55,7 +55,7 @@ class MemberKeeper:
         on_start: Callable[[], None] = lambda: None,
     ) -> None:
         """`same_life`: it is certain that the member has run since this machine had no power last."""
-        self.why = "the cluster service has just started"
+        self.why = "its keeper, which has just started"
         """What the own member waits for, for people; "" when it follows a leader."""
         self.confirmed_off: set[str] = set()
         """Who is certainly off, by an administrator's word or by a fence device, as long as that matters here."""
@@ -81,6 +81,8 @@ class MemberKeeper:
         self._started = False
         """By this life of the service."""
         self._failed_starts = 0
+        self._unstartable = ""
+        """Why it could not even be started the last time."""
         self._noted_at = 0.0
         self._asked_at = float("-inf")
         self._listed_at = float("-inf")
@@ -120,7 +122,10 @@ class MemberKeeper:
     def know(self, addresses: Mapping[str, str], witnesses: tuple[str, ...], generation: int) -> None:
         """From the picture of the database, where there is one."""
         self.calls.addresses = dict(addresses)
-        self._note(addresses=dict(addresses), witnesses=witnesses, generation=max(generation, self.noted.generation))
+        with suppress(OSError):  # a disk that takes nothing is no reason to end; its member says what is wrong with it
+            self._note(
+                addresses=dict(addresses), witnesses=witnesses, generation=max(generation, self.noted.generation)
+            )
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -141,12 +146,12 @@ class MemberKeeper:
             log.warning(
                 "the member of the database goes on alone", without=[name for name in before if name != self._me]
             )
-            # Noted first: were the power cut in between, this disk must say that others may be left behind.
-            self._note(
-                generation=self.noted.generation + 1, voters=(self._me,), left_behind=left_behind, alone_from=before
-            )
-            self._leaderless.missed()
             try:
+                # Noted first: were the power cut in between, this disk must say that others may be left behind.
+                self._note(
+                    generation=self.noted.generation + 1, voters=(self._me,), left_behind=left_behind, alone_from=before
+                )
+                self._leaderless.missed()
                 await self._local.stop()
                 await self._local.start(Start({}, alone=True))
             except OSError as error:
@@ -188,8 +193,10 @@ class MemberKeeper:
                 log.warning("the member of the database has ended by itself", times=self._failed_starts)
             return await self._try_to_start()
         except OSError as error:
-            self.why = f"its member of the database cannot be started: {error}"
-            log.warning("the member of the database cannot be started", why=str(error))
+            self.why = f"somebody's help: {error}"
+            if self._unstartable != str(error):
+                self._unstartable = str(error)
+                log.warning("the member of the database cannot be kept", why=self._unstartable)
             return CALL_S
 
     async def _look(self) -> float:
@@ -200,7 +207,7 @@ class MemberKeeper:
             await self._learn_members(status, asked_at, timeout_s)
         except Unavailable as error:
             self._leaderless.missed()
-            self.why = f"its member of the database does not answer: {error}"
+            self.why = f"an answer of its own: {error}"
             return self._election_s * QUICK
         look = self._leaderless.saw(status, self.known, asked_at, self._clock.now())
         if self.noted.alone_from:
@@ -261,7 +268,7 @@ class MemberKeeper:
         if not has_data and first is not None and not self.noted.member:
             await self._begin(msgspec.json.decode(first, type=Start), "it was just set up")
             return LOOK_S
-        if not (has_data and same_life and self._failed_starts < 2):
+        if not (has_data and same_life and self._failed_starts < 2 and not self._unstartable):
             await self.calls.ask_all()
         answers = self.calls.answers()
         verdict = roll_call(
@@ -296,11 +303,12 @@ class MemberKeeper:
             log.info("the member of the database is not started yet", waits_for=why)
 
     async def _begin(self, how: Start, why: str) -> None:
-        log.info("the member of the database is started", why=why)
         if not (self.same_life() or self._started):
             trace = self.noted.trace
             self._note(trace=Trace(trace.boots + 1, trace.index))
         await self._local.start(how)
+        log.info("the member of the database is started", why=why)
+        self._unstartable = ""
         self._began_alone = False
         self._runs = self._started = True
         self._on_start()
@@ -339,10 +347,9 @@ class MemberKeeper:
     def _note(self, **changes: object) -> None:
         changed = msgspec.structs.replace(self.noted, **changes)
         if changed != self.noted:
-            self.noted = changed
             marks = {key: value for key, value in self._local.marks().items() if key not in (FIRST_START, NOTED)}
             if not changed.member and FIRST_START in self._local.marks() and not self._local.has_data():
-                marks[FIRST_START] = self._local.marks()[
-                    FIRST_START
-                ]  # it has never run: how it will first is still needed
+                # It has never run: how it will first is still needed.
+                marks[FIRST_START] = self._local.marks()[FIRST_START]
             self._local.mark({**marks, NOTED: msgspec.json.encode(changed).decode()})
+            self.noted = changed

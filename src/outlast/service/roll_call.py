@@ -80,6 +80,7 @@ class RollCall:
         self._unheard_since.pop(name, None)
         self._answers[name] = (answer, self._clock.now())
         self._remember(name, answer.mine)
+        self._members.reach_at([url for member in answer.members if member.name for url in member.client_urls])
         for other, where in answer.addresses.items():
             self.addresses.setdefault(other, where)
 

@@ -24,6 +24,9 @@ class SimMembers:
         self._links = links
         self._connection = connection
 
+    def reach_at(self, client_urls: Sequence[str]) -> None:
+        """A simulated client knows the addresses of all members."""
+
     async def list(self, *, timeout_s: float) -> Sequence[Member]:
         def seated(store: SimStore) -> Sequence[Member]:
             fork = self._agreed.fork_with(store)

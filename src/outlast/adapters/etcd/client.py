@@ -67,6 +67,11 @@ class Client:
         """At this very address; kept for the next time, and closed with this client."""
         return self._kept.setdefault(url, self.access.endpoint(url))
 
+    def learn(self, urls: Sequence[str]) -> None:
+        """Members are said to be there as well. Who belongs to another etcd cluster is found out by asking it."""
+        known = {endpoint.url for endpoint in (*self._seeds, *self._learnt)}
+        self._learnt += [self.access.endpoint(url) for url in dict.fromkeys(urls) if url not in known]
+
     async def read(self, path: str, body: bytes, kind: type[AnswerKind], *, timeout_s: float) -> AnswerKind:
         """Of whichever member answers first. Raises `Unavailable`, or `Fault` for a certain "no"."""
         loop = asyncio.get_running_loop()

@@ -24,6 +24,9 @@ class EtcdMembers:
     def __init__(self, client: Client) -> None:
         self._client = client
 
+    def reach_at(self, client_urls: Sequence[str]) -> None:
+        self._client.learn(client_urls)
+
     async def list(self, *, timeout_s: float) -> Sequence[Member]:
         read = wire.encode(**wire.span(self._client.access.prefix), limit=1, keys_only=True)
         answer, failures = await self._first_of(
