@@ -207,8 +207,21 @@ def test_a_join_that_is_cut_off_leaves_nothing_that_keeps_it_from_trying_again(
     machines.cluster.wait_for_members("n1", "n2")
     both = {"n1": "votes", "n2": "votes"}
     machines.lab.wait(lambda: machines.votes() == both, PATIENCE_S, "both vote")
+    assert not state(machines, "n2", "setting-up.json"), "what it is now is a node"
     # The one that `create` printed is left.
     machines.lab.wait(lambda: machines.tokens() == [""], PATIENCE_S, "the token is used up")
+
+
+def test_a_join_whose_command_died_late_goes_on_to_its_end_by_itself(machines: Machines) -> None:
+    process = start(machines, "n2", machines.token())
+    machines.lab.wait(lambda: machines.cluster.pid("n2", "etcd"), PATIENCE_S, "its member runs")
+    kill(machines, "n2")
+    process.communicate(timeout=PATIENCE_S)
+    machines.cluster.wait_for_members("n1", "n2")
+    both = {"n1": "votes", "n2": "votes"}
+    machines.lab.wait(lambda: machines.votes() == both, PATIENCE_S, "both vote")
+    machines.lab.wait(lambda: machines.tokens() == [""], PATIENCE_S, "the token is used up")
+    assert not state(machines, "n2", "setting-up.json"), "what it is now is a node"
 
 
 def test_a_join_that_is_interrupted_takes_everything_back(machines: Machines) -> None:

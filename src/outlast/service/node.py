@@ -252,6 +252,8 @@ class Node:
                 continue
             self.coordinating.incarnation = self.membership.incarnation
             self.resources.session_opened(continuing=continuing)
+            if self._env.trust is not None:
+                self._env.trust.settled()
             log.info("session open", incarnation=self.membership.incarnation)
             why = await self.membership.renew()
             continuing = False
