@@ -29,7 +29,7 @@ from outlast.model.plan import (
     SwitchOn,
     Waiting,
 )
-from outlast.model.view import ClusterView
+from outlast.model.view import ClusterView, FenceReport
 from outlast.ports.database import Committed, Compare, Unavailable, Write
 from outlast.ports.environment import Clock
 from outlast.service.deciding import Deciding, Promised
@@ -243,25 +243,36 @@ class Coordinating:
             self._fencing.start(configured, silence.incarnation)
 
     async def _forward_fence_reports(self, changes: Subscription) -> None:
-        """A new word of a fence device may be the proof that is waited for; a refusal is told once."""
-        told: dict[tuple[str, str], str] = {}
+        """A new word of a fence device may be the proof that is waited for. Told once in each life of the node."""
+        told: set[tuple[str, str, str]] = set()
         while True:
             await self._fence_wake.wait()
             self._fence_wake.clear()
             changes.wake()
-            for node, report in list(self._fencing.reports.items()):
-                said = {"": report.confirmed} if report.confirmed else dict(report.errors)
-                for device, words in said.items():
-                    if told.get((node, device)) != words:
-                        told[node, device] = words
-                        await self._tell(node, f"fencing {node}: {f'{device}: ' if device else ''}{words}")
+            reports = list(self._fencing.reports.items())
+            now = {(node, report.incarnation, words) for node, report in reports for words in self._news(node, report)}
+            lives = {(node, report.incarnation) for node, report in reports}
+            told = {known for known in told if known[:2] in lives}
+            for node, life, words in sorted(now - told):
+                if await self._tell(node, f"fencing {node}: {words}"):
+                    told.add((node, life, words))
 
-    async def _tell(self, node: str, words: str) -> None:
+    def _news(self, node: str, report: FenceReport) -> list[str]:
+        """What its devices have said, until its death is proven: then that is the news."""
+        silence = self._store.silences.get(node)
+        if silence is not None and silence.proof is not None:
+            return []
+        said = [f"{device}: {why}" for device, why in report.errors.items()]
+        return [*said, report.confirmed] if report.confirmed else said
+
+    async def _tell(self, node: str, words: str) -> bool:
+        """False when it could not be written: it is tried again with the next word of a device."""
         try:
             me = self._store.unchanged(keys.COORDINATOR)
             await self._store.transact(me, [self._journal.event("fence", words, about=node)])
         except Unavailable:
-            return  # the event is lost; what it tells is in the silence record as well, once it is proof
+            return False
+        return True
 
 
 def _pack(view: ClusterView) -> str:

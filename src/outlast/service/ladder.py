@@ -132,10 +132,8 @@ class Climb:
         return Lied()
 
     def _report(self, proven: Proven | None = None) -> None:
-        report = FenceReport(self._incarnation, self._ladder.attempts, errors=dict(self._errors))
-        if proven is not None:
-            report = FenceReport(self._incarnation, self._ladder.attempts, proven.words, proven.devices)
-        self._tell(report)
+        words, devices = ("", ()) if proven is None else (proven.words, proven.devices)
+        self._tell(FenceReport(self._incarnation, self._ladder.attempts, words, devices, dict(self._errors)))
 
 
 class _Life:
