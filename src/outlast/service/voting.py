@@ -132,7 +132,8 @@ class Voting:
         told, store = list(keeper.story), self._store
         settings = msgspec.structs.replace(store.settings, generation=keeper.noted.generation)
         events = [self._journal.event("vote", words, about=store.me) for words in told]
-        outcome = await store.transact(store.unchanged(keys.CLUSTER), [put(keys.CLUSTER, settings), *events])
+        writes = [put(keys.CLUSTER, settings), *events]
+        outcome = await store.transact(store.unchanged(keys.CLUSTER), writes, timeout_s=TELL_S)
         if isinstance(outcome, Committed):
             del keeper.story[: len(told)]
 

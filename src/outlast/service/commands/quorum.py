@@ -113,9 +113,11 @@ async def forecast(context: Context, want: Forecast) -> ForceRow:
 
 
 async def force(context: Context, want: Force) -> str:
-    """Fences what can be fenced, and goes on when all that must be off are confirmed off."""
+    """Fences what can be fenced, and goes on when all that must be off are confirmed off.
+
+    Also who is off by the administrator's word is fenced, where that is possible: he may be wrong."""
     keeper = _keeper(context)
-    outcome = await _outcome(context, keeper, frozenset(want.confirmed), want.others_lost)
+    outcome = await _outcome(context, keeper, frozenset(), want.others_lost)
     if isinstance(outcome, Confirm):
         fenced = await _fence(context, outcome.machines)
         outcome = await _outcome(context, keeper, frozenset({*want.confirmed, *fenced}), want.others_lost)
