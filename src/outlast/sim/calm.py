@@ -83,12 +83,14 @@ def settle(world: World, *, at_least_until_s: float = 0.0) -> None:
         for name, machine in world.machines.items():
             if not machine.on:  # fenced for something that was before; somebody switches it on again
                 world.power_on(name)
+        world.resume_nodes()
         world.run(_LOOK_EVERY_S)
 
 
 def unfinished(world: World) -> list[str]:
     wrong = world.checks.unfinished()
     wrong += [f"{name} has no session" for name in world.machines if not world.checks.is_member(name)]
+    wrong += [f"the member of {name} does not vote" for name in world.engine.voteless() if name in world.machines]
     return wrong
 
 

@@ -107,9 +107,11 @@ class MemberConnection(SimConnection):
             self._go_to_next()
 
     def _go_to_next(self) -> None:
-        """The next one that serves, as its probes tell; else just the next one."""
+        """The next one that serves, as its probes tell; else just the next one. Who was removed is forgotten."""
         place = self._members.index(self.member)
+        belong = {seat.host for seat in self.member.seats}
         others = [*self._members[place + 1 :], *self._members[:place]]
+        others = [member for member in others if not belong or member.host in belong]
         serving = [member for member in others if self._ends.serves(self.node, member)]
         self.member = (serving or others or [self.member])[0]
         self.look_again()

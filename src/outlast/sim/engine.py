@@ -71,6 +71,10 @@ class Engine:
         assert self._consensus is not None, "this world's database has no members"
         return self._consensus
 
+    @property
+    def writable(self) -> bool:
+        return self._consensus is None or self._consensus.forks[-1].leader is not None
+
     def connect(self, node: str) -> SimConnection:
         return self._endpoints.connect(node) if self._endpoints is not None else self.database.connect(node)
 
@@ -95,6 +99,14 @@ class Engine:
             record = MemberRecord(name, part, address_of(name), client_url(member.host), peer_url(member.host))
             found.append(Put(keys.MEMBERS + name, msgspec.json.encode(record)))
         return found
+
+    def voteless(self) -> list[str]:
+        """Machines whose member has no vote, or does not use it."""
+        if self._consensus is None:
+            return []
+        leader = self._consensus.forks[-1].leader
+        voting = {seat.host for seat in leader.seats if not seat.learner} if leader is not None else set()
+        return [name for name, member in self.members.items() if name not in voting or not member.up]
 
     def can_spare(self, member: Member) -> bool:
         """Are the disks of all others that vote as they should be, and these a majority? What is lost beyond that no

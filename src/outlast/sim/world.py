@@ -231,7 +231,9 @@ class World:
         service.process.context.run(self.loop.create_task, ask())
 
     def resume_nodes(self) -> None:
-        """Whoever paused a node has done with it what he wanted."""
+        """Whoever paused a node has done with it what he wanted; he says so as soon as the database takes it."""
+        if not self.engine.writable:
+            return
         for entry in self.database.entries(keys.NODES):
             record = msgspec.json.decode(entry.value, type=NodeRecord)
             if record.paused:
