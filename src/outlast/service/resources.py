@@ -22,7 +22,7 @@ from outlast.ports.hosts import AppearedReport, CallFailed, HealthReport, HostDi
 from outlast.service.calls import Calls
 from outlast.service.hosts import CallTimedOut, HostGone, HostKeeper, HostReady, OffersChanged
 from outlast.service.local import Local, Remark
-from outlast.service.standing import Standing
+from outlast.service.standing import StandingReports
 from outlast.service.store import Store
 from outlast.service.watchdog import Arming
 
@@ -48,7 +48,7 @@ class Resources:
         self._watchdog = watchdog
         watchdog.watch(lambda: [local.state for local in self.locals.values()])
         self.calls = Calls(env, hosts)
-        self.standing = Standing()
+        self.standing = StandingReports()
         self.settled = asyncio.Event()
         """Set with every change of a state."""
         self._tasks: asyncio.TaskGroup | None = None

@@ -14,7 +14,7 @@ from outlast.model.status import GroupStatus, State
 RUNS_NOTHING = (State.OFFLINE, State.FAILED)
 
 
-class Standing:
+class StandingReports:
     def __init__(self) -> None:
         self._epochs: dict[str, int] = {}
         """By resource: at which epoch of its group such a report may stand."""

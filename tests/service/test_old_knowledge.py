@@ -1,0 +1,139 @@
+"""A service that knows less than stands in the database: what must it not do before it has caught up?"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from random import Random
+from typing import Any, cast
+
+from fence_script import LoopClock
+from last_moment import LastMoment
+from played import play, played
+
+from build import group, node, status
+from outlast.core.membership import Observer, Session
+from outlast.core.timing import timing
+from outlast.model import keys
+from outlast.model.status import State
+from outlast.ports.database import Batch, Committed, Compare, Put, Refused, Write
+from outlast.ports.environment import Environment
+from outlast.service.journal import Journal
+from outlast.service.membership import Membership
+from outlast.service.standing import StandingReports
+from outlast.service.store import Store, put
+from outlast.service.watchdog import Arming
+from outlast.sim.database import SimDatabase
+from outlast.sim.loop import SimLoop
+
+WEB = group("web", on="n1")
+
+
+class NoNews(LastMoment):
+    """A connection that reads and writes, and whose watch is stuck: as at a member that was frozen."""
+
+    async def watch(self, prefix: str, after_revision: int) -> AsyncIterator[Batch]:
+        await asyncio.Event().wait()
+        yield Batch(0, ())
+
+
+class Machine:
+    """As much of a machine as a session needs."""
+
+    def __init__(self) -> None:
+        self.permit = self
+        self._until_s = 0.0
+        self._incarnation = ""
+
+    def until_s(self) -> float:
+        return self._until_s
+
+    def extend(self, until_s: float) -> None:
+        self._until_s = until_s
+
+    def machine(self) -> str:
+        return "the-one"
+
+    def load(self) -> str:
+        return self._incarnation
+
+    def store(self, incarnation: str) -> None:
+        self._incarnation = incarnation
+
+
+def opened(connection: type[LastMoment], node_timeout_s: float) -> tuple[bool, str]:
+    """Does a session open on such a connection, and why not?"""
+    database = SimDatabase(latency_s=0.001)
+    assert isinstance(database.commit([], [put(keys.NODES + "n1", node("n1"))]), Committed)
+
+    async def story() -> tuple[bool, str]:
+        clock, times, machine = LoopClock(), timing(node_timeout_s), cast(Any, Machine())
+        link = connection(database.connect("n1"), "", lambda: None)
+        store = Store("n1", link, clock, Observer(times, clock.now()))
+        fence: Any = None
+        env = Environment(cast(Any, clock), Random(1), link, machine, fence, None, machine)
+        membership = Membership(store, env, Journal("n1", clock), Session(times), Arming(None, cast(Any, clock)))
+        following = asyncio.ensure_future(store.run())
+        await store.ready.wait()
+        result = await membership.open(continuing=False)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        return result, membership.why_not
+
+    loop = SimLoop()
+    try:
+        return loop.run_until_complete(story())
+    finally:
+        loop.close()
+
+
+def test_a_session_does_not_open_before_the_picture_is_as_new_as_it() -> None:
+    # Long time-outs most of all: the permit would last longer than anybody waits for the picture.
+    assert opened(LastMoment, 60.0) == (True, "")
+    assert opened(NoNews, 60.0) == (False, "its picture of the cluster database is older than its session")
+
+
+def test_each_report_compares_the_one_before_it_so_that_none_that_was_taken_back_is_written_late() -> None:
+    sent: list[tuple[Sequence[Compare], Sequence[Write]]] = []
+    with played("world", "vm web1 preferred=n1") as world:
+        store = world.database.store
+        commit = store.commit
+
+        def noted(compares: Sequence[Compare], writes: Sequence[Write]) -> Committed | Refused:
+            sent.append((compares, writes))
+            return commit(compares, writes)
+
+        store.commit = noted  # type: ignore[method-assign]  # every write of everybody passes here
+        play(world, "start", "run 10", "kill vm web1", "run 20")
+    reports = [(compares, writes) for compares, writes in sent if any(_is_report(write) for write in writes)]
+    assert len(reports) >= 4
+    for compares, writes in reports:
+        compared = {compare.key for compare in compares}
+        assert {write.key for write in writes if _is_report(write)} <= compared
+
+
+def _is_report(write: Write) -> bool:
+    return isinstance(write, Put) and write.key.startswith(keys.STATUS)
+
+
+def test_a_report_that_nothing_runs_may_stand_from_when_it_is_sent_until_another_one_is_written() -> None:
+    reports = StandingReports()
+    reports.sending(status(WEB, State.OFFLINE))
+    assert reports.may_stand("web", WEB.epoch)
+    assert reports.takes_back(status(WEB, State.ONLINE_PENDING))
+    reports.written(status(WEB, State.OFFLINE))
+    assert reports.may_stand("web", WEB.epoch)
+    reports.written(status(WEB, State.ONLINE_PENDING))
+    assert not reports.may_stand("web", WEB.epoch)
+
+
+def test_what_was_reported_at_another_epoch_does_not_stand_at_this_one() -> None:
+    reports = StandingReports()
+    reports.sending(status(WEB, State.FAILED))
+    assert not reports.may_stand("web", WEB.epoch + 1)
+
+
+def test_a_service_that_goes_on_with_a_session_does_not_know_what_the_one_before_it_had_reported() -> None:
+    reports = StandingReports()
+    reports.begin([WEB], continuing=True)
+    assert reports.may_stand("web", WEB.epoch)
+    reports.begin([WEB], continuing=False)
+    assert not reports.may_stand("web", WEB.epoch)
