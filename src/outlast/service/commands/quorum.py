@@ -118,6 +118,7 @@ async def force(context: Context, want: Force) -> str:
     Also who is off by the administrator's word is fenced, where that is possible: he may be wrong."""
     keeper = _keeper(context)
     outcome = await _outcome(context, keeper, frozenset(), want.others_lost)
+    fenced: list[str] = []
     if isinstance(outcome, Confirm):
         fenced = await _fence(context, outcome.machines)
         outcome = await _outcome(context, keeper, frozenset({*want.confirmed, *fenced}), want.others_lost)
@@ -143,7 +144,7 @@ async def force(context: Context, want: Force) -> str:
             if failed:
                 raise CommandError("failed", f"the quorum could not be forced: {failed}")
             words = f"{context.store.me} goes on alone; {', '.join(others)} will join it again when they are back"
-    await _write_down(context, want.confirmed)
+    await _write_down(context, tuple(name for name in want.confirmed if name not in fenced))
     return words
 
 
@@ -205,7 +206,7 @@ def _consequences(context: Context, keeper: MemberKeeper, alone: bool, out: tupl
     me, names = context.store.me, ", ".join(out)
     found = []
     if out:
-        found.append(f"{names} must be off, and is fenced where it has fence devices. If it still runs, VMs run twice")
+        found.append(f"{names} must be off; who has fence devices is fenced. If one of them still runs, VMs run twice")
     if not alone:
         found.append("the voters that are here go on; nothing that was written is lost")
         return found
