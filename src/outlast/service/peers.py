@@ -22,6 +22,8 @@ from outlast.service.store import Store
 
 PROMISE = "promise"
 ALIVE = "alive"
+MOST_QUESTIONS = 6
+"""At once, to one node."""
 LATE = 1.5
 """Renewal intervals without an acknowledgement, after which promises are asked for."""
 
@@ -90,7 +92,8 @@ class Vouching:
         self._promised_s: dict[str, float] = {}
         self._refused: dict[str, str] = {}
         """Why the last question of each node led to no promise."""
-        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._asking: dict[str, set[asyncio.Task[None]]] = {}
+        """Questions under way, by node: one that got lost must not hold up the next."""
         self._away_since_s: float | None = None
         """When the database acknowledged something last, before this outage."""
         self._rested_on: dict[str, None] = {}
@@ -104,8 +107,11 @@ class Vouching:
                     self._outage_over()
                     continue
                 for name in self._membership.listed:
-                    if name not in self._asking:
-                        self._asking[name] = tasks.create_task(self._ask(peers, name))
+                    asking = self._asking.setdefault(name, set())
+                    if len(asking) < MOST_QUESTIONS:
+                        task = tasks.create_task(self._ask(peers, name))
+                        asking.add(task)
+                        task.add_done_callback(asking.discard)
                 self._conclude()
 
     def _away(self) -> bool:
@@ -123,16 +129,14 @@ class Vouching:
         sent_at = self._env.clock.now()
         try:
             address = node.address if node is not None else name
-            await peers.ask(name, address, PROMISE, msgspec.json.encode(wait), timeout_s=timing.renew_interval_s)
+            await peers.ask(name, address, PROMISE, msgspec.json.encode(wait), timeout_s=timing.permit_s / 2)
         except (PeerUnreachable, NotAnswered) as error:
             self._refused[name] = str(error)
         else:
             self._refused.pop(name, None)
             # Another outage, another life: what was promised to that is none of this one's.
             if wait.incarnation == self._membership.incarnation and self._away_since_s is not None:
-                self._promised_s[name] = sent_at
-        finally:
-            del self._asking[name]
+                self._promised_s[name] = max(sent_at, self._promised_s.get(name, sent_at))
         if self._away_since_s is not None:
             self._conclude()
 
@@ -144,7 +148,10 @@ class Vouching:
         found = certainty(listed, self._promised_s, self._off_s(), self._look(), now, timing.steady_gap_s)
         if found is not None and self._membership.vouched(found.since_s):
             self._rested_on[found.words] = None
-        away = f"the cluster database has not answered for {now - self._away_since_s:.0f} s"
+        away_s = now - self._away_since_s
+        away = f"the cluster database has not answered for {away_s:.0f} s"
+        if self._membership.why_unwritable:
+            away = f"{self._membership.why_unwritable} (for {away_s:.0f} s)"
         doubt = self._doubt()
         if found is not None and found.since_s + timing.permit_s > now:
             self._observation.runs_on = f"{away}; {self._store.me} runs on: {found.words}"
