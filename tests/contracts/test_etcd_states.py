@@ -14,7 +14,7 @@ from database_steps import SOON_S, after, contents, put, surely_put
 from etcd_members import EtcdCluster, EtcdMember, etcd_cluster
 from outlast.adapters.etcd import Client, EtcdDatabase, EtcdMembers, EtcdUpkeep
 from outlast.core.upkeep import CallOff, Forget, Reclaim
-from outlast.ports.database import Compacted, Delete, Put, Unavailable, Uncertain
+from outlast.ports.database import Compacted, Delete, Put, Unavailable, Uncertain, Unwritable
 from outlast.service.upkeep import one_round
 
 HANG_S = 120.0
@@ -82,7 +82,7 @@ def test_a_full_database_says_so_goes_on_answering_and_is_mended_by_the_upkeep(s
         batches = database.watch("", kept)
         with pytest.raises(Unavailable, match=r"^cannot write to the cluster database: it is full") as refused:
             await fill(database)
-        assert refused.type is Unavailable  # and not Uncertain
+        assert refused.type is Unwritable  # and not Uncertain
         assert (await contents(database))["kept"] == b"1"
         await database.transact([], [Delete("gone")], timeout_s=SOON_S)
         while (await after(batches)).changes[0].key != "gone":

@@ -46,6 +46,7 @@ KINDS = {
     "type": "what a node can offer of a resource type changed",
     "stopped": "a node stopped what it may not run",
     "outage": "a node ran on while the database did not answer",
+    "upkeep": "the database was full, and room was made",
     "backup": "the database was restored from a backup, or its ownership was confirmed",
     "permit": "a node's session ran out, and it stopped what it ran",
 }

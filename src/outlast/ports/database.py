@@ -91,6 +91,10 @@ class Unavailable(Exception):
     """The database could not be reached or did not answer in time. Nothing was written."""
 
 
+class Unwritable(Unavailable):
+    """It answers, and refuses to write: it is full, or this one may not. Nothing was written."""
+
+
 class Uncertain(Unavailable):
     """As `Unavailable`, but the transaction may have been committed: read again before deciding anything."""
 

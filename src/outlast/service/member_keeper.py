@@ -190,6 +190,7 @@ class MemberKeeper:
             self._leaderless.missed()
             if ran:
                 self._failed_starts += 1
+                self.why = f"its process to go on: it has ended by itself {_times(self._failed_starts)}, see its log"
                 log.warning("the member of the database has ended by itself", times=self._failed_starts)
             return await self._try_to_start()
         except OSError as error:
@@ -317,6 +318,7 @@ class MemberKeeper:
         log.warning("the data of the member of the database is thrown away; it joins again", why=why)
         self.why = why
         await self._local.wipe()
+        self.story.append(f"the data of the member of {self._me} were put aside, and it joins again: {why}")
         self._failed_starts = 0
         self.known = ()
         self._note(member="", voters=(), trace=Trace(), alone_from=(), left_behind=())
@@ -353,3 +355,7 @@ class MemberKeeper:
                 marks[FIRST_START] = self._local.marks()[FIRST_START]
             self._local.mark({**marks, NOTED: msgspec.json.encode(changed).decode()})
             self.noted = changed
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

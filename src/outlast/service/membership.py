@@ -16,7 +16,7 @@ from outlast.core.membership import Session as OwnSession
 from outlast.core.timing import Timing
 from outlast.model import keys
 from outlast.model.node import Offer, Session
-from outlast.ports.database import Committed, Compare, Delete, Unavailable, Uncertain, Write
+from outlast.ports.database import Committed, Compare, Delete, Unavailable, Uncertain, Unwritable, Write
 from outlast.ports.environment import Environment
 from outlast.service.journal import Journal
 from outlast.service.store import RETRY_S, Store, put
@@ -49,6 +49,10 @@ class Membership:
         """Why there is no session, for people."""
         self.doubt = ""
         """While the database does not answer: why this node cannot be sure that nobody decides without it."""
+        self.unwritable = asyncio.Event()
+        """Set when the database has refused to write, as one that is full does."""
+        self.why_unwritable = ""
+        """In its words, as long as that lasts."""
         self._store = store
         self._env = env
         self._journal = journal
@@ -122,6 +126,9 @@ class Membership:
                     doubt = f"; {self.doubt}" if self.doubt else ""
                     return self._lost(f"the cluster database does not answer: {error}{doubt}")
                 self._uncertain = self._uncertain or isinstance(error, Uncertain)
+                self.why_unwritable = str(error) if isinstance(error, Unwritable) else ""
+                if self.why_unwritable:
+                    self.unwritable.set()
                 await asyncio.sleep(min(RETRY_S, self._timing.renew_interval_s / 2))
                 self._hurry.set()
                 continue
@@ -328,6 +335,7 @@ class Membership:
     def _acknowledged(self, sent_at: float) -> bool:
         """A renewal sent at that time was acknowledged. False when that came too late to be worth anything."""
         now = self._env.clock.now()
+        self.why_unwritable = ""
         self._store.observer.own_write_acknowledged(now)
         if self._left:
             return False

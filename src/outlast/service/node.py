@@ -22,6 +22,7 @@ from outlast.model.health import Json
 from outlast.model.node import Offer
 from outlast.ports.database import Unavailable
 from outlast.ports.environment import Environment
+from outlast.ports.upkeep import Upkeep
 from outlast.service.backup import Backing
 from outlast.service.certificates import keep_certificate
 from outlast.service.cleaning import clean
@@ -148,7 +149,7 @@ class Node:
             tasks.create_task(self.coordinating.run())
             tasks.create_task(prune(self.store, self._coordinates))
             if self._env.upkeep is not None:
-                tasks.create_task(keep_up(self._env.upkeep, self._env.database, self._coordinates, self._env.random))
+                tasks.create_task(self._keep_up(self._env.upkeep))
             tasks.create_task(self._stay_member())
             if self._env.peers is not None:
                 tasks.create_task(self._vouching().run(self._env.peers))
@@ -159,6 +160,17 @@ class Node:
                 tasks.create_task(self._enrolment.clear(self._coordinates))
             if self._env.trust is not None:
                 tasks.create_task(keep_certificate(self.store.me, self._env.trust, self._env.peers, dict))
+
+    async def _keep_up(self, upkeep: Upkeep) -> None:
+        env, unwritable = self._env, self.membership.unwritable
+
+        def made_room() -> None:
+            words = (
+                f"the cluster database was full: {self.store.me} had all history forgotten, and its space given back"
+            )
+            self.resources.remark("upkeep", words)
+
+        await keep_up(upkeep, env.database, self._coordinates, env.random, unwritable, made_room)
 
     def _vouching(self) -> Vouching:
         keeper = self.voters.keeper

@@ -35,6 +35,7 @@ from outlast.ports.database import (
     Snapshot,
     Unavailable,
     Uncertain,
+    Unwritable,
     Write,
     check_limits,
 )
@@ -282,7 +283,7 @@ class SimConnection:
 
     def serve(self, work: Callable[[SimStore], T], *, writes: bool) -> T:
         if writes and self._database.full:
-            raise Unavailable("cannot write to the cluster database: it has no space left")
+            raise Unwritable("cannot write to the cluster database: it has no space left")
         return work(self._database.store)
 
     def missed(self) -> None:

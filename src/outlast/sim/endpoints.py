@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TypeVar
 
-from outlast.ports.database import Unavailable
+from outlast.ports.database import Unwritable
 from outlast.sim.consensus import Consensus
 from outlast.sim.database import NotServed, Outage, SimConnection, SimDatabase, Way
 from outlast.sim.forks import Member
@@ -170,7 +170,7 @@ class MemberWay:
         if member is None or not member.up:
             raise NotServed
         if writes and self._ends.database.full:
-            raise Unavailable("cannot write to the cluster database: it has no space left")
+            raise Unwritable("cannot write to the cluster database: it has no space left")
         return self._ends.consensus.serve(member, work, writes=writes)
 
     def answers(self) -> bool:

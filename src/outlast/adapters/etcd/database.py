@@ -15,6 +15,7 @@ from outlast.ports.database import (
     Refused,
     Snapshot,
     Unavailable,
+    Unwritable,
     Write,
     check_limits,
 )
@@ -27,7 +28,7 @@ class EtcdDatabase:
 
     async def read(self, prefix: str, *, timeout_s: float) -> Snapshot:
         body = wire.encode(**wire.span(self._client.access.prefix + prefix.encode()))
-        with _said("cannot read the cluster database"):
+        with _said("cannot read the cluster database", Unavailable):
             answer = await self._client.read(wire.RANGE, body, wire.RangeAnswer, timeout_s=timeout_s)
         cut = len(self._client.access.prefix)
         entries = tuple(Entry(kv.key[cut:].decode(), kv.value, kv.mod_revision) for kv in answer.kvs)
@@ -39,7 +40,7 @@ class EtcdDatabase:
         compares, writes = tuple(compares), tuple(writes)
         check_limits(compares, writes)
         body = wire.txn(self._client.access.prefix, compares, writes)
-        with _said("cannot write to the cluster database"):
+        with _said("cannot write to the cluster database", Unwritable):
             answer = await self._client.write(wire.TXN, body, wire.TxnAnswer, timeout_s=timeout_s)
         return Committed(answer.header.revision) if answer.succeeded else Refused(answer.header.revision)
 
@@ -62,9 +63,9 @@ class EtcdDatabase:
 
 
 @contextlib.contextmanager
-def _said(what: str) -> Iterator[None]:
+def _said(what: str, kind: type[Unavailable]) -> Iterator[None]:
     """A certain "no" of etcd's: nothing was done."""
     try:
         yield
     except Fault as fault:
-        raise Unavailable(f"{what}: {fault}") from fault
+        raise kind(f"{what}: {fault}") from fault
