@@ -95,7 +95,7 @@ def test_what_an_agent_repeats_of_its_secrets_is_taken_out_of_its_words(tmp_path
 
 def test_of_an_agent_that_broke_off_only_the_error_is_told(tmp_path: Path) -> None:
     breaks = "python3 -c 'import json; json.loads(chr(120))'; exit 1"
-    with pytest.raises(FenceFailed, match="n2 off: the agent broke off: json.decoder.JSONDecodeError: Expecting value"):
+    with pytest.raises(FenceFailed, match=r"n2 off: the agent broke off: .*Expecting value"):
         switch_off(agent(tmp_path, off=breaks))
 
 

@@ -1,7 +1,7 @@
 """Do the formal models hold in every state that they can reach, and does each of their mutations break them?
 
-The models (`models/*.pml`, Promela) are checked exhaustively by spin. A model that stays silent when a rule is taken out
-of it proves nothing; so each lists its mutations, and each of them must be found.
+The models (`models/*.pml`, Promela) are checked exhaustively by spin. A model that stays silent when a rule is taken
+out of it proves nothing; so each lists its mutations, and each of them must be found.
 """
 
 import os

@@ -80,7 +80,8 @@ def opened(connection: type[LastMoment], node_timeout_s: float) -> tuple[bool, s
 
     loop = SimLoop()
     try:
-        return loop.run_until_complete(story())
+        result: tuple[bool, str] = loop.run_until_complete(story())
+        return result
     finally:
         loop.close()
 

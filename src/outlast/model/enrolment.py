@@ -72,7 +72,7 @@ class Enrolled(msgspec.Struct, frozen=True, tag="enrolled"):
     user: str
     node_timeout_s: float
     ours: bool
-    """Whether Outlast runs etcd for this cluster, so that each machine is ready to carry a member; else `files` has what
+    """Whether Outlast runs etcd for this cluster, so each machine is ready to carry a member; else `files` has what
     the other one asks for."""
     at_s: float
     """By the wall clock of who answers."""

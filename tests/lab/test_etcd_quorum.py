@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import Labs
 
 from outlast.client.control import ControlError
 from outlast.lab.cluster import LabCluster
+from outlast.lab.lab import Lab
 from outlast.lab.layout import NodePaths
 from outlast.model.answers import ForceRow, QuorumRow
 
@@ -64,7 +64,7 @@ def voting(row: QuorumRow) -> set[str]:
 
 
 @pytest.fixture
-def quorum(labs: Labs) -> Iterator[Quorum]:
+def quorum(labs: Callable[..., Lab]) -> Iterator[Quorum]:
     """All three vote; a dead node's vote is taken after three seconds, and what was fenced stays off."""
     cluster = LabCluster(labs("quorum", nodes=3, database="etcd"))
     cluster.clear()
