@@ -176,7 +176,7 @@ STAGES: dict[str, Callable[[Machines], object]] = {
     "its settings are written": lambda m: (m.lab.node("n2").etc / "outlast/outlast.toml").exists(),
     "it has been given a member": lambda m: state(m, "n2", "etcd.marks"),
     "its service runs": lambda m: m.cluster.pid("n2", "outlastd"),
-    "its member runs": lambda m: m.cluster.pid("n2", "etcd"),
+    "its member runs": lambda m: state(m, "n2", "etcd/member"),
 }
 
 
@@ -214,7 +214,7 @@ def test_a_join_that_is_cut_off_leaves_nothing_that_keeps_it_from_trying_again(
 
 def test_a_join_whose_command_died_late_goes_on_to_its_end_by_itself(machines: Machines) -> None:
     process = start(machines, "n2", machines.token())
-    machines.lab.wait(lambda: machines.cluster.pid("n2", "etcd"), PATIENCE_S, "its member runs")
+    machines.lab.wait(lambda: state(machines, "n2", "etcd/member"), PATIENCE_S, "its member runs")
     kill(machines, "n2")
     process.communicate(timeout=PATIENCE_S)
     machines.cluster.wait_for_members("n1", "n2")

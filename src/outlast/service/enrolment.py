@@ -45,7 +45,7 @@ from outlast.service.store import Store, put
 log = structlog.get_logger()
 
 ANSWER_S = 5.0
-CLEAR_INTERVAL_S = 30.0
+CLEAR_INTERVAL_S = 10.0
 TOKEN_LIFETIME_S = 3600.0
 LONGEST_LIFETIME_S = 7 * 24 * 3600.0
 
