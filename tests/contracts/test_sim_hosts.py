@@ -7,7 +7,8 @@ from hosts_contract import HostsContract, Story
 from outlast.model.health import Spec
 from outlast.ports.hosts import Host, Hosts
 from outlast.sim.clock import SimClock
-from outlast.sim.hosts import SimHost, SimHosts
+from outlast.sim.host import SimHost
+from outlast.sim.hosts import SimHosts
 from outlast.sim.loop import SimLoop
 from outlast.sim.machine import Machine
 from outlast.sim.plugin import VM_TYPE

@@ -20,6 +20,15 @@ STORIES: dict[Bug, tuple[int, str, tuple[str, ...]]] = {
         (*TWO_VMS, "kill service n2 restart=never", "kill host n2", "run 30", "service start n2", "run 30"),
     ),
     Bug.HEAL_WHAT_WAS_SWITCHED_OFF: (5, "world", (*TWO_VMS, "guest shutdown web1", "run 20")),
+    Bug.START_WITHOUT_ROLL_CALL: (
+        10,
+        "world members=3",
+        (
+            *TWO_VMS,
+            *("run 40", "power off n3", "run 5", "disk save n2", "run 50", "power off n1", "run 0.01", "power off n2"),
+            *("disk restore n2", "power on n2", "power on n3", "run 30"),
+        ),
+    ),
     Bug.ASK_NOBODY: (11, "world", (*TWO_VMS, "run 40", "database cut all", "run 60")),
 }
 """The invariant that must break, the world, and what happens in it."""
@@ -41,6 +50,13 @@ def test_without_the_bug_the_same_story_is_fine(bug: Bug) -> None:
 def test_a_fence_device_that_lies_is_noticed() -> None:
     lines = ["world", *TWO_VMS, "fence n2 lies", "freeze n2", "run 30"]
     assert any("invariant 3" in words for words in play_script(lines))
+
+
+def test_fence_devices_that_lie_to_two_halves_are_noticed() -> None:
+    """Each believes that the other one is off: before both have gone on alone, both count on it."""
+    lies = ("fence n1 lies", "fence n2 lies", "split n1 n2", "run 60")
+    broken = play_script(["world nodes=2 members=2", *TWO_VMS, "run 60", *lies])
+    assert any("invariant 7" in words for words in broken), broken
 
 
 @pytest.mark.parametrize("bug", Bug)

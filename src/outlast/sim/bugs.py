@@ -19,6 +19,7 @@ from outlast.model.node import Proof, ProofKind, Silence
 from outlast.ports.database import Batch, Committed, Compare, Database, Put, Refused, Snapshot, Write
 from outlast.ports.environment import Environment
 from outlast.ports.hosts import Host, Hosts, Permit, Report
+from outlast.ports.members import LocalMember, Start
 from outlast.sim.machine import Machine
 
 
@@ -41,6 +42,8 @@ class Bug(enum.Enum):
     """A VM that somebody switched off on purpose counts as failed (rule 10)."""
     ASK_NOBODY = "ask-nobody"
     """A node asks nobody whether anything can be decided while the database is away (rule 11)."""
+    START_WITHOUT_ROLL_CALL = "start-without-roll-call"
+    """A member of the database starts after a boot with what it has, whatever became of the others (rule 1)."""
 
 
 def plant(bugs: frozenset[Bug], environment: Environment, machine: Machine) -> Environment:
@@ -52,7 +55,30 @@ def plant(bugs: frozenset[Bug], environment: Environment, machine: Machine) -> E
         database=BuggyDatabase(environment.database, bugs),
         hosts=BuggyHosts(environment.hosts, bugs, machine),
         peers=None if Bug.ASK_NOBODY in bugs else environment.peers,
+        local_member=_own_member(environment.local_member, bugs),
     )
+
+
+def _own_member(member: LocalMember | None, bugs: frozenset[Bug]) -> LocalMember | None:
+    if member is None or Bug.START_WITHOUT_ROLL_CALL not in bugs:
+        return member
+    hasty: Any = HastyMember(member)
+    return hasty  # type: ignore[no-any-return]  # it has every method of the port, most of them by delegation
+
+
+class HastyMember:
+    """It runs as soon as somebody looks."""
+
+    def __init__(self, member: LocalMember) -> None:
+        self._member = member
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._member, name)
+
+    async def runs(self) -> bool:
+        if self._member.has_data() and not await self._member.runs():
+            await self._member.start(Start({}))
+        return await self._member.runs()
 
 
 class BuggyDatabase:

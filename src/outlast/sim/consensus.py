@@ -18,7 +18,8 @@ from typing import Protocol, TypeVar
 
 from outlast.ports.database import Batch
 from outlast.ports.members import NotReady
-from outlast.sim.database import NotServed, SimDatabase
+from outlast.sim.database import SimDatabase
+from outlast.sim.flights import NotServed
 from outlast.sim.forks import Disk, Fork, Member, Seat, host_of
 from outlast.sim.links import Links, Plane
 from outlast.sim.loop import SimLoop

@@ -15,7 +15,8 @@ from outlast.service.node import Node
 from outlast.sim.bugs import plant
 from outlast.sim.database import SimConnection
 from outlast.sim.fence import SimFence
-from outlast.sim.hosts import SimHost, SimHosts
+from outlast.sim.host import SimHost
+from outlast.sim.hosts import SimHosts
 from outlast.sim.machine import Machine
 from outlast.sim.peers import SimPeers
 from outlast.sim.process import OUTSIDE, Process

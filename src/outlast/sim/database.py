@@ -14,16 +14,14 @@ It belongs to no node: its callbacks run outside all processes, so that a reques
 its sender has been frozen or killed meanwhile. When a process dies, `detach` its connection.
 
 Nothing here is random by itself and nothing iterates over a set: a run repeats exactly. It is made to be cheap,
-because thousands of seeds pass through it: a time-out has no timer until it is certain to pass, and there is no
-queue per watch.
+because thousands of seeds pass through it: there is no queue per watch. `outlast.sim.flights` has the calls.
 """
 
 import asyncio
-import enum
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextvars import Context
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from outlast.ports.database import (
     Batch,
@@ -33,69 +31,17 @@ from outlast.ports.database import (
     Entry,
     Refused,
     Snapshot,
-    Unavailable,
-    Uncertain,
     Unwritable,
     Write,
     check_limits,
 )
-from outlast.ports.members import NotReady
+from outlast.sim.flights import Call, Fate, Outage, Way
 from outlast.sim.process import OUTSIDE
 from outlast.sim.store import KEEP_REVISIONS, SimStore
 
 T = TypeVar("T")
 
-
-class Fate(enum.Enum):
-    """What becomes of a write."""
-
-    ANSWERED = enum.auto()
-    LOST = enum.auto()  # never happens; the caller sees `Uncertain`
-    UNHEARD = enum.auto()  # happens, but its answer never arrives; the caller sees `Uncertain`
-
-
-class Outage(enum.Enum):
-    """How a node that is cut off fails."""
-
-    SILENT = enum.auto()  # as when packets vanish: nothing answers
-    REFUSED = enum.auto()  # as when nobody listens: an error at once
-
-
-class NotServed(Exception):
-    """The store could be reached, and cannot answer (its members have no majority)."""
-
-
-class Way(Protocol):
-    """One call's way to the store and back, as it was chosen when the call began."""
-
-    @property
-    def outage(self) -> Outage | None:
-        """How the call fails from the start; None: it sets out."""
-        ...
-
-    def there_s(self) -> float: ...
-
-    def arrives(self) -> bool: ...
-
-    def waits_in(self) -> Context | None:
-        """The process that stands still and has to go on before it can happen; None: it happens now."""
-        ...
-
-    def work_s(self) -> float:
-        """How long the store takes before it happens."""
-        ...
-
-    def serve(self, work: Callable[[SimStore], T], *, writes: bool) -> T:
-        """It happens. Raises `NotServed`, or what the work raises."""
-        ...
-
-    def back_s(self) -> float: ...
-
-    def answers(self) -> bool: ...
-
-    def missed(self) -> None:
-        """The caller got no answer in time."""
-        ...
+__all__ = ["Fate", "Outage", "SimConnection", "SimDatabase"]
 
 
 class SimDatabase:
@@ -186,7 +132,7 @@ class SimConnection:
         self._closed = False
 
     async def read(self, prefix: str, *, timeout_s: float) -> Snapshot:
-        call = _Call(self, lambda store: Snapshot(store.revision, store.entries(prefix)), timeout_s, None)
+        call = Call(self, lambda store: Snapshot(store.revision, store.entries(prefix)), timeout_s, None)
         snapshot: Snapshot = await call.answer
         return snapshot
 
@@ -196,7 +142,7 @@ class SimConnection:
         compares, writes = tuple(compares), tuple(writes)
         check_limits(compares, writes)
         fate = self._database.fate(self.node)
-        call = _Call(self, lambda store: store.commit(compares, writes), timeout_s, fate)
+        call = Call(self, lambda store: store.commit(compares, writes), timeout_s, fate)
         outcome: Committed | Refused = await call.answer
         return outcome
 
@@ -206,7 +152,7 @@ class SimConnection:
     async def ask(self, work: Callable[[SimStore], T], *, timeout_s: float, writes: bool) -> T:
         """Anything that is done where the store is."""
         fate = self._database.fate(self.node) if writes else None
-        result: T = await _Call(self, work, timeout_s, fate).answer
+        result: T = await Call(self, work, timeout_s, fate).answer
         return result
 
     async def watch(self, prefix: str, after_revision: int) -> AsyncGenerator[Batch, None]:
@@ -253,7 +199,6 @@ class SimConnection:
         return asyncio.get_running_loop()
 
     hedge_s: float | None = None
-    """A read that is not answered within that is asked again, by another way; None: there is no other."""
 
     def way(self) -> Way:
         return self
@@ -338,106 +283,6 @@ class _Watch:
     def wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
-
-
-class _Call:
-    """One call on its way there and back. `fate` is None for a read."""
-
-    __slots__ = ("_connection", "_deadline_s", "_fate", "_loop", "_way", "_work", "answer")
-
-    def __init__(
-        self,
-        connection: SimConnection,
-        work: Callable[[SimStore], object],
-        timeout_s: float,
-        fate: Fate | None,
-        answer: "asyncio.Future[Any] | None" = None,
-    ) -> None:
-        self._connection = connection
-        self._work = work
-        self._fate = fate
-        self._way = way = connection.way()
-        self._loop = asyncio.get_running_loop()
-        self._deadline_s = self._loop.time() + timeout_s
-        self.answer: asyncio.Future[Any] = answer if answer is not None else self._loop.create_future()
-        if fate is None and connection.hedge_s is not None and timeout_s > connection.hedge_s:
-            self._loop.call_later(connection.hedge_s, self._hedge, context=OUTSIDE)
-        outage, there_s = way.outage, way.there_s()
-        if outage is Outage.REFUSED:
-            self._loop.call_later(min(there_s, timeout_s), self._refuse, context=OUTSIDE)
-        elif outage is Outage.SILENT or fate is Fate.LOST:
-            self._end_late()
-        else:
-            self._loop.call_later(there_s, self._arrive, context=OUTSIDE)
-            if there_s > timeout_s:
-                self._end_late()
-
-    def _hedge(self) -> None:
-        """Nothing has been heard: what only reads may be asked of another one as well."""
-        if not self.answer.done():
-            self._way.missed()
-            _Call(self._connection, self._work, self._deadline_s - self._loop.time(), None, self.answer)
-
-    def _arrive(self) -> None:
-        if not self._way.arrives():
-            self._end_late()
-            return
-        stands_still = self._way.waits_in()
-        if stands_still is not None:
-            self._loop.call_soon(self._arrive, context=stands_still)
-            self._end_late()
-            return
-        work_s = self._way.work_s()
-        if work_s > 0.0:
-            self._loop.call_later(work_s, self._serve, context=OUTSIDE)
-        else:
-            self._serve()
-
-    def _serve(self) -> None:
-        try:
-            result = self._way.serve(self._work, writes=self._fate is not None)
-        except NotServed:
-            self._end_late()
-            return
-        except (ValueError, NotReady, Unavailable) as error:
-            self._set_out_back(self._fail, error)
-            return
-        self._set_out_back(self._answer, result)
-
-    def _set_out_back(self, arrive: Callable[[Any], None], what: object) -> None:
-        answered_s = self._loop.time() + self._way.back_s()
-        if self._fate is Fate.UNHEARD or answered_s > self._deadline_s:
-            self._end_late()
-        else:
-            self._loop.call_at(answered_s, self._back, arrive, what, context=OUTSIDE)
-
-    def _back(self, arrive: Callable[[Any], None], what: object) -> None:
-        if not self._way.answers():
-            self._end_late()
-        elif not self.answer.done():
-            arrive(what)
-
-    def _answer(self, result: object) -> None:
-        self.answer.set_result(result)
-
-    def _fail(self, error: Exception) -> None:
-        self.answer.set_exception(error)
-
-    def _end_late(self) -> None:
-        self._loop.call_at(max(self._deadline_s, self._loop.time()), self._give_up, context=OUTSIDE)
-
-    def _give_up(self) -> None:
-        if not self.answer.done():
-            self._way.missed()
-            kind = Unavailable if self._fate is None else Uncertain
-            node = self._connection.node
-            self.answer.set_exception(kind(f"cannot get an answer of the cluster database on {node} in time"))
-
-    def _refuse(self) -> None:
-        if not self.answer.done():
-            self._way.missed()
-            node = self._connection.node
-            self.answer.set_exception(Unavailable(f"cannot reach the cluster database from {node}"))
 
 
 def _touches(changes: Sequence[Change], prefix: str) -> bool:

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from outlast.ports.database import Unwritable
 from outlast.sim.consensus import Consensus
-from outlast.sim.database import NotServed, Outage, SimConnection, SimDatabase, Way
+from outlast.sim.database import SimConnection, SimDatabase
+from outlast.sim.flights import NotServed, Outage, Way
 from outlast.sim.forks import Member
 from outlast.sim.links import Links, Plane
 from outlast.sim.loop import SimLoop

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from outlast.core.timing import timing
-from outlast.sim.hosts import STOP_AGAIN_S
+from outlast.sim.host import STOP_AGAIN_S
 from outlast.sim.process import OUTSIDE
 
 if TYPE_CHECKING:
