@@ -5,13 +5,14 @@ import msgspec
 from build import node, observed, session, silence, view
 from outlast.core.validation import (
     contradiction,
+    database_findings,
     fence_findings,
     hold_findings,
     lease_findings,
     link_findings,
     watchdog_findings,
 )
-from outlast.model.answers import FenceTest, Finding
+from outlast.model.answers import FenceTest, Finding, QuorumRow, VoterRow
 from outlast.model.fence import FenceDevice
 from outlast.model.node import Node, Session
 from outlast.model.settings import Settings
@@ -94,6 +95,17 @@ def test_a_member_that_does_not_hear_this_one_is_worth_a_word_before_the_databas
     assert (finding.about, finding.grave) == ("n2", False)
     assert finding.problem == "its service does not answer the one of n1: connection refused"
     assert link_findings("n1", {}) == ()
+
+
+def test_a_member_of_the_database_that_is_out_of_order_is_told_of_before_another_one_is_lost() -> None:
+    well = VoterRow("n1", "node", "leads", "", "3.4.23", 0, 0.1)
+    full = msgspec.structs.replace(well, name="n2", state="votes", why="its quota is reached")
+    row = QuorumRow("n1", True, "n1", (well, full), (), 1, "can lose n1 or n2", (), 0)
+    (finding,) = database_findings(row)
+    assert (finding.about, finding.grave, finding.means) == ("n2", False, "can lose n1 or n2")
+    assert "its quota is reached" in finding.problem
+    (worse,) = database_findings(msgspec.structs.replace(row, quorum=False))
+    assert worse.grave
 
 
 def with_watchdog(**changes: object) -> ClusterView:

@@ -37,6 +37,7 @@ KIND_STYLES = {
     "type": "yellow",
     "stopped": "bold red",
     "outage": "yellow",
+    "upkeep": "yellow",
     "backup": "yellow",
     "permit": "bold red",
 }

@@ -29,7 +29,8 @@ def validate(context: typer.Context, as_json: options.Json = False) -> None:
         if not found:
             output.line(
                 Cell(
-                    "Nothing was found: every node's death can be proven; every fence device and every link answers",
+                    "Nothing was found: every node's death can be proven; every fence device, every link and every "
+                    "member of the database answers",
                     "green",
                 )
             )

@@ -7,7 +7,7 @@ import msgspec
 from outlast.core.fencing import called, in_levels
 from outlast.core.protection import provable
 from outlast.core.watchdog import proving_s
-from outlast.model.answers import FenceTest, Finding
+from outlast.model.answers import FenceTest, Finding, QuorumRow
 from outlast.model.fence import Power
 from outlast.model.node import Node
 from outlast.model.view import ClusterView
@@ -97,6 +97,21 @@ def link_findings(me: str, unheard: Mapping[str, str]) -> tuple[Finding, ...]:
             advice="let TCP port 7405 through between all nodes; `outlast cluster show` has their certificates",
         )
         for node, why in sorted(unheard.items())
+    )
+
+
+def database_findings(row: QuorumRow) -> tuple[Finding, ...]:
+    """Members of the cluster database that are out of order, before one more is."""
+    return tuple(
+        Finding(
+            about=member.name,
+            grave=not row.quorum,
+            problem=f"its member of the cluster database is not in order: {member.why}",
+            means=row.words,
+            advice=f"`outlast quorum show` on {member.name}, and the member's log (`journalctl -u outlast-etcd`) there",
+        )
+        for member in row.voters
+        if member.why
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection
 
 from outlast.core.validation import (
+    database_findings,
     fence_findings,
     hold_findings,
     lease_findings,
@@ -13,6 +14,7 @@ from outlast.core.validation import (
 from outlast.model import keys
 from outlast.model.answers import FenceTest, Finding
 from outlast.ports.peers import NotAnswered, Peers, PeerUnreachable
+from outlast.service.commands import quorum
 from outlast.service.commands.context import Command, Context, Nothing
 from outlast.service.commands.fence import fence_tests
 from outlast.service.peers import ALIVE
@@ -26,12 +28,14 @@ async def validate(context: Context, _: Nothing) -> list[Finding]:
     unheard = await _unheard(context, context.peers) if context.peers is not None else {}
     answers = await _fence_tests(context, context.peers, unheard)
     leased = await _leased(context)
+    members = database_findings(await quorum.show(context, _)) if context.voters.quorum is not None else ()
     view = context.view()
     return [
         *hold_findings(view),
         *fence_findings(view, answers),
         *watchdog_findings(view),
         *link_findings(context.store.me, unheard),
+        *members,
         *lease_findings(leased),
     ]
 
