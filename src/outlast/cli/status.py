@@ -89,6 +89,8 @@ def _verdict(answer: ClusterStatus) -> Any:
     amiss = [row for row in answer.groups if row.state != row.wanted]
     bare = [row for row in answer.groups if row.state == row.wanted == "online" and not row.protected]
     problems = []
+    if answer.alarms:
+        problems.append("see the alarms above" if len(answer.alarms) > 1 else "see the alarm above")
     if answer.session:
         problems.append(f"{answer.answered_by} has no session, so its answers may be old")
     if not answer.coordinator:
