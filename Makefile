@@ -9,9 +9,9 @@ STAMP := $(VENV)/.installed
 # The lab and its guests; libvirt-python is built against libvirt-dev.
 DEBIAN_PACKAGES := libvirt-daemon-system libvirt-clients libvirt-dev qemu-system-x86 qemu-utils iproute2 s6 iptables \
 	busybox-static linux-image-cloud-amd64 qemu-guest-agent cpio kmod fence-agents gcc binutils pkg-config \
-	python3-dev python3-venv iputils-ping procps openipmi ipmitool etcd-server etcd-client strace
+	python3-dev python3-venv iputils-ping procps openipmi ipmitool etcd-server etcd-client strace spin
 
-.PHONY: help install demo test check style types contracts core scenarios seeds lab-tests bench clean
+.PHONY: help install demo test check style types contracts core scenarios seeds models mutations soak lab-tests bench clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,15 @@ scenarios: $(STAMP) ## the stories in tests/scenarios, played by the simulator
 
 seeds: $(STAMP) ## random faults in the simulator (SEEDS=n, FROM=s)
 	$(BIN)/outlast sim seeds $(or $(SEEDS),200) --from $(or $(FROM),1)
+
+models: install ## the formal models, every state of them, and what breaks them
+	$(BIN)/pytest -q tests/models
+
+mutations: $(STAMP) ## each rule of safety broken on purpose: who notices? (SEEDS=n: after how many seeds, too)
+	$(BIN)/python tests/mutations/run.py --seeds $(or $(SEEDS),0)
+
+soak: install ## random faults on a real lab with etcd (MINUTES=n, SEED=s, OPTIONS="--nodes 2 --witness"), root
+	$(BIN)/outlast lab soak --minutes $(or $(MINUTES),15) $(if $(SEED),--seed $(SEED),) $(OPTIONS)
 
 lab-tests: install ## real nodes, libvirt and QEMU (root)
 	$(BIN)/pytest -q -m lab tests

@@ -92,6 +92,23 @@ def test_a_session_does_not_open_before_the_picture_is_as_new_as_it() -> None:
     assert opened(NoNews, 60.0) == (False, "its picture of the cluster database is older than its session")
 
 
+def test_a_node_does_not_join_again_while_what_it_ran_in_its_last_life_may_still_run() -> None:
+    with played("world unfenced", "vm web1 preferred=n2", "start", "run 10") as world:
+        play(world, "kill service n2 restart=never", "kill host n2", "run 30")
+        assert world.where("web1") == ["n2"], "nobody was there to stop it"
+        play(world, "service start n2", "run 30")
+        assert len(world.where("web1")) == 1
+
+
+def test_what_an_observer_saw_before_an_outage_of_its_own_has_no_age_after_it() -> None:
+    observer = Observer(timing(5.0), 0.0)
+    observer.own_write_acknowledged(0.5)
+    observer.own_write_acknowledged(60.0)
+    assert observer.steady_s(60.0) == 0.0
+    observer.own_write_acknowledged(60.5)
+    assert observer.steady_s(60.5) == 0.5
+
+
 def test_each_report_compares_the_one_before_it_so_that_none_that_was_taken_back_is_written_late() -> None:
     sent: list[tuple[Sequence[Compare], Sequence[Write]]] = []
     with played("world", "vm web1 preferred=n1") as world:
