@@ -18,7 +18,7 @@ MODELS = Path(__file__).parents[2] / "models"
 NAMES = ("takeover", "promises", "voting")
 HANG_S = 400
 COMPILE = ("gcc", "-O2", "-DSAFETY", "-DCOLLAPSE", "-DNOREDUCE", "-DVECTORSZ=2048", "-DMEMLIM=4000")
-SEARCH = ("-m5000000", "-w24")
+SEARCH = ("-m5000000", "-w22")
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("spin") and shutil.which("gcc")), reason="spin or gcc is missing; `make install` installs both"

@@ -10,6 +10,7 @@ import itertools
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -18,7 +19,7 @@ from outlast.client.control import ControlError
 from outlast.lab import faults, history
 from outlast.lab.checker import Finding, Writers
 from outlast.lab.cluster import LabCluster, up
-from outlast.lab.errors import LabError
+from outlast.lab.errors import LabError, NotPossibleNow
 from outlast.lab.lab import Lab
 from outlast.model.answers import ClusterStatus
 
@@ -181,7 +182,8 @@ class Soak:
 
 def _thaw_all(lab: Lab) -> None:
     for name in lab.state().machines:
-        lab.thaw(name)
+        with suppress(NotPossibleNow):  # it is off
+            lab.thaw(name)
 
 
 def _power_on_all(lab: Lab) -> None:
