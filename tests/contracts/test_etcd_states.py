@@ -126,7 +126,10 @@ def test_a_disk_that_takes_a_second_for_each_write_makes_writes_slow_or_uncertai
             start = await put(database, k=b"start")
             batches = database.watch("", start)
             with disk_of(cluster.members[0], "delay_enter=1000000"):
-                slow = await put(database, k=b"slow")
+                disk_s, slow = await asyncio.gather(
+                    EtcdMembers(database._client).disk_s(cluster.urls[0], within_s=3.0), put(database, k=b"slow")
+                )
+                assert disk_s > 0.9
                 words = ""
                 while "a slow disk" not in words:
                     with pytest.raises(Unavailable) as late:

@@ -80,6 +80,9 @@ class ListedMembers:
     async def list(self, *, timeout_s: float) -> Sequence[Member]:
         return tuple(self.listed)
 
+    async def disk_s(self, client_url: str, *, within_s: float) -> float:
+        return 0.0
+
     async def known_to(self, client_url: str, *, timeout_s: float) -> Sequence[Member]:
         return tuple(self.listed)
 

@@ -20,7 +20,7 @@ class NotReady(Exception):
 
 
 class Members(Protocol):
-    """Every call but `status` and `known_to` needs a quorum, and raises `Unavailable` without one."""
+    """Every call but `status`, `disk_s` and `known_to` needs a quorum, and raises `Unavailable` without one."""
 
     def reach_at(self, client_urls: Sequence[str]) -> None:
         """Another machine says that members can be asked at these addresses too. So a node that has just started finds
@@ -47,6 +47,11 @@ class Members(Protocol):
 
     async def status(self, client_url: str, *, timeout_s: float) -> MemberStatus:
         """Of the one member at that address. Raises `Unavailable`."""
+        ...
+
+    async def disk_s(self, client_url: str, *, within_s: float) -> float:
+        """How long the disk of the member at that address took for a write that is to last, on average of those that
+        ended within the next seconds; it takes so long to find out. 0: none ended, or the member does not say."""
         ...
 
     async def known_to(self, client_url: str, *, timeout_s: float) -> Sequence[Member]:

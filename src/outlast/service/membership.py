@@ -68,7 +68,7 @@ class Membership:
         self._unheard: _Opening | None = None
         """An opening of which nobody knows what became."""
         self._listed: frozenset[str] = frozenset()
-        self._answer_s = 0.0
+        self.answer_s = 0.0
         """How long the database took to acknowledge the last renewal."""
         self._left = False
         self._watchdog = watchdog
@@ -151,7 +151,7 @@ class Membership:
             timeout_s=self._attempt_s(),
         )
         if isinstance(outcome, Committed):
-            self._answer_s = self._env.clock.now() - sent_at
+            self.answer_s = self._env.clock.now() - sent_at
             self._took(record, outcome.revision)
             return "" if self._acknowledged(sent_at) else "its renewal was acknowledged too late"
         if await self._was_written_unnoticed():
@@ -239,7 +239,7 @@ class Membership:
         if not isinstance(outcome, Committed):
             self.why_not = "its session record changed while it opened its session"
             return False
-        self._answer_s = self._env.clock.now() - opening.sent_at
+        self.answer_s = self._env.clock.now() - opening.sent_at
         return await self._has_opened(opening, outcome.revision)
 
     async def _opened_unheard(self, opening: "_Opening") -> bool:
@@ -322,7 +322,7 @@ class Membership:
         """How long one attempt may take: the end of the permit must not be slept through."""
         left_s = (self._session.permit_until_s or 0.0) - self._env.clock.now()
         # A slow database is given more time: else every renewal would be given up just before its answer.
-        patience_s = min(PATIENCE * self._answer_s, self._timing.permit_s / 2)
+        patience_s = min(PATIENCE * self.answer_s, self._timing.permit_s / 2)
         return max(SHORTEST_ATTEMPT_S, min(max(self._timing.renew_timeout_s, patience_s), left_s))
 
     def _took(self, record: Session, revision: int) -> None:

@@ -22,6 +22,7 @@ from outlast.service.store import Store
 Seen = TypeVar("Seen", bound=Hashable)
 LIST_S = 2.0
 STATUS_S = 1.0
+DISK_S = 2.5
 WORDS_S = 0.5
 """Nobody who asks for the status of the cluster waits longer for it because of this."""
 WORDS_AGE_S = 10.0
@@ -59,6 +60,14 @@ class Quorum:
                 self._seen_at = self._clock.now()
                 self.margin = margin(self._view, self.fenced())
         return self._view
+
+    async def disks_s(self, view: VoteView) -> dict[str, float]:
+        """By member that answers: how long its disk takes for a write now. Takes a moment."""
+        asked = [member for member in view.members if member.id in view.statuses]
+        found = await asyncio.gather(
+            *(self._members.disk_s(member.client_urls[0], within_s=DISK_S) for member in asked)
+        )
+        return {member.id: disk_s for member, disk_s in zip(asked, found, strict=True)}
 
     async def narrow(self) -> str:
         """Why no member can be lost now, for people; "" when one can, or nobody knows."""

@@ -66,6 +66,10 @@ class SimMembers:
         disk = member.disk
         return MemberStatus(disk.id, leader.disk.id if leader else "", disk.term, disk.index, _VERSION, 0, problems)
 
+    async def disk_s(self, client_url: str, *, within_s: float) -> float:
+        """Simulated disks take no time."""
+        return 0.0
+
     async def known_to(self, client_url: str, *, timeout_s: float) -> Sequence[Member]:
         member = await self._reach(client_url, timeout_s)
         return [_member(member.fork, seat) for seat in member.seats] if member.fork is not None else []

@@ -88,6 +88,19 @@ class Access:
         except (TimeoutError, ConnectionLost) as error:
             raise MaybeDone(str(error) or "it does not answer") from error
 
+    async def page(self, endpoint: Endpoint, path: str, *, timeout_s: float) -> bytes:
+        """What is no part of the gateway, as it is. Raises as `ask`."""
+        deadline_s = asyncio.get_running_loop().time() + timeout_s
+        connection = await self._ready(endpoint, deadline_s)
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                status, page = await endpoint.call(connection, path, b"", self._token)
+        except (TimeoutError, ConnectionLost) as error:
+            raise MaybeDone(str(error) or "it does not answer") from error
+        if status != 200:
+            raise fault_of(status, page)
+        return page
+
     async def stream(self, endpoint: Endpoint, path: str, body: bytes) -> Connection:
         """A connection that has begun to stream. Raises `NotDone`, `Fault`. Give it back to the endpoint."""
         deadline_s = asyncio.get_running_loop().time() + STREAM_WITHIN_S

@@ -16,6 +16,7 @@ from outlast.ports.database import Unavailable
 from outlast.ports.members import Member, MemberStatus, NotReady
 
 _NO_LEADER = "etcdserver: no leader"
+_SYNC = "etcd_disk_wal_fsync_duration_seconds"
 _ATTEMPT_S = 2.0
 """For one member, where one after the other is asked."""
 
@@ -78,6 +79,16 @@ class EtcdMembers:
             problems=tuple(dict.fromkeys(in_words(error) for error in answer.errors if error != _NO_LEADER)),
         )
 
+    async def disk_s(self, client_url: str, *, within_s: float) -> float:
+        try:
+            before = await self._syncs(client_url)
+            await asyncio.sleep(within_s)
+            after = await self._syncs(client_url)
+        except (NotDone, MaybeDone, Fault):
+            return 0.0
+        count = after[0] - before[0]
+        return (after[1] - before[1]) / count if count > 0 else 0.0
+
     async def known_to(self, client_url: str, *, timeout_s: float) -> Sequence[Member]:
         answer = await self._ask(client_url, wire.MEMBERS, wire.MembersAnswer, timeout_s)
         return [_member(member) for member in answer.members]
@@ -90,6 +101,13 @@ class EtcdMembers:
         except (NotDone, MaybeDone, Fault) as error:
             endpoint.close()
             raise Unavailable(f"cannot ask the member at {client_url}: {error}") from error
+
+    async def _syncs(self, client_url: str) -> tuple[float, float]:
+        """How many writes to its log the member has waited for since it started, and for how long in all."""
+        endpoint = self._client.kept(client_url)
+        page = await self._client.access.page(endpoint, wire.METRICS, timeout_s=_ATTEMPT_S)
+        found = dict(line.split(" ", 1) for line in page.decode().splitlines() if line.startswith(_SYNC))
+        return float(found.get(f"{_SYNC}_count", 0)), float(found.get(f"{_SYNC}_sum", 0))
 
     async def _change(self, path: str, id: str, timeout_s: float) -> None:
         await self._client.write(path, wire.encode(ID=int(id, 16)), wire.Answer, timeout_s=timeout_s)

@@ -22,6 +22,7 @@ MOVE_LEADER = "/v3/maintenance/transfer-leadership"
 MEMBERS = "/v3/cluster/member/list"
 ADD_MEMBER = "/v3/cluster/member/add"
 REMOVE_MEMBER = "/v3/cluster/member/remove"
+METRICS = "/metrics"
 PROMOTE_MEMBER = "/v3/cluster/member/promote"
 
 

@@ -16,6 +16,10 @@ from outlast.service.member_keeper import MemberKeeper
 from outlast.service.quorum import Quorum
 
 FRESH_S = 1.0
+SLOW_ANSWER_S = 0.2
+"""A database that takes longer than this is asked why."""
+SLOW_DISK_S = 0.1
+"""Etcd wants a tenth of it."""
 LEADER_WITHIN_S = 60.0
 SILENT_WITHIN_S = 60.0
 """A node is silent `node_timeout` after this one reaches the database again; then the word about it can be written."""
@@ -49,8 +53,10 @@ async def show(context: Context, _: Nothing) -> QuorumRow:
         nobody = f"nobody knows the members now: {error}"
         return QuorumRow(context.store.me, False, "", (), (), -1, nobody, tuple(waits), voters.keeper.noted.generation)
     assert quorum.margin is not None
+    slow = not quorum.agreed or context.membership.answer_s > SLOW_ANSWER_S
+    disks_s = await quorum.disks_s(view) if slow else {}
     leader = next((status.leader for status in view.statuses.values() if status.leader), "")
-    rows = {member.id: _row(member, view, leader) for member in view.members}
+    rows = {member.id: _row(member, view, leader, disks_s.get(member.id, 0.0)) for member in view.members}
     return QuorumRow(
         answered_by=context.store.me,
         quorum=quorum.agreed,
@@ -64,16 +70,17 @@ async def show(context: Context, _: Nothing) -> QuorumRow:
     )
 
 
-def _row(member: Member, view: VoteView, leader: str) -> VoterRow:
+def _row(member: Member, view: VoteView, leader: str, disk_s: float) -> VoterRow:
     status = view.statuses.get(member.id)
     machine = view.machines.get(member.name)
     furthest = max((other.index for other in view.statuses.values()), default=0)
     state, why = _state(member, view, leader)
+    slow = f"its disk takes {disk_s:.1f} s for each write" if disk_s > SLOW_DISK_S else ""
     return VoterRow(
         name=member.name or ", ".join(member.peer_urls),
         part=(machine.part if machine is not None else Part.NODE).value,
         state=state,
-        why="; ".join([why] * bool(why) + list(status.problems if status is not None else ())),
+        why="; ".join(filter(None, (why, slow, *(status.problems if status is not None else ())))),
         version=status.version if status is not None else "",
         behind=furthest - status.index if status is not None else 0,
         database_mib=round(status.database_bytes / 2**20, 1) if status is not None else 0.0,
