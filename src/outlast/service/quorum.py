@@ -17,6 +17,7 @@ from outlast.model.view import ClusterView
 from outlast.ports.environment import Clock
 from outlast.ports.members import Members, Unavailable
 from outlast.service.member_keeper import MemberKeeper
+from outlast.service.roll_call import RollCall
 from outlast.service.store import Store
 
 Seen = TypeVar("Seen", bound=Hashable)
@@ -33,11 +34,14 @@ class Quorum:
         self,
         members: Members,
         keeper: MemberKeeper | None,
+        calls: RollCall,
         store: Store,
         clock: Clock,
         cluster: Callable[[], ClusterView],
     ) -> None:
         self.keeper = keeper
+        self.calls = calls
+        """The keeper's; a node without a member hears as well who asks to be added."""
         self.margin: Margin | None = None
         """As it was when the members were last asked."""
         self.agreed = False
@@ -97,10 +101,10 @@ class Quorum:
         shapes = {member.id: (member.id, bool(member.name), member.learner) for member in members}
         _keep_since(self._present_since, list(shapes.values()), now)
         cluster = self._cluster()
-        heard = {}
+        heard = self.calls.heard()
         if self.keeper is not None:
             own = self.keeper.roll()
-            heard = {**self.keeper.calls.heard(), own.node: (own, 0.0)}
+            heard = {**heard, own.node: (own, 0.0)}
         return VoteView(
             members=tuple(members),
             statuses=statuses,

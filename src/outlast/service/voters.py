@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from outlast.core.membership import Session
+from outlast.model.roll import Roll
 from outlast.ports.environment import Environment
 from outlast.service.config import NodeConfig
 from outlast.service.fencing import Fencing
@@ -13,6 +14,7 @@ from outlast.service.last_one import LastOne
 from outlast.service.member_keeper import MemberKeeper
 from outlast.service.observation import Observation
 from outlast.service.quorum import Quorum
+from outlast.service.roll_call import RollCall
 from outlast.service.store import Store
 from outlast.service.voting import Voting
 
@@ -67,5 +69,9 @@ def voters(
             election_s=config.member.election_ms / 1000 if config.member else 0.5,
         )
         last_one = LastOne(keeper, store, fencing, session, env.clock)
-    quorum = Quorum(env.members, keeper, store, env.clock, observation.view)
+    if keeper is not None:
+        calls = keeper.calls
+    else:  # who asks to be added must be heard also where the coordinator carries no member
+        calls = RollCall(config.node, env.peers, env.members, env.clock, lambda: Roll(config.node))
+    quorum = Quorum(env.members, keeper, calls, store, env.clock, observation.view)
     return Voters(keeper, last_one, quorum, Voting(quorum, env.members, store, observation, journal, coordinates))

@@ -54,6 +54,7 @@ class Voting:
         self._refused = ""
 
     async def run(self) -> None:
+        self._quorum.calls.words_for = self._words_for
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._decide())
             if self._quorum.keeper is not None:
@@ -114,7 +115,6 @@ class Voting:
                 assert_never(step)
 
     async def _keep_informed(self, keeper: MemberKeeper) -> None:
-        keeper.calls.words_for = self._words_for
         while True:
             store = self._store
             addresses = {name: record.address for name, record in store.members.items() if record.address}

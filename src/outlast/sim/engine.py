@@ -101,12 +101,13 @@ class Engine:
         return found
 
     def voteless(self) -> list[str]:
-        """Machines whose member has no vote, or does not use it."""
+        """Machines whose member has no vote, or does not use it; but of an even number one need not vote."""
         if self._consensus is None:
             return []
         leader = self._consensus.forks[-1].leader
         voting = {seat.host for seat in leader.seats if not seat.learner} if leader is not None else set()
-        return [name for name, member in self.members.items() if name not in voting or not member.up]
+        missing = [name for name, member in self.members.items() if name not in voting or not member.up]
+        return [] if len(voting) > 1 and len(voting) % 2 == 1 and len(missing) == 1 else missing
 
     def can_spare(self, member: Member) -> bool:
         """Are the disks of all others that vote as they should be, and these a majority? What is lost beyond that no

@@ -121,26 +121,32 @@ def script(seed: int, size: Size, bugs: frozenset[Bug] = frozenset()) -> Script:
     flags += dice.choices(("", " unfenced", " ladder", " supplies"), (4, 1, 1, 1))[0]
     planted = f" bugs={','.join(sorted(bug.value for bug in bugs))}" if bugs else ""
     timeout_s = dice.choice((2, 5, 5, 5, 10))
-    count, engine = _engine(dice, size)
+    count, carriers, engine = _engine(dice, size)
     lines = [f"world nodes={count} node_timeout={timeout_s} seed={seed} jitter{flags}{engine}{planted}"]
     nodes = [f"n{number}" for number in range(1, count + 1)]
-    machines = [*nodes, WITNESS] if "witness" in engine else nodes
+    witness = [WITNESS] if "witness" in engine else []
+    machines, hosts = [*nodes, *witness], [*nodes[:carriers], *witness]
     vms = [f"vm{number}" for number in range(1, size.vms + 1)]
     lines += [_vm(dice, name, nodes) for name in vms]
     lines.append("start")
     total_s = size.minutes * 60.0
     faults_s = total_s * _FAULTS_PART
     outlets = tuple(outlet for style in Style if f" {style.value}" in flags for outlet in OUTLETS[style])
-    lines += _timed(_faults(dice, nodes, machines, vms, outlets, faults_s, members=bool(engine)), faults_s)
+    lines += _timed(_faults(dice, nodes, machines, hosts, vms, outlets, faults_s), faults_s)
     return (*lines, "calm", "settle", "show")
 
 
-def _engine(dice: Random, size: Size) -> tuple[int, str]:
-    """How many nodes, and what carries the database. Small clusters are the most delicate ones."""
+def _engine(dice: Random, size: Size) -> tuple[int, int, str]:
+    """How many nodes, how many of them carry the database, and how that is said. Small ones are the most delicate."""
     if dice.random() < _WITHOUT_MEMBERS:
-        return size.nodes, ""
-    count = min(2, size.nodes) if dice.random() < 0.3 else size.nodes
-    return count, f" members={count}" + (" witness" if dice.random() < (0.6 if count == 2 else 0.2) else "")
+        return size.nodes, 0, ""
+    count = dice.choices((size.nodes, min(2, size.nodes), size.nodes + 2), (65, 28, 7))[0]
+    carriers = count - (1 if count > 2 and dice.random() < 0.15 else 0)
+    return (
+        count,
+        carriers,
+        f" members={carriers}" + (" witness" if dice.random() < (0.6 if count == 2 else 0.2) else ""),
+    )
 
 
 def _vm(dice: Random, name: str, nodes: list[str]) -> str:
@@ -159,16 +165,15 @@ def _faults(
     dice: Random,
     nodes: list[str],
     machines: list[str],
+    hosts: list[str],
     vms: list[str],
     outlets: tuple[str, ...],
     until_s: float,
-    *,
-    members: bool,
 ) -> list[tuple[float, int, str]]:
     """Lines with their times, and a number that keeps the order of those at the same time."""
     # Seeds differ in temper: some have few faults, some a storm; some only of a few kinds.
     pause_s = _MEAN_PAUSE_S * dice.choice((0.3, 1.0, 1.0, 2.5))
-    known = [*FAULTS, *(MEMBER_FAULTS if members else [])]
+    known = [*FAULTS, *(MEMBER_FAULTS if hosts else [])]
     kinds = [draw for draw, _ in known]
     weights = [weight * (dice.random() < 0.6) for _, weight in known]
     if not any(weights):
@@ -177,7 +182,7 @@ def _faults(
     at_s = dice.uniform(5.0, 15.0)
     while at_s < until_s:
         (draw,) = dice.choices(kinds, weights)
-        host = dice.choice(machines) if members else ""
+        host = dice.choice(hosts) if hosts else ""
         node, vm = dice.choice(nodes), dice.choice(vms)
         for after_s, line in draw(Lot(dice, node, vm, host, tuple(nodes), tuple(machines), outlets)):
             found.append((at_s + after_s, len(found), line))
