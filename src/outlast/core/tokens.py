@@ -38,6 +38,8 @@ def decode(text: str) -> Token:
     word = text.strip().lower()
     if not word.startswith(MARK):
         raise WrongToken(f'a token begins with "{MARK}"; get one with `outlast cluster token` on a node of the cluster')
+    if not word.isascii():
+        raise WrongToken(INCOMPLETE)  # some letters of other alphabets become ours when they are made large
     letters = word.removeprefix(MARK).upper()
     try:
         content = base64.b32decode(letters + "=" * (-len(letters) % 8))
