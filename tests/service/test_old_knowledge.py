@@ -14,7 +14,7 @@ from outlast.core.membership import Observer, Session
 from outlast.core.timing import timing
 from outlast.model import keys
 from outlast.model.status import State
-from outlast.ports.database import Batch, Committed, Compare, Put, Refused, Write
+from outlast.ports.database import Batch, Committed, Compacted, Compare, Database, Put, Refused, Snapshot, Write
 from outlast.ports.environment import Environment
 from outlast.service.journal import Journal
 from outlast.service.membership import Membership
@@ -82,6 +82,59 @@ def opened(connection: type[LastMoment], node_timeout_s: float) -> tuple[bool, s
     try:
         result: tuple[bool, str] = loop.run_until_complete(story())
         return result
+    finally:
+        loop.close()
+
+
+class GoesBack(LastMoment):
+    """A connection that leads to one history, and from `gone` on to another one, which is shorter."""
+
+    def __init__(self, then: Database, now: Database) -> None:
+        super().__init__(then, "", lambda: None)
+        self.gone = asyncio.Event()
+        self._now = now
+
+    async def read(self, prefix: str, *, timeout_s: float) -> Snapshot:
+        return await (self._now if self.gone.is_set() else self._database).read(prefix, timeout_s=timeout_s)
+
+    async def watch(self, prefix: str, after_revision: int) -> AsyncIterator[Batch]:
+        if not self.gone.is_set():
+            await self.gone.wait()
+            raise Compacted("the history went back")
+        async for batch in self._now.watch(prefix, after_revision):
+            yield batch
+
+
+def test_a_picture_of_a_history_that_went_back_is_given_up_and_the_new_one_is_followed() -> None:
+    """As when the survivor of a lost majority goes on with less than others have seen."""
+    then, now = SimDatabase(latency_s=0.001), SimDatabase(latency_s=0.001)
+    there = [node("n1"), node("n2"), node("n3")]
+    for owner, database in (("n2", then), ("n3", now)):
+        for one in there:
+            database.commit([], [put(keys.NODES + one.name, one)])
+        database.commit([], [put(keys.GROUPS + "web", group("web", on=owner))])  # the same revision in both
+    for _ in range(10):
+        then.commit([], [put(keys.NODES + "n1", node("n1"))])
+
+    async def story() -> None:
+        clock = LoopClock()
+        link = GoesBack(then.connect("n1"), now.connect("n1"))
+        store = Store("n1", link, clock, Observer(timing(5.0), clock.now()))
+        following = asyncio.ensure_future(store.run())
+        await store.ready.wait()
+        assert (store.groups["web"].owner, store.revision) == ("n2", then.revision)
+        link.gone.set()
+        await asyncio.sleep(1.0)
+        assert (store.groups["web"].owner, store.revision) == ("n3", now.revision)
+        now.commit([], [put(keys.GROUPS + "web", group("web", on="n1", epoch=2))])
+        await asyncio.sleep(1.0)
+        assert (store.groups["web"].owner, store.revision) == ("n1", now.revision)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+    loop = SimLoop()
+    try:
+        loop.run_until_complete(story())
     finally:
         loop.close()
 

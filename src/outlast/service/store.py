@@ -19,7 +19,18 @@ from outlast.model.settings import Settings
 from outlast.model.status import GroupStatus
 from outlast.model.survey import Answer, Survey
 from outlast.model.view import ClusterView, Observed
-from outlast.ports.database import Change, Committed, Compacted, Compare, Database, Put, Refused, Unavailable, Write
+from outlast.ports.database import (
+    Change,
+    Committed,
+    Compacted,
+    Compare,
+    Database,
+    Entry,
+    Put,
+    Refused,
+    Unavailable,
+    Write,
+)
 from outlast.ports.environment import Clock
 
 READ_TIMEOUT_S = 5.0
@@ -177,16 +188,27 @@ class Store:
             return
 
     async def _read_all(self) -> None:
+        """The picture as it is now, also when history went back: a survivor of a lost majority goes on with less than
+        this node has seen. Then it counts anew from there, and one revision has meant two things."""
         snapshot = await self.database.read(keys.CONTROL, timeout_s=READ_TIMEOUT_S)
         present = {entry.key: entry for entry in snapshot.entries}
         gone = [Change(key, None, snapshot.revision) for key in self._revisions if key not in present]
-        changed = [
-            Change(entry.key, entry.value, entry.revision)
-            for entry in snapshot.entries
-            if self._revisions.get(entry.key) != entry.revision
-        ]
+        changed = [Change(entry.key, entry.value, entry.revision) for entry in snapshot.entries if self._is_news(entry)]
         self._apply([*gone, *changed])
+        self.revision = min(self.revision, snapshot.revision)
         self._advance(snapshot.revision)
+
+    def _is_news(self, entry: Entry) -> bool:
+        if self._revisions.get(entry.key) != entry.revision:
+            return True
+        prefix, name = _split(entry.key)
+        decoder = _DECODERS.get(prefix)
+        return decoder is not None and decoder.decode(entry.value) != self._known(prefix, name)
+
+    def _known(self, prefix: str, name: str) -> Any:
+        if prefix == keys.CLUSTER:
+            return self.settings
+        return self.coordinator if prefix == keys.COORDINATOR else self._tables[prefix].get(name)
 
     def _apply(self, changes: Iterable[Change]) -> None:
         for change in changes:
