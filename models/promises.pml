@@ -19,9 +19,8 @@ MUTATION=n in the environment breaks one rule; see the list. With none, nothing 
 
 #define NODE_TIMEOUT 3
 #define PERMIT 2                   /* node_timeout - guard */
-#define FRESH 0                    /* a renewal that took more ticks feeds no watchdog */
 #define WATCHDOG 4                 /* longer than node_timeout, as it is */
-#define PROOF (FRESH + WATCHDOG)
+#define PROOF WATCHDOG             /* since the silence was seen, and no promise stood */
 
 /* The mutations: number, rule, what is broken. */
 #define PERMIT_FROM_THE_ANSWER 1      /* rule 2: a renewal's permit counts from its answer */
@@ -33,7 +32,7 @@ MUTATION=n in the environment breaks one rule; see the list. With none, nothing 
 #define LIST_OF_THE_PICTURE 7         /* rule 11: the list that is about to be published is asked, not the published */
 #define WATCHDOG_FOR_STRANGERS 8      /* rule 11: whoever is not in the list takes the watchdog's word */
 #define WATCHDOG_FROM_THE_RECORD 9    /* rule 4: the watchdog's time counts from the last session record */
-#define FEED_LATE 10                  /* rule 3: the watchdog is fed however long an answer took */
+#define FEED_LATE 10                  /* rule 3: an answer feeds the watchdog although the permit it gives is over */
 #define WATCHDOG_DURING_A_PROMISE 11  /* rule 11: the watchdog's time counts during a promise too */
 
 c_decl {
@@ -95,7 +94,7 @@ active proctype a() provided (!over) {
 	:: d_step { renewal == SENT && silence -> renewal = NO; renewal_age = 0; with_d = false }   /* refused */
 	:: d_step { renewal == COMMITTED ->
 		asks_d = with_d; renewal = NO; extend(renewal_age);
-		if :: renewal_age <= FRESH || BROKEN(FEED_LATE) -> feed() :: else fi;
+		if :: permit > 0 || BROKEN(FEED_LATE) -> feed() :: else fi;
 		if :: BROKEN(PERMIT_FROM_THE_ANSWER) -> permit = PERMIT :: else fi;
 		renewal_age = 0; with_d = false }
 

@@ -6,37 +6,38 @@ written to the database is sent, committed and answered at three moments; anythi
 get lost.
 
 Weaker than the real thing on purpose, so that what holds here holds there:
-- a node may be declared silent at any moment, with or without reason: safety does not rest on who is suspected;
+- a node may be declared silent as soon as nothing of it was committed for node_timeout, also if it is well;
 - whoever wants to coordinates, also two at once: safety does not rest on the election;
-- a session that could not be renewed never ends by itself, and nobody has to stop what runs: safety rests on proof, not
-  on obedience. (When permits end, and that a silence finds none that lasts, is in promises.pml.)
+- nobody has to stop what runs when its permit has ended: safety rests on proof, not on obedience.
+(Promises, and observers that see late and forget, are in promises.pml.)
 
 Lives and changes of owner are not counted, so there is no bound on them.
 
 MUTATION=n in the environment breaks one rule; see the list. With none, nothing may be found. */
 
-#define FRESH 1                    /* an answer that took more ticks arms and feeds no watchdog */
-#define WATCHDOG 3                 /* its countdown */
-#define PROOF (FRESH + WATCHDOG)   /* since a silence was seen: then the watchdog has certainly cut the power */
+#define NODE_TIMEOUT 3
+#define PERMIT 2                   /* ticks that a renewal lets a node run the group, from before it was sent */
+#define WATCHDOG 4                 /* its countdown */
+#define PROOF WATCHDOG             /* since a silence was seen: then the watchdog has certainly cut the power */
 
 /* The mutations: number, rule, what is broken. */
 #define TAKE_OVER_WITHOUT_PROOF 1     /* rule 4: a silence is taken for a death */
 #define PROOF_OF_ANOTHER_LIFE 2       /* rule 4: a fence device's old word counts for the next incarnation too */
-#define WATCHDOG_A_TICK_EARLY 3       /* rule 4: how old a feeding answer may be is forgotten in the watchdog's time */
-#define FEED_LATE 4                   /* rule 3: a renewal feeds the watchdog however long its answer took */
+#define WATCHDOG_TOO_EARLY 3          /* rule 4: the watchdog's word is taken before its time has passed */
+#define FEED_LATE 4                   /* rule 3: an answer feeds the watchdog although the permit it gives is over */
 #define UNARMED 5                     /* rule 3: the group is started before the declared watchdog is armed */
 #define DISARM_WHILE_IT_RUNS 6        /* rule 3: the watchdog is disarmed while the group runs */
-#define RENEW_PAST_A_SILENCE 7        /* rule 4: a renewal does not compare that no silence stands */
-#define SESSION_BEFORE_STOP 8         /* rule 6: a returning node opens its session while the group still runs there */
-#define OPEN_ON_AN_OLD_PICTURE 9      /* rule 1: it starts by what it had read before its session was open */
-#define START_WITHOUT_SESSION 10      /* rule 2: the owner's name in the record is enough to start */
-#define ASSIGN_WITHOUT_COMPARE 11     /* rule 1: a new owner is written without comparing what the decision rests on */
-#define UNKNOWN_AS_OFF 12             /* rule 8: an owner that cannot tell reports that nothing runs */
-#define START_WITHOUT_TAKING_BACK 13  /* rule 1: an owner starts while its report that nothing runs stands */
-#define PROOF_NOT_COMPARED 14         /* rule 4: what was decided on a proof is written although its node is back */
-#define RESTART_FORGETS_A_REPORT 15   /* rule 1: a service that starts again does not know what it had reported */
-#define REPORT_NOT_COMPARED 16        /* rule 1: an old report is written after the newer one that took it back */
-#define ARM_LATE 17                   /* rule 3: the watchdog is armed when a start needs it, not by a fresh answer */
+#define SESSION_BEFORE_STOP 7         /* rule 6: a returning node opens its session while the group still runs there */
+#define OPEN_ON_AN_OLD_PICTURE 8      /* rule 1: it starts by what it had read before its session was open */
+#define START_WITHOUT_SESSION 9       /* rule 2: the owner's name in the record is enough to start */
+#define ASSIGN_WITHOUT_COMPARE 10     /* rule 1: a new owner is written without comparing what the decision rests on */
+#define UNKNOWN_AS_OFF 11             /* rule 8: an owner that cannot tell reports that nothing runs */
+#define START_WITHOUT_TAKING_BACK 12  /* rule 1: an owner starts while its report that nothing runs stands */
+#define PROOF_NOT_COMPARED 13         /* rule 4: what was decided on a proof is written although its node is back */
+#define RESTART_FORGETS_A_REPORT 14   /* rule 1: a service that starts again does not know what it had reported */
+#define REPORT_NOT_COMPARED 15        /* rule 1: an old report is written after the newer one that took it back */
+#define ARM_WITHOUT_PERMIT 16         /* rule 3: the watchdog is armed, and the group started, when the permit is over */
+#define SILENT_TOO_EARLY 17           /* rule 4: a node is called silent before a permit that it may have has ended */
 
 c_decl {
 	static int mutation;
@@ -47,7 +48,7 @@ c_decl {
 };
 #define BROKEN(rule) c_expr { mutation == rule }
 
-mtype = { NO, SENT, COMMITTED };   /* of a renewal whose answer could still feed the watchdog */
+mtype = { NO, SENT, COMMITTED };   /* of a renewal */
 mtype = { NOTHING, STARTING, RUNS };
 
 /* The world. */
@@ -61,9 +62,11 @@ bool member[2];        /* it has opened a session, in this life */
 bool is_owner[2];      /* so says its picture of the database */
 bool unaware[2];       /* it believes that nothing runs here without having looked: only a mutation makes it so */
 bool promised[2];      /* it has reported, or is about to, that nothing runs here */
-mtype renewal[2]; bool old[2];   /* old: sent FRESH ticks ago */
+byte permit[2];        /* ticks left */
+mtype renewal[2]; byte sent_ago[2];
 
 /* The database, and what is under way to it. */
+byte quiet[2];         /* ticks since a session record of the node was committed */
 bit owner;
 bool silence[2];       /* the present incarnation is declared silent */
 bool proven[2];        /* and its death is proven */
@@ -77,17 +80,14 @@ bool decided, stands;  /* a slow coordinator: give the group to the other one; w
 
 inline power_cut(n) {
 	power[n] = false; group[n] = NOTHING; countdown[n] = 0; member[n] = false; is_owner[n] = false;
-	promised[n] = false; renewal[n] = NO; old[n] = false; unaware[n] = false
+	promised[n] = false; renewal[n] = NO; sent_ago[n] = 0; permit[n] = 0; unaware[n] = false
 	/* What was sent to the database goes on its way. */
 }
 
 inline tick_of(n) {
-	if
-	:: renewal[n] == NO
-	:: renewal[n] != NO && !old[n] -> old[n] = true
-	:: renewal[n] != NO && old[n] && !BROKEN(FEED_LATE) -> renewal[n] = NO; old[n] = false
-	:: else
-	fi;
+	if :: permit[n] > 0 -> permit[n]-- :: else fi;
+	if :: renewal[n] != NO && sent_ago[n] < PERMIT -> sent_ago[n]++ :: else fi;
+	if :: has_watchdog && quiet[n] < NODE_TIMEOUT -> quiet[n]++ :: else fi;
 	if :: has_watchdog && silence[n] && !proven[n] && age[n] < PROOF -> age[n]++ :: else fi;
 	if
 	:: countdown[n] == 1 -> power_cut(n)
@@ -126,26 +126,35 @@ proctype node(bit n) {
 		if :: owner == n -> report = false :: else fi;         /* a report of another life says nothing */
 		if :: BROKEN(OPEN_ON_AN_OLD_PICTURE) :: else -> is_owner[n] = (owner == n) fi;
 		if :: BROKEN(PROOF_NOT_COMPARED) :: else -> stands = false fi;
-		if :: has_watchdog -> renewal[n] = COMMITTED; old[n] = false :: else fi }
-	:: d_step { power[n] && member[n] && has_watchdog && renewal[n] == NO -> renewal[n] = SENT; old[n] = false }
+		if :: has_watchdog -> renewal[n] = COMMITTED; sent_ago[n] = 0; quiet[n] = 0; permit[n] = 0 :: else fi }
+	:: d_step { power[n] && permit[n] > 0 && renewal[n] == NO -> renewal[n] = SENT }
 	:: d_step { renewal[n] == SENT ->
 		if
-		:: !silence[n] || BROKEN(RENEW_PAST_A_SILENCE) -> renewal[n] = COMMITTED
-		:: else -> renewal[n] = NO; old[n] = false             /* refused */
+		:: !silence[n] -> renewal[n] = COMMITTED; quiet[n] = 0
+		:: else -> renewal[n] = NO; sent_ago[n] = 0            /* refused */
 		fi }
-	:: d_step { renewal[n] == COMMITTED && is_owner[n] ->          /* its answer arms the watchdog, or feeds it */
-		renewal[n] = NO; old[n] = false; countdown[n] = WATCHDOG }
-	:: d_step { power[n] && member[n] && has_watchdog && is_owner[n] && group[n] == NOTHING && countdown[n] == 0 &&
-	            BROKEN(ARM_LATE) -> countdown[n] = WATCHDOG }
+	:: d_step { renewal[n] == COMMITTED ->                         /* its answer extends the permit, and feeds */
+		renewal[n] = NO;
+		if
+		:: countdown[n] > 0 && (sent_ago[n] < PERMIT || BROKEN(FEED_LATE)) -> countdown[n] = WATCHDOG
+		:: else
+		fi;
+		if :: PERMIT - sent_ago[n] > permit[n] -> permit[n] = PERMIT - sent_ago[n] :: else fi;
+		sent_ago[n] = 0 }
 	:: d_step { power[n] && countdown[n] > 0 && (group[n] == NOTHING || BROKEN(DISARM_WHILE_IT_RUNS)) ->
 		countdown[n] = 0 }
 
 	/* The group, on this node. */
 	:: d_step { power[n] && is_owner[n] != (owner == n) -> is_owner[n] = (owner == n) }
 	:: d_step { power[n] && is_owner[n] && group[n] == NOTHING &&
-	            (member[n] || BROKEN(START_WITHOUT_SESSION)) &&
-	            (!promised[n] || BROKEN(START_WITHOUT_TAKING_BACK)) &&
-	            (!has_watchdog || countdown[n] > 0 || BROKEN(UNARMED)) -> group[n] = STARTING }
+	            (member[n] && (!has_watchdog || permit[n] > 0 || BROKEN(ARM_WITHOUT_PERMIT)) ||
+	             BROKEN(START_WITHOUT_SESSION)) &&
+	            (!promised[n] || BROKEN(START_WITHOUT_TAKING_BACK)) ->
+		group[n] = STARTING;
+		if
+		:: has_watchdog && countdown[n] == 0 && !BROKEN(UNARMED) -> countdown[n] = WATCHDOG
+		:: else
+		fi }
 	:: d_step { group[n] == STARTING -> group[n] = RUNS;
 		assert(group[OTHER(n)] != RUNS) }                      /* never two */
 	:: d_step { group[n] == STARTING -> group[n] = NOTHING }
@@ -161,11 +170,12 @@ proctype node(bit n) {
 	:: d_step { promised[n] && BROKEN(RESTART_FORGETS_A_REPORT) -> promised[n] = (owner == n && report) }
 
 	/* What others do about this node. */
-	:: d_step { !silence[n] -> silence[n] = true; age[n] = 0; stands = false }
+	:: d_step { !silence[n] && (!has_watchdog || quiet[n] == NODE_TIMEOUT || BROKEN(SILENT_TOO_EARLY)) ->
+		silence[n] = true; age[n] = 0; stands = false }
 	:: d_step { silence[n] && !proven[n] && !power[n] && !off[n] -> off[n] = true }
 	:: d_step { silence[n] && !proven[n] && off[n] -> prove(n) }
 	:: d_step { silence[n] && !proven[n] && has_watchdog &&
-	            (age[n] == PROOF || age[n] == PROOF - 1 && BROKEN(WATCHDOG_A_TICK_EARLY)) -> prove(n) }
+	            (age[n] == PROOF || BROKEN(WATCHDOG_TOO_EARLY)) -> prove(n) }
 	od
 }
 

@@ -228,11 +228,6 @@ def _whoever_it_is(view: ClusterView, name: str) -> Silence:
     return view.silences.get(name) or Silence(name, view.sessions[name].incarnation, "an administrator said so")
 
 
-def _watchdog_fed_however_late() -> None:
-    original = times.timing
-    swap(original, lambda node_timeout_s: msgspec.structs.replace(original(node_timeout_s), feed_within_s=1e9))
-
-
 # --- the list ---------------------------------------------------------------------------------------------------
 
 MUTATIONS = (
@@ -301,11 +296,11 @@ MUTATIONS = (
         _continues_whatever_the_permit,
     ),
     Mutation(
-        "feed-late",
+        "disarm-while-it-runs",
         3,
-        "a renewal feeds the watchdog however late its answer came",
-        "core/test_timing.py",
-        _watchdog_fed_however_late,
+        "the watchdog stops counting although something runs",
+        "core/test_watchdog.py",
+        always(watchdog.must_count, False),
     ),
     Mutation(
         "start-unarmed",
