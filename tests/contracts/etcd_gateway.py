@@ -42,6 +42,7 @@ class FakeGateway:
         self.piece_bytes = 65536
         """How much is sent at once."""
         self._asked_again = asyncio.Event()
+        self._streams: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
 
     async def start(self) -> str:
@@ -54,6 +55,11 @@ class FakeGateway:
 
     def calls(self, path: str) -> Sequence[Said]:
         return [said for asked, said in self.asked if asked == path]
+
+    def cut(self) -> None:
+        """The streams that are open end."""
+        for writer in self._streams:
+            writer.transport.abort()
 
     async def asked_for(self, path: str, times: int) -> None:
         while len(self.calls(path)) < times:
@@ -72,6 +78,7 @@ class FakeGateway:
                 self.asked.append((path, said))
                 self._asked_again.set()
                 if path == "/v3/watch":
+                    self._streams.append(writer)
                     await self._stream(writer)
                     await reader.read()
                     return

@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from database_steps import SOON_S, after, put, take
-from etcd_gateway import FakeGateway, event, header
+from etcd_gateway import FakeGateway, Said, event, header
 
 from outlast.adapters.etcd import Client, EtcdDatabase, watches
 from outlast.adapters.etcd.faults import fault_of
@@ -164,6 +164,27 @@ def test_a_history_that_went_back_is_noticed_by_readers_writers_and_watches() ->
         with pytest.raises(Compacted, match="is at revision 50, and has been at 100"):
             await after(batches)
         assert (await database.read("", timeout_s=SOON_S)).revision == 50
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [[event("k", b"other", 5), event("k", b"3", 7)], [event("k", b"3", 7)]],
+    ids=["something else was written at that revision", "nothing was"],
+)
+def test_a_history_that_went_back_and_has_passed_the_old_one_since_is_noticed_by_what_it_repeats(
+    instead: Sequence[Said],
+) -> None:
+    async def story(database: EtcdDatabase, gateway: FakeGateway) -> None:
+        gateway.watched = [{"header": header(5), "events": [event("k", b"2", 4), event("k", b"1", 5)]}]
+        batches = database.watch("", 3)
+        assert [batch.revision for batch in await take(batches, 2)] == [4, 5]
+        gateway.revision = 7
+        gateway.watched = [{"header": header(7), "events": list(instead)}]
+        gateway.cut()
+        with pytest.raises(Compacted, match="is another one than what was seen there"):
+            await after(batches)
 
     play(story)
 

@@ -2,7 +2,8 @@
 
 It asks for history from the last delivered revision, throws that one away, and so follows at the next: had it asked
 for the next, etcd would not tell that exactly that one was compacted, and forgets deletes then (etcd before 3.4.36,
-3.5.17). Nothing else moves its position: no header, no notification of progress.
+3.5.17). Nothing else moves its position: no header, no notification of progress. And what is repeated must be what was
+delivered: else it is another history, of a survivor that went on with less, and all must be read again.
 
 A member may be frozen, or cut off from the others, and go on holding the connection. So a stream that is silent for
 `SILENCE_S` is probed: with a linearizable read on that very member, which must not know of a commit that the stream
@@ -43,13 +44,14 @@ class _Broken(Exception):
 async def watch(client: Client, prefix: str, after_revision: int) -> AsyncGenerator[Batch, None]:
     position = after_revision
     known = min(after_revision, client.access.seen)
+    last: Batch | None = None
     while not client.closed:
-        stream = _Stream(client, client.order()[0], prefix, position, known)
+        stream = _Stream(client, client.order()[0], prefix, position, known, last)
         try:
             await stream.begin()
             while True:
                 for batch in stream.batches(await stream.answer()):
-                    position = known = batch.revision
+                    position, known, last = batch.revision, batch.revision, batch
                     yield batch
         except _Broken as broken:
             if client.closed:
@@ -63,13 +65,17 @@ async def watch(client: Client, prefix: str, after_revision: int) -> AsyncGenera
 
 
 class _Stream:
-    def __init__(self, client: Client, endpoint: Endpoint, prefix: str, position: int, known: int) -> None:
+    def __init__(
+        self, client: Client, endpoint: Endpoint, prefix: str, position: int, known: int, last: Batch | None
+    ) -> None:
         self.endpoint = endpoint
         self._client = client
         self._span = wire.span(client.access.prefix + prefix.encode())
         self._position = position
         self._known = known
         """The database has certainly had that revision: one that is behind it is not the one we followed."""
+        self._repeats = last
+        """What it must begin with, because that was delivered at the position."""
         self._owed = 0
         """So many probes in a row have found something that has not come."""
         self._connection: Connection | None = None
@@ -116,16 +122,29 @@ class _Stream:
         """By revision. (An answer holds whole revisions, since we do not ask for fragments.)"""
         cut = len(self._client.access.prefix)
         for revision, events in itertools.groupby(answer.events, lambda event: event.kv.mod_revision):
-            if revision <= self._position:
-                continue  # what we began at, or a member that repeats itself (etcd before 3.4.24)
+            if revision < self._position:
+                continue  # a member that repeats itself (etcd before 3.4.24)
             changes = [
                 Change(event.kv.key[cut:].decode(), None if event.type == "DELETE" else event.kv.value, revision)
                 for event in events
             ]
             changes.sort(key=lambda change: change.key)
+            batch = Batch(revision, tuple(changes))
+            self._check_repeated(batch)
+            if revision == self._position:
+                continue
             self._position = self._known = revision
             self._owed = 0
-            yield Batch(revision, tuple(changes))
+            yield batch
+
+    def _check_repeated(self, first: Batch) -> None:
+        """(It is also amiss when it was a delete and is just compacted. Then reading again does no harm.)"""
+        expected, self._repeats = self._repeats, None
+        if expected is not None and first != expected:
+            raise Compacted(
+                f"the history from revision {expected.revision} on is another one than what was seen there: was the "
+                "quorum forced, or a backup restored? Read again"
+            )
 
     def _should_go_home(self) -> bool:
         return self._looked_s > self._began_s + HOME_AFTER_S and self._client.order()[0] is not self.endpoint
