@@ -60,7 +60,8 @@ class FileTrust:
         return found
 
     def settled(self) -> None:
-        (self._state / MARK).unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that can only be read: it is repeated with the next session
+            (self._state / MARK).unlink(missing_ok=True)
 
     def _read(self, name: str) -> str:
         return (self._etc / name).read_text()
