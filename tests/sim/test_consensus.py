@@ -227,7 +227,7 @@ def test_a_full_database_refuses_writes_and_answers_reads() -> None:
     async def story() -> None:
         assert await stage.put("a", "before") == "committed"
         stage.engine.database.full = True
-        assert await stage.put("a") == "Unavailable"
+        assert await stage.put("a") == "Unwritable"
         assert await stage.keys("a") == ["before"]
 
     stage.play(story)
