@@ -4,10 +4,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from outlast import frames
-from outlast.model.health import Spec
+from outlast.model.health import Condition, Health, Spec
 from outlast.rhs.host import ResourceHost
 
 SOON_S = 10.0  # catches a hang, measures nothing
@@ -79,6 +80,34 @@ def test_a_stop_is_not_done_while_a_start_of_the_same_resource_hangs(
     answers.to(2)
     host.handle(frames.Terminate(4, "thing"))
     assert isinstance(answers.to(4), frames.Done)
+
+
+def test_while_a_start_hangs_no_word_of_the_plugin_means_that_nothing_runs(tmp_path: Path) -> None:
+    """Else a resource that could not be stopped is called failed, and runs elsewhere when this start goes on."""
+    answers, asked, may_go_on = Answers(), threading.Event(), threading.Event()
+    wire: Any = answers
+
+    def may_start() -> bool:
+        asked.set()
+        return may_go_on.wait(SOON_S)
+
+    host = ResourceHost(wire, may_start, must_stop=lambda: True)
+    host.load(["dummy"])
+    host.handle(frames.Open(1, Spec("thing", "dummy", properties={"directory": str(tmp_path)})))
+    assert isinstance(answers.to(1), frames.Done)
+    host.handle(frames.Online(2, "thing"))
+    assert asked.wait(SOON_S)
+    host.handle(frames.IsAlive(3, "dummy", ("thing",)))
+    health = msgspec.json.decode(answers.to(3).result, type=dict[str, Health])["thing"]
+    assert (health.condition, health.running) == (Condition.UNKNOWN, True)
+    host.report("thing", Health(Condition.FAILED, "it ended", running=False))
+    assert answers.told[-1].health == Health(Condition.FAILED, "it ended", running=True)
+    may_go_on.set()
+    answers.to(2)
+    host.handle(frames.Terminate(4, "thing"))
+    answers.to(4)
+    host.handle(frames.IsAlive(5, "dummy", ("thing",)))
+    assert msgspec.json.decode(answers.to(5).result, type=dict[str, Health])["thing"].condition is Condition.OFFLINE
 
 
 def test_a_permit_that_was_extended_before_a_stop_for_its_end_has_begun_stops_nothing(tmp_path: Path) -> None:

@@ -178,10 +178,7 @@ class ResourceHost:
     def _health(self, call: frames.LooksAlive | frames.IsAlive) -> Mapping[ResourceName, Health]:
         plugin = self._type(call.type)
         ask = plugin.looks_alive if isinstance(call, frames.LooksAlive) else plugin.is_alive
-        found = ask(call.resources)
-        for name, health in found.items():
-            self.note(name, health)
-        return found
+        return {name: self.note(name, health) for name, health in ask(call.resources).items()}
 
     def _about_type(self, call: frames.Discover | frames.TypeControl) -> object:
         plugin = self._type(call.type)
@@ -206,15 +203,20 @@ class ResourceHost:
 
     # -- reports ------------------------------------------------------------------------------------------------
 
-    def note(self, name: ResourceName, health: Health) -> None:
-        """Health only ever raises `may_run`: an answer may be older than the start that overtook it."""
+    def note(self, name: ResourceName, health: Health) -> Health:
+        """What may be told of it. Health only ever raises `may_run`: an answer may be older than the start that
+        overtook it. And while a start is under way no word means that nothing runs, or will in a moment."""
         opened = self._opened.get(name)
-        if opened and _may_run(health):
+        if opened is None:
+            return health
+        if _may_run(health):
             opened.may_run = True
+        elif opened.starting:
+            return _not_yet(health)
+        return health
 
     def report(self, name: ResourceName, health: Health) -> None:
-        self.note(name, health)
-        self._wire.send(frames.HealthSeen(name, health))
+        self._wire.send(frames.HealthSeen(name, self.note(name, health)))
 
     def appeared(self, type: str, found: Found) -> None:
         self._wire.send(frames.ThingAppeared(type, found))
@@ -318,3 +320,9 @@ def _terminate(resource: Resource) -> None:
 
 def _may_run(health: Health) -> bool:
     return health.running or health.condition in (Condition.ONLINE, Condition.UNKNOWN)
+
+
+def _not_yet(health: Health) -> Health:
+    if health.condition is Condition.FAILED:
+        return Health(Condition.FAILED, health.why, running=True)
+    return Health(Condition.UNKNOWN, "a start of it is under way", running=True)
