@@ -1,8 +1,9 @@
 /* May a node run on while the database is away? Permits, silences, promises, and the watchdog's word (rules 2, 3, 4, 11).
 
 One node (A) owns a group and has a watchdog. Two others observe it: B, which A knows as its peer all the time, and D,
-which A may or may not know: each session record of A lists whom A will ask for promises. Whoever sees a silence of A for
-long enough takes the watchdog's word for A's death, and gives the group away.
+which A may or may not know: each session record of A lists whom A will ask for promises. There may be strangers as well,
+whom A does not know at all. Anybody may declare A silent; whoever sees that silence for long enough, and is listed, takes
+the watchdog's word for A's death, and gives the group away.
 
 Time is counted in ticks, and a tick may come between any two steps: each message takes as long as it likes, the database
 is away for as long as nothing is committed, and a process that takes no step was frozen. Only what clocks measure is
@@ -34,6 +35,7 @@ MUTATION=n in the environment breaks one rule; see the list. With none, nothing 
 #define WATCHDOG_FROM_THE_RECORD 9    /* rule 4: the watchdog's time counts from the last session record */
 #define FEED_LATE 10                  /* rule 3: an answer feeds the watchdog although the permit it gives is over */
 #define WATCHDOG_DURING_A_PROMISE 11  /* rule 11: the watchdog's time counts during a promise too */
+#define PROMISE_FORGOTTEN 12          /* rule 11: who starts again does not wait for what it may have promised */
 
 c_decl {
 	static int mutation;
@@ -61,6 +63,7 @@ bool asking; byte asking_age; bool answer[2];
 /* The database. */
 bool lists_d;
 bool silence;
+byte quiet;            /* ticks since a record of A was committed */
 
 /* B and D, and what they know. */
 bool newest[2];        /* the newest session record of A is in the picture */
@@ -88,7 +91,7 @@ active proctype a() provided (!over) {
 	:: d_step { permit > 0 && renewal == NO -> renewal = SENT; with_d = true }
 	:: d_step { permit > 0 && renewal == NO -> renewal = SENT }    /* whom it lists is its own affair */
 	:: d_step { renewal == SENT && !silence ->
-		renewal = COMMITTED; lists_d = with_d;
+		renewal = COMMITTED; lists_d = with_d; quiet = 0;
 		newest[B] = false; newest[D] = false; unheard[B] = 0; unheard[D] = 0;
 		good[B] = false; good[D] = false }
 	:: d_step { renewal == SENT && silence -> renewal = NO; renewal_age = 0; with_d = false }   /* refused */
@@ -120,13 +123,20 @@ active proctype a() provided (!over) {
 	od
 }
 
+/* A stranger whom A does not know, and who asks nobody. */
+active proctype stranger() provided (!over) {
+	do
+	:: d_step { !silence && (quiet == NODE_TIMEOUT || BROKEN(SILENCE_WITHOUT_COMPARE)) -> silence = true }
+	od
+}
+
 proctype observer(bit o) provided (!over) {
 	do
 	:: d_step { !newest[o] -> newest[o] = true }
 	:: d_step { silence && !sees[o] && newest[o] -> sees[o] = true; age[o] = 0 }
 
-	/* A silence: sent, and committed whenever it arrives. */
-	:: d_step { !writing[o] && !sees[o] && newest[o] &&
+	/* A silence: sent, and committed whenever it arrives. (Who is not listed is as a stranger.) */
+	:: d_step { !writing[o] && !silence && newest[o] && listed(o) &&
 	            (unheard[o] == NODE_TIMEOUT || unheard[o] == NODE_TIMEOUT - 2 && BROKEN(SILENT_TOO_EARLY)) &&
 	            (promise[o] == 0 || BROKEN(PROMISE_NOT_KEPT)) ->
 		writing[o] = true; good[o] = true }
@@ -143,10 +153,10 @@ proctype observer(bit o) provided (!over) {
 	            (age[o] == PROOF || unheard[o] == NODE_TIMEOUT && BROKEN(WATCHDOG_FROM_THE_RECORD)) ->
 		assert(group == NOTHING) }                             /* a proof is true when it is written */
 
-	/* The service starts again, and knows nothing of what it had sent or promised. (D's only: B is a D that A lists all
-	the time.) */
+	/* The service starts again, and knows nothing of what it had sent or promised; so it waits as if it had promised
+	just now. (D's only: B is a D that A lists all the time.) */
 	:: d_step { o == D && (newest[o] || promise[o] > 0) ->
-		promise[o] = 0;
+		promise[o] = (BROKEN(PROMISE_FORGOTTEN) -> 0 : NODE_TIMEOUT);
 		newest[o] = false; unheard[o] = 0; sees[o] = false; age[o] = 0 }
 	od
 }
@@ -162,6 +172,7 @@ init {
 	do
 	:: d_step { !over ->
 		if :: permit > 0 -> permit-- :: else fi;
+		if :: quiet < NODE_TIMEOUT -> quiet++ :: else fi;
 		if :: renewal != NO && renewal_age < PERMIT -> renewal_age++ :: else fi;
 		if :: asking && asking_age < PERMIT -> asking_age++ :: else fi;
 		if
