@@ -329,7 +329,8 @@ class Resources:
         """Was it seen online here, or did this life of the node report it so at the present epoch?"""
         if local.last_known is not None:
             return local.last_known is S.ONLINE
-        return self._reported(local) is State.ONLINE
+        # With a hold the records are of the past: what was online then may have been moved since.
+        return self._reported(local) is State.ONLINE and not self._store.settings.hold
 
     def _reported(self, local: Local) -> State | None:
         """What this life of the node reported of it at the present epoch."""

@@ -99,6 +99,8 @@ class Store:
         self.why_not_ready = "the cluster service has not read the cluster database yet"
         self.revision = 0
         self.settings = Settings()
+        self._hold = ""
+        """Kept by this node alone, until one stands in the database."""
         self.coordinator: Coordinator | None = None
         self._tables: dict[str, dict[str, Any]] = {prefix: {} for prefix, _ in _KINDS}
         self.nodes: dict[str, Node] = self._tables[keys.NODES]
@@ -138,6 +140,15 @@ class Store:
 
     def unsubscribe(self, subscription: Subscription) -> None:
         self._subscriptions.remove(subscription)
+
+    def hold(self, why: str) -> None:
+        """From now on nothing is started or stopped here, as if that stood in the settings already; "": not any more,
+        unless it stands there."""
+        kept, self._hold = self._hold, why
+        if why or (kept and self.settings.hold == kept):
+            self.settings = msgspec.structs.replace(self.settings, hold=why)
+        for subscription in self._subscriptions:
+            subscription.offer(keys.CLUSTER)
 
     def revision_of(self, key: str) -> int:
         """0 when the key does not exist."""
@@ -229,7 +240,7 @@ class Store:
             return False
         decoded = None if value is None else decoder.decode(value)
         if prefix == keys.CLUSTER:
-            self.settings = decoded or Settings()
+            self.settings = self._held(decoded or Settings())
         elif prefix == keys.COORDINATOR:
             self.coordinator = decoded
         elif decoded is None:
@@ -244,6 +255,12 @@ class Store:
         else:
             self._tables[prefix][name] = decoded
         return True
+
+    def _held(self, settings: Settings) -> Settings:
+        if settings.hold or not self._hold:
+            self._hold = ""
+            return settings
+        return msgspec.structs.replace(settings, hold=self._hold)
 
     def _advance(self, revision: int) -> None:
         self.revision = max(self.revision, revision)

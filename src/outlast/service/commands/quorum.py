@@ -1,19 +1,23 @@
 """Who votes in the database, what can still be lost, and an administrator's way out when too much is."""
 
 import asyncio
+from collections.abc import Collection
 
 import msgspec
 
 from outlast.core.force_quorum import Alone, Confirm, ForceView, Outcome, Refused, WaitNoLonger, force_quorum
 from outlast.core.voting import VoteView, is_healthy
+from outlast.model import keys
 from outlast.model.answers import ForceRow, QuorumRow, VoterRow
 from outlast.model.group import Wanted
 from outlast.model.member import Member, Part
-from outlast.ports.database import Unavailable
+from outlast.model.settings import Settings
+from outlast.ports.database import Committed, Compare, Unavailable
 from outlast.service.commands.context import Command, CommandError, Context, Named, Nothing
 from outlast.service.commands.nodes import confirm_down
 from outlast.service.member_keeper import MemberKeeper
 from outlast.service.quorum import Quorum
+from outlast.service.store import put
 
 FRESH_S = 1.0
 SLOW_ANSWER_S = 0.2
@@ -147,10 +151,17 @@ async def force(context: Context, want: Force) -> str:
                 f"an administrator forced the quorum on {context.store.me}: it goes on alone, without "
                 f"{', '.join(others)}, in generation {keeper.noted.generation + 1}"
             )
+            # Before the database is there: what was lost may say who owns what, and it may run there.
+            hold = f"the quorum was forced on {context.store.me}, and what was written last may be lost"
+            context.store.hold(hold)
             failed = await keeper.go_alone(left_behind)
             if failed:
+                context.store.hold("")
                 raise CommandError("failed", f"the quorum could not be forced: {failed}")
             words = f"{context.store.me} goes on alone; {', '.join(others)} will join it again when they are back"
+            if await _hold_for(context, keeper, hold, {*want.confirmed, *fenced}):
+                words += ". Other nodes may run VMs of which it knows nothing, so nothing is started or stopped "
+                words += "before it is said what runs where: outlast cluster confirm-ownership"
     await _write_down(context, tuple(name for name in want.confirmed if name not in fenced))
     return words
 
@@ -181,6 +192,40 @@ async def _fence(context: Context, machines: tuple[str, ...]) -> list[str]:
 
 async def _always(node: str, incarnation: str) -> bool:
     return True
+
+
+async def _hold_for(context: Context, keeper: MemberKeeper, hold: str, off: Collection[str]) -> bool:
+    """Write the hold, unless all other nodes are off: then nothing runs that this one does not know of."""
+    store, prefix = context.store, keys.NODES
+    try:
+        async with asyncio.timeout(SILENT_WITHIN_S):
+            while True:
+                try:
+                    nodes = await store.database.read(prefix, timeout_s=RETRY_S)
+                    if {entry.key.removeprefix(prefix) for entry in nodes.entries} <= {store.me, *off}:
+                        store.hold("")
+                        return False
+                    if await _write_hold(context, keeper, hold):
+                        return True
+                except Unavailable:
+                    await asyncio.sleep(RETRY_S)
+    except TimeoutError:
+        raise CommandError(
+            "failed", f"the quorum is forced, but the hold could not be written, and stands on {store.me} only: force "
+            "it again"
+        ) from None  # fmt: skip
+
+
+async def _write_hold(context: Context, keeper: MemberKeeper, hold: str) -> bool:
+    """By what the database says now: the picture may still be of a history that is over."""
+    found = await context.store.database.read(keys.CLUSTER, timeout_s=RETRY_S)
+    settings = next(entry for entry in found.entries if entry.key == keys.CLUSTER)
+    present = msgspec.json.decode(settings.value, type=Settings)
+    held = msgspec.structs.replace(present, hold=present.hold or hold, generation=keeper.noted.generation)
+    outcome = await context.store.database.transact(
+        [Compare(keys.CLUSTER, settings.revision)], [put(keys.CLUSTER, held)], timeout_s=RETRY_S
+    )
+    return isinstance(outcome, Committed)
 
 
 async def _leader(keeper: MemberKeeper) -> None:
