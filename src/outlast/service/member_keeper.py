@@ -198,6 +198,7 @@ class MemberKeeper:
             if self._unstartable != str(error):
                 self._unstartable = str(error)
                 log.warning("the member of the database cannot be kept", why=self._unstartable)
+                return 0.0  # whoever has just started must find the others while its permit lasts
             return CALL_S
 
     async def _look(self) -> float:
