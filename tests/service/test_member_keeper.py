@@ -1,8 +1,13 @@
 """A node keeps its own member of the database: what it starts at once, what it gives up, and what it notes."""
 
+from pathlib import Path
+from typing import Any, cast
+
 import msgspec
+import pytest
 from played import events, play, played
 
+from outlast.adapters.member import EtcdMember
 from outlast.model.roll import NOTED, Noted, Stage
 from outlast.service.member_keeper import MemberKeeper
 from outlast.sim.world import World
@@ -71,3 +76,40 @@ def test_the_generation_is_in_the_database_and_beside_each_member() -> None:
     ) as world:
         assert world.services["n1"].node.store.settings.generation == 1
         assert noted(world, "n1").generation == noted(world, "n2").generation == 1
+
+
+def test_who_has_said_that_its_data_is_gone_never_goes_on_alone_with_what_comes_back() -> None:
+    """A mount that is away for a moment: the other one has gone on by then, and nothing of that is on this disk."""
+    with played("world nodes=2 members=2", "vm web1 preferred=n1", "start", "run 40") as world:
+        member, consensus = world.engine.members["n2"], world.engine.consensus
+        disk = member.disk
+        consensus.wipe(member)
+        consensus.changed()
+        while keeper(world, "n1").noted.generation == 0:
+            play(world, "run 0.1")
+        play(world, "run 0.3", "cut n1 n2")
+        member.disk = disk
+        consensus.changed()
+        play(world, "run 60")
+        assert world.machines["n1"].on
+        assert world.where("web1") == ["n1"]
+
+
+def test_a_disk_that_cannot_be_read_is_not_taken_for_empty_and_ends_no_service(tmp_path: Path) -> None:
+    program: Any = None
+    unreadable = EtcdMember("n1", program, tmp_path / ("x" * 300), client_url="c", peer_url="p")
+    with pytest.raises(OSError, match="too long"):
+        unreadable.has_data()
+    unused: Any = None
+    local = cast(Any, _Unmarked(unreadable))
+    assert MemberKeeper("n1", local, unused, None, unused, same_life=lambda: True).stage is Stage.WAITS
+
+
+class _Unmarked:
+    """A member on a disk that cannot be read, and of which nothing has been noted yet."""
+
+    def __init__(self, member: EtcdMember) -> None:
+        self.has_data = member.has_data
+
+    def marks(self) -> dict[str, str]:
+        return {}

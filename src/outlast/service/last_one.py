@@ -14,6 +14,7 @@ from outlast.core.leaderless import Look
 from outlast.core.membership import Session
 from outlast.model.group import Wanted
 from outlast.model.member import Part
+from outlast.model.roll import Stage
 from outlast.model.view import FenceReport
 from outlast.ports.environment import Clock
 from outlast.service.fencing import Fencing
@@ -57,6 +58,9 @@ class LastOne:
         if look is not None and look.leader:
             self._all_is_well(look)
             return
+        if self._keeper.stage is Stage.EMPTY:
+            # The other one was told so, and may go on at once. Were the data to come back, they would be of the past.
+            self._session_until_loss = False
         step = last_one(self._view(look))
         waits = not isinstance(step, GoAlone) and step.why
         self.words = f"{self._store.me} does not go on alone; it waits for {waits}" if waits else ""

@@ -106,7 +106,10 @@ class MemberKeeper:
     def stage(self) -> Stage:
         if self._runs:
             return Stage.RUNS if self.follows else Stage.STARTED
-        return Stage.WAITS if self._local.has_data() else Stage.EMPTY
+        try:
+            return Stage.WAITS if self._local.has_data() else Stage.EMPTY
+        except OSError:
+            return Stage.WAITS  # a disk that cannot be read may hold everything: nobody may take it for empty
 
     @property
     def client_url(self) -> str:
