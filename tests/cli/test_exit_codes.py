@@ -11,7 +11,7 @@ import pytest
 from command_line import Outlast
 from fake_service import Broken, FakeService, Refusal, Result
 
-from outlast.client.control import EXIT_CODES
+from outlast.client.control import DEFAULT_CONFIG, DEFAULT_SOCKET, EXIT_CODES
 
 pytest_plugins = ("cli_fixtures",)
 
@@ -45,6 +45,20 @@ def test_without_a_service_there_is_no_contact(outlast: Outlast, tmp_path: Path)
     assert ended.code == 4
     assert "cannot reach the cluster service" in ended.err
     assert "Is outlastd running here?" in ended.err
+
+
+def test_a_machine_that_is_no_node_is_told_how_it_becomes_one(outlast: Outlast) -> None:
+    if Path(DEFAULT_SOCKET).exists() or Path(DEFAULT_CONFIG).exists():
+        pytest.skip("this machine is a node")
+    ended = outlast("--socket", DEFAULT_SOCKET, "status")
+    assert ended.code == 4
+    assert "This machine is no node: `outlast cluster create`" in ended.err
+
+
+def test_a_wrong_address_of_an_etcd_is_wrong_input(outlast: Outlast) -> None:
+    ended = outlast("cluster", "create", "--name", "prod", "--etcd-endpoints", "10.0.0.1:2379")
+    assert (ended.code, ended.out) == (2, "")
+    assert 'outlast: "10.0.0.1:2379" is no address of etcd' in ended.err
 
 
 def test_the_control_socket_is_named_before_the_noun_in_two_ways(

@@ -41,6 +41,16 @@ def test_a_vm_that_is_not_protected_says_why_beside_its_row(fake: FakeService, o
     ]
 
 
+def test_in_the_status_a_long_reason_stands_with_the_first_vm_that_has_it(fake: FakeService, outlast: Outlast) -> None:
+    waiting = [healthy.vm(name, state="unknown", why=PLUGIN) for name in ("web", "db", "mail")]
+    other = healthy.vm("dns", state="unknown", why="another reason")
+    fake.answers["status"] = Result(healthy.status(vms=[*waiting, other]))
+    shown = "\n".join(outlast("status", width=160).lines())
+    assert shown.count(PLUGIN) == 1
+    assert shown.count("as web") == 2
+    assert shown.count("another reason") == 1
+
+
 def test_on_a_narrow_terminal_the_reason_goes_below_its_row(fake: FakeService, outlast: Outlast) -> None:
     fake.answers["vm.list"] = Result([healthy.vm(protected=False, not_protected_because=(PLUGIN,)), healthy.vm("db")])
     assert outlast("vm", "list", width=60).lines() == [

@@ -11,6 +11,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -28,6 +29,8 @@ STATUS_OFF = 2
 STATUS_INTERVAL_S = 0.5
 WORDS_KEPT = 300
 BROKE_OFF = "Traceback (most recent call last)"
+LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+: ")
+USAGE_HINT = "Please use '-h' for usage"
 SYSTEM_DIRECTORIES = ("/usr/sbin", "/sbin")
 """Where they are, also when the service was started with a PATH of users only."""
 
@@ -115,10 +118,12 @@ async def _act(device: FenceDevice, action: str) -> tuple[int, str]:
 
 
 def _for_people(words: str) -> str:
-    """The last of it; of an agent that broke off, the error alone."""
+    """The last of it, without the time of day, so that the same trouble is told in the same words; of an agent that
+    broke off, the error alone."""
     if BROKE_OFF in words:
         return f"the agent broke off: {words.rstrip().splitlines()[-1]}"[:WORDS_KEPT]
-    return " ".join(words.split())[-WORDS_KEPT:]
+    told = (LOG_PREFIX.sub("", line) for line in words.splitlines())
+    return " ".join(" ".join(line for line in told if line != USAGE_HINT).split())[-WORDS_KEPT:]
 
 
 async def _run(agent: str, lines: Mapping[str, str]) -> tuple[int, bytes, str]:

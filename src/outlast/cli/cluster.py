@@ -83,14 +83,16 @@ def create(
     from outlast.setup import create as creating
     from outlast.setup.machine import Machine
 
-    foreign = None
-    if etcd_endpoints:
-        foreign = creating.Foreign(
-            creating.endpoints(etcd_endpoints), etcd_prefix, etcd_ca, etcd_cert, etcd_key, etcd_user, etcd_password_file
-        )
-    wanted = creating.Wanted(name, node, address, node_timeout_s, settings, foreign)
+    def work(tell: Callable[[str], None]) -> Coroutine[Any, Any, creating.Created]:
+        foreign = None
+        if etcd_endpoints:
+            urls = creating.endpoints(etcd_endpoints)
+            foreign = creating.Foreign(urls, etcd_prefix, etcd_ca, etcd_cert, etcd_key, etcd_user, etcd_password_file)
+        wanted = creating.Wanted(name, node, address, node_timeout_s, settings, foreign)
+        return creating.create(wanted, Machine(), tell)
+
     began = time.monotonic()
-    created = _carried_out(context, lambda tell: creating.create(wanted, Machine(), tell))
+    created = _carried_out(context, work)
     if wants_json(context):
         output.json(created)
         return
@@ -116,7 +118,7 @@ def join(
         typer.Option("--token", metavar="TOKEN", help="As `outlast cluster token` printed it; -: from standard input."),
     ],
     host: Annotated[
-        str, typer.Argument(metavar="[HOST]", help="A node of the cluster; default: the one that gave the token out.")
+        str, typer.Argument(metavar="HOST", help="A node of the cluster; default: the one that gave the token out.")
     ] = "",
     node: NodeName = "",
     address: Address = "",
@@ -305,5 +307,5 @@ def _certificate(found: ClusterRow) -> str:
 
 
 def _machine(row: MachineRow) -> output.Row:
-    style = {"votes": "green", "learns": "yellow", "is not there": "bold red"}.get(row.vote, "dim")
+    style = {"votes": "green", "learns": "yellow"}.get(row.vote, "dim")
     return output.Row((row.name, row.part, row.address, Cell(row.vote or "none here", style)))

@@ -214,7 +214,8 @@ def _tell_added(context: typer.Context, added: FenceAdded) -> None:
         if not test.problem:
             output.line(Cell(f"{test.device} answers: {test.node} is {test.power}", "green"))
     if test.problem:
-        kept = "It is kept as you gave it" if not test.dangerous else "Correct it or delete it at once"
+        hint = f"`outlast fence set {test.node} {test.device} ...` or `outlast fence delete {test.node} {test.device}`"
+        kept = f"Correct it or delete it at once: {hint}" if test.dangerous else f"It is kept as you gave it: {hint}"
         raise ControlError("failed", f"{test.device} of {test.node} would not work: {test.problem}. {kept}")
 
 

@@ -1,5 +1,7 @@
 """outlast status: how is the cluster, on one screen? What is not well comes with its reason; what is well is short."""
 
+import dataclasses
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +12,7 @@ from outlast.cli.output import Cell
 from outlast.model.answers import ClusterStatus, GroupRow, VmRow
 
 app = typer.Typer()
+LONG_REASON = 60
 MOST_VMS = 30
 """More than these, and only those that are not well are listed."""
 
@@ -71,11 +74,22 @@ def _vms(vms: tuple[VmRow, ...], width: int, *, show_all: bool) -> list[Any]:
     found: list[Any] = ["", _title(f"VMs ({len(vms)})" if vms else "VMs")]
     if listed or not vms:
         empty = "none is protected yet; see: outlast vm protect --help"
-        found.append(output.grid(rows.VM_TITLES, [rows.vm(row) for row in listed], width, empty))
+        found.append(output.grid(rows.VM_TITLES, _told_once(rows.vm(row) for row in listed), width, empty))
     if len(listed) < len(vms):
         more = " more" if listed else ""
         words = f"{len(vms) - len(listed)}{more} as wanted and protected (outlast status --all lists them)"
         found.append(output.joined(Cell(words, "dim")))
+    return found
+
+
+def _told_once(listed: Iterable[output.Row]) -> list[output.Row]:
+    """Twenty VMs of one dead node wait for the same: the reason, which is long, stands with the first of them."""
+    found: list[output.Row] = []
+    first: dict[str, str] = {}
+    for row in listed:
+        name = str(row.cells[0])
+        told = first.setdefault(row.why, name)
+        found.append(row if told == name or len(row.why) < LONG_REASON else dataclasses.replace(row, why=f"as {told}"))
     return found
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 DEFAULT_SOCKET = "/run/outlast/control.sock"
+DEFAULT_CONFIG = "/etc/outlast/outlast.toml"
 T = TypeVar("T")
 
 EXIT_CODES = {"failed": 1, "usage": 2, "impossible": 3, "no-contact": 4}
@@ -74,10 +75,13 @@ class Client:
             raise ControlError("no-contact", self._no_contact(error.strerror or str(error))) from None
 
     def _no_contact(self, why: str) -> str:
-        return (
-            f"cannot reach the cluster service of this node at {self.path}: {why}. Is outlastd running here? "
-            "(In the lab: `outlast lab exec n1 outlast status`)"
-        )
+        hint = "Is outlastd running here? On a witness it is not: ask a node"
+        if self.path == DEFAULT_SOCKET and not os.path.exists(DEFAULT_CONFIG):
+            hint = (
+                "This machine is no node: `outlast cluster create` or `outlast cluster join` makes it one; "
+                "in a lab say `outlast lab exec n1 outlast status`"
+            )
+        return f"cannot reach the cluster service of this node at {self.path}: {why}. {hint}"
 
 
 def _converted(value: Any, type: type[T], *, decode: Callable[..., T] = msgspec.convert) -> T:

@@ -39,11 +39,14 @@ def refusal(
     """Why this machine may not join with the token under `key`; "" when it may. `members`: names of all machines."""
     join = joins.get(key)
     if join is None:
-        return "its token is not known here: it was used, has expired, or is another cluster's"
+        return (
+            "its token is not known here: it was used, has expired, or is another cluster's; "
+            "`outlast cluster token` on a node gives another"
+        )
     if join.machine and join.machine != want.machine:
         return f'its token was used by another machine already, which calls itself "{join.name}"'
     if not join.machine and expired(join, now_s):
-        return "its token has expired"
+        return "its token has expired; `outlast cluster token` on a node gives another"
     if join.part is not want.part:
         return f"its token is for a {join.part.value}, not for a {want.part.value}"
     if reason := wrong_name(want.name):

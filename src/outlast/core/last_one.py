@@ -78,7 +78,7 @@ Step = Idle | Patience | FenceOther | GoAlone
 def last_one(view: LastOneView) -> Step:
     look = view.look
     if look is None:
-        return Idle("its own member of the database does not answer")
+        return Idle("its own member of the database, which does not answer")
     if look.leaderless_since_s is None:
         return Idle()
     other = look.pair

@@ -12,7 +12,8 @@ from outlast.model.fence import Power
 from outlast.model.node import Node
 from outlast.model.view import ClusterView
 
-WAITS = "if it fails, what runs there is down until an administrator says `outlast node confirm-down {node}`"
+WAITS_FOR_WORD = "what runs there is down until an administrator says `outlast node confirm-down {node}`"
+WAITS = f"if it fails, {WAITS_FOR_WORD}"
 
 
 def fence_findings(view: ClusterView, tests: Iterable[FenceTest]) -> tuple[Finding, ...]:
@@ -168,12 +169,13 @@ def _alone(node: Node, view: ClusterView, tests: Iterable[FenceTest]) -> list[Fi
         return []
     if session is not None and proving_s(session, view.settings) > 0:
         return []
+    waits = WAITS_FOR_WORD.format(node=node.name)
     return [
         Finding(
             about=node.name,
             grave=False,
             problem="its death can be proven in one way only",
-            means=f"if that device is dead too, as a board without power is: {WAITS.format(node=node.name)}",
+            means=f"if that device dies with it, as a board without power does, {waits}",
             advice="a second level with power of its own, or a watchdog",
         )
     ]

@@ -215,7 +215,7 @@ class MachineRow(msgspec.Struct, frozen=True):
     """"node" or "witness"."""
     address: str
     vote: str
-    """Of its member of the database: "votes", "learns", "is not there"; empty when it carries none."""
+    """Of its member of the database: "votes", "learns", "does not vote"; empty when it carries none."""
 
 
 class TokenRow(msgspec.Struct, frozen=True):

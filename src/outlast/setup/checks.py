@@ -132,7 +132,7 @@ def settings_file(path: Path | None) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text())
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise SetupError("usage", f"cannot use {path}: {error}") from error
+        raise SetupError("usage", f"cannot use {path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _resolved(name: str, what: str) -> str:

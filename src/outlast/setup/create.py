@@ -1,5 +1,6 @@
 """How does a cluster come to be? On its first machine, which becomes its first node."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from outlast.setup.checks import Tell
 from outlast.setup.machine import SERVICE, Machine, Mark, SetupError, one_at_a_time
 
 FOREIGN_S = 10.0
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+"""It stands in the names of files, in certificates and in commands."""
 
 
 class Foreign(msgspec.Struct, frozen=True):
@@ -107,8 +110,9 @@ async def _clear_earlier_try(machine: Machine, tell: Tell) -> None:
 
 async def _check(wanted: Wanted, machine: Machine, tell: Tell) -> tuple[str, str, Mapping[str, object]]:
     tell("looking at this machine")
-    if not wanted.cluster.strip() or not wanted.cluster.isprintable():
-        raise SetupError("usage", "a cluster needs a name; say it with --name")
+    if not NAME.fullmatch(wanted.cluster):
+        words = f'"{wanted.cluster}" cannot be a cluster\'s name: letters, digits, "-", "_" and "." inside, 63 at most'
+        raise SetupError("usage", f"{words}; choose one with --name")
     try:
         timing(wanted.node_timeout_s)
     except Impossible as error:

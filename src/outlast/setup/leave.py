@@ -31,5 +31,5 @@ def _let_go(machine: Machine) -> None:
     try:
         service.call(machine, "node.leave")
     except ControlError as error:
-        hint = "if the cluster is gone, or has evicted this machine already: outlast cluster leave --force"
+        hint = "if the cluster is gone, or shall be, or has evicted this machine already: outlast cluster leave --force"
         raise SetupError(error.kind, f"{name} cannot leave its cluster: {error}; {hint}") from error

@@ -52,7 +52,7 @@ class Calls:
         except TimeoutError:
             raise PeerUnreachable(f"{node} ({address}) did not answer within {timeout_s:.1f} s") from None
         except (OSError, EOFError, BadMessage) as error:
-            raise PeerUnreachable(f"no contact with {node} ({address}): {_words(error)}") from error
+            raise PeerUnreachable(f"no contact with {node} ({address}): {words_for(error)}") from error
         self._keep(node, address, connection)
         if answer.refusal:
             raise NotAnswered(answer.refusal)
@@ -89,9 +89,11 @@ async def connect(address: str, context: ssl.SSLContext | None, *, name: str) ->
     return Connection(reader, writer)
 
 
-def _words(error: Exception) -> str:
+def words_for(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
     if isinstance(error, EOFError):
         return "it closed the connection"
+    if isinstance(error, ConnectionRefusedError):
+        return "no cluster service listens there"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__

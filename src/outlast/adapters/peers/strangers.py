@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import ssl
 
-from outlast.adapters.peers.calls import connect
+from outlast.adapters.peers.calls import connect, words_for
 from outlast.adapters.peers.certificates import pinned, unverified
 from outlast.adapters.peers.wire import AUTHORITY, BadMessage, Question
 from outlast.ports.peers import NotAnswered, PeerUnreachable
@@ -39,7 +39,7 @@ async def ask_as_stranger(address: str, topic: str, question: bytes, *, fingerpr
     except ssl.SSLCertVerificationError as error:
         raise WrongAuthority(f"{address} has no certificate of the token's cluster: {error.verify_message}") from error
     except (OSError, EOFError, BadMessage) as error:
-        raise PeerUnreachable(f"no contact with {address}: {error}") from error
+        raise PeerUnreachable(f"no contact with {address}: {words_for(error)}") from error
 
 
 def _check(address: str, authority: bytes, fingerprint: bytes) -> None:

@@ -43,7 +43,7 @@ async def backup(context: Context, want: WantBackup) -> BackupRow:
     try:
         return await _backing(context).take(want.file)
     except OSError as error:
-        raise CommandError("failed", f"the backup cannot be written: {error}") from error
+        raise CommandError("failed", f"the backup cannot be written: {error.strerror or error}") from error
 
 
 async def backups(context: Context, _: Nothing) -> list[BackupRow]:
@@ -111,8 +111,8 @@ def _asked(context: Context, without: tuple[str, ...]) -> list[str]:
     if unknown:
         raise CommandError(
             "impossible",
-            f"nobody can say what runs on {', '.join(unknown)}: start their cluster service; or make sure that they "
-            f"are off, and add --without {','.join(unknown)}",
+            f"nobody can say what runs on {', '.join(unknown)}: start the cluster service there; or make sure that "
+            f"nothing runs there, and add --without {','.join(unknown)}",
         )
     return members
 

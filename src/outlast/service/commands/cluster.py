@@ -55,7 +55,7 @@ async def show(context: Context, _: Nothing) -> ClusterRow:
 
 
 def _vote(votes: bool | None) -> str:
-    return "is not there" if votes is None else "votes" if votes else "learns"
+    return "does not vote" if votes is None else "votes" if votes else "learns"
 
 
 async def evict(context: Context, want: Named) -> str:
@@ -84,17 +84,15 @@ async def evict(context: Context, want: Named) -> str:
 async def leave(context: Context, _: Nothing) -> str:
     """This node goes, in order. Its session closes when its service is stopped, which who asked for it does next."""
     me, store = context.store.me, context.store
-    _refuse_owner(context, me, "leave")
-    if len(store.nodes) == 1:
-        raise CommandError(
-            "impossible", f"{me} is the cluster's last node: the cluster would be gone; that takes --force"
-        )
+    _refuse_owner(context, me)
+    if set(store.nodes) == {me}:
+        raise CommandError("impossible", "it is the last node, and the cluster would be gone with it")
     record = store.members.get(me)
     if record is not None and context.members is not None:
         await _remove_member(context, record.peer_url, me)
 
     def make() -> tuple[list[Compare], list[Write]]:
-        _refuse_owner(context, me, "leave")
+        _refuse_owner(context, me)
         mine = (keys.NODES + me, keys.MEMBERS + me)
         event = context.journal.event("node-changed", f"{me} left the cluster for good", about=me)
         gone = (*mine, *_secrets_of(context, me))
@@ -109,11 +107,10 @@ def _secrets_of(context: Context, name: str) -> list[str]:
     return [keys.FENCE_SECRETS + device.sealed for device in (node.fence if node else ()) if device.sealed]
 
 
-def _refuse_owner(context: Context, name: str, what: str) -> None:
+def _refuse_owner(context: Context, name: str, lead: str = "") -> None:
     owned = sorted(group.name for group in context.store.groups.values() if group.owner == name)
     if owned:
-        words = f"{name} cannot {what}: it owns {', '.join(owned)}; move them to other nodes first"
-        raise CommandError("impossible", words)
+        raise CommandError("impossible", f"{lead}it owns {', '.join(owned)}; move them to other nodes first")
 
 
 def _refuse_to_evict(context: Context, name: str) -> None:
@@ -122,7 +119,7 @@ def _refuse_to_evict(context: Context, name: str) -> None:
         raise CommandError(
             "impossible", f"cannot evict {name} from itself: do it on another node, or use `cluster leave`"
         )
-    _refuse_owner(context, name, "be evicted")
+    _refuse_owner(context, name, f"cannot evict {name}: ")
     silence = store.silences.get(name)
     session = store.sessions.get(name)
     dead = silence is not None and silence.proof is not None

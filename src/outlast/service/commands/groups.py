@@ -88,6 +88,7 @@ async def offline(context: Context, want: Offline) -> GroupRow:
         )
 
     group = context.group(want.name)
+    _refuse_on_hold(context, f"{group.name} cannot be taken offline")
     how = "turned off" if want.stop is Stop.TURN_OFF else "shut down"
     await context.change_group(group.name, change, f"{group.name} is wanted offline ({how}): {_by(context)}")
     return _row(context, group.name)
@@ -95,6 +96,7 @@ async def offline(context: Context, want: Offline) -> GroupRow:
 
 async def move(context: Context, want: Move) -> GroupRow:
     group = context.group(want.name)
+    _refuse_on_hold(context, f"{group.name} cannot move")
     target = _target(context, group, want.to)
 
     def change(group: Group) -> Group:
@@ -103,6 +105,13 @@ async def move(context: Context, want: Move) -> GroupRow:
     words = f"{group.name} is to move from {group.owner or 'nowhere'} to {target}: {_by(context)}"
     await context.change_group(group.name, change, words)
     return _row(context, group.name)
+
+
+def _refuse_on_hold(context: Context, what: str) -> None:
+    """It would wait for the confirmation, and that takes what runs as wanted: the word would be lost."""
+    if context.store.settings.hold:
+        why = "nothing is started or stopped anywhere before `outlast cluster confirm-ownership`"
+        raise CommandError("impossible", f"{what}: {why}")
 
 
 def _target(context: Context, group: Group, to: str) -> str:

@@ -1,5 +1,6 @@
 """Finds the command for a verb, checks its arguments, and runs it."""
 
+import re
 from collections.abc import AsyncIterator, Mapping
 
 import msgspec
@@ -38,6 +39,8 @@ COMMANDS: dict[str, Command] = {
     **settings.COMMANDS,
 }
 STREAMS: dict[str, Stream] = {**queries.STREAMS, **groups.STREAMS}
+KINDS = {"float": "a number", "int": "a whole number", "str": "text", "bool": "true or false"}
+"""Words for what msgspec expected."""
 
 
 class Commands:
@@ -70,4 +73,14 @@ def _arguments(verb: str, arguments: Mapping[str, Json], kind: type) -> object:
     try:
         return msgspec.convert(arguments, kind)
     except msgspec.ValidationError as error:
-        raise CommandError("usage", f"{verb} cannot be done like that: {error}") from error
+        raise CommandError("usage", f"{verb} cannot be done like that: {_for_people(str(error))}") from error
+
+
+def _for_people(words: str) -> str:
+    """msgspec's "Expected `float` >= 0.0 - at `$.values.delay_s`"."""
+    told, _, place = words.partition(" - at ")
+    for kind, name in KINDS.items():
+        told = told.replace(f"`{kind}`", name)
+    told = re.sub(r"\.0\b", "", told).replace("Expected ", "expected ")
+    field = place.strip("`").rpartition(".")[2]
+    return f"{field}: {told}" if field else told
