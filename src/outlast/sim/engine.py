@@ -121,10 +121,12 @@ class Engine:
         )
 
     def is_remembered(self, member: Member, past: Disk) -> bool:
-        """Has another's disk on it that the member had come further than that? A disk that forgets what nobody else
-        knows, when others die too, is beyond what any number of members can bear."""
+        """Has another node's disk on it that the member had come further than that? A disk that forgets what nobody else
+        knows, when others die too, is beyond what any number of members can bear; and nodes start without the witness."""
         then = _noted_on(past).trace
-        others = (_noted_on(other.disk) for other in self.members.values() if other is not member)
+        others = (
+            _noted_on(other.disk) for name, other in self.members.items() if other is not member and name != WITNESS
+        )
         return past.id != member.disk.id or any(
             noted.remembered[past.id].beyond(then) for noted in others if past.id in noted.remembered
         )
