@@ -121,8 +121,8 @@ class Engine:
         )
 
     def is_remembered(self, member: Member, past: Disk) -> bool:
-        """Has another node's disk on it that the member had come further than that? A disk that forgets what nobody else
-        knows, when others die too, is beyond what any number of members can bear; and nodes start without the witness."""
+        """Has another node's disk on it that the member had come further than that? A disk that forgets what nobody
+        else knows, when others die too, is beyond all members; and nodes start without the witness's word."""
         then = _noted_on(past).trace
         others = (
             _noted_on(other.disk) for name, other in self.members.items() if other is not member and name != WITNESS
