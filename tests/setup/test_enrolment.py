@@ -34,7 +34,7 @@ from outlast.model.enrolment import (
 from outlast.model.member import Member, MemberRecord, MemberStatus, Part
 from outlast.model.node import Session
 from outlast.model.settings import Settings
-from outlast.ports.database import Compare
+from outlast.ports.database import Compare, Uncertain
 from outlast.ports.members import NotReady
 from outlast.ports.peers import NotAnswered, PeerUnreachable
 from outlast.service.config import EtcdConfig, MemberConfig, NodeConfig, PeersConfig
@@ -73,6 +73,8 @@ class ListedMembers:
     """The members of an etcd that is always well: a list. A learner has caught up once it has a name."""
 
     listed: list[Member] = field(default_factory=lambda: [FOUNDER])
+    loses_an_answer: bool = False
+    """The next change is made, and nobody hears of it."""
 
     def reach_at(self, client_urls: Sequence[str]) -> None:
         """There is one list."""
@@ -90,6 +92,9 @@ class ListedMembers:
         if any(member.learner for member in self.listed):
             raise ValueError("too many learner members in cluster")
         self.listed.append(Member(str(len(self.listed) + 1), "", tuple(peer_urls), learner=True))
+        if self.loses_an_answer:
+            self.loses_an_answer = False
+            raise Uncertain("no answer in time")
         return self.listed[-1]
 
     async def promote(self, id: str, *, timeout_s: float) -> None:
@@ -223,6 +228,18 @@ def test_every_question_may_be_asked_again(tmp_path: Path) -> None:
             await scene.ask(AskVote(secret), Done)
         for _ in range(2):
             await scene.ask(Finish(secret), Done)
+
+    played(tmp_path, story)
+
+
+def test_a_database_that_does_not_answer_for_a_moment_ends_no_join(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        secret = await scene.token()
+        await scene.enrol(secret)
+        scene.members.loses_an_answer = True
+        assert "does not answer" in (await scene.ask(asks(secret), Wait)).words
+        await scene.ask(asks(secret), MayStart)
+        assert scene.members.names() == ["n1", "?"]
 
     played(tmp_path, story)
 

@@ -87,7 +87,8 @@ class Enrolment:
         try:
             return msgspec.json.encode(await self._answer(asker, asked))
         except Unavailable as error:
-            raise NotAnswered(f"the cluster database does not answer: {error}") from error
+            # What may have been written is found when the question is asked again: each of them is safe to repeat.
+            return msgspec.json.encode(Wait(f"the cluster database does not answer: {error}"))
         except WrongRequest as error:
             raise NotAnswered(f"the request for a certificate cannot be granted: {error}") from error
 

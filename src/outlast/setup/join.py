@@ -148,7 +148,7 @@ async def join(wanted: Wanted, machine: Machine, tell: Tell) -> Joined:
         # From here on it is a node. What fails now is mended by the cluster itself.
         machine.clear_mark()
     votes, words = (False, words) if words else await _vote(gate, tell)
-    await gate.ask(Finish(gate.secret), Done)
+    await gate.until(Finish(gate.secret), Done, tell, CONTACT_PATIENCE_S)
     unprovable = service.call(machine, "cluster.unprovable") if wanted.part is Part.NODE else []
     return Joined(
         enrolled.cluster, enrolled.cluster_id, node, address, votes, words, msgspec.convert(unprovable, tuple[str, ...])
@@ -185,7 +185,7 @@ async def _enrol(
     tell(f"asking {gate.host}")
     key = pki.create_key()
     question = Enrol(gate.secret, node, address, machine.id(), pki.create_request(key), wanted.part)
-    enrolled = await gate.ask(question, Enrolled)
+    enrolled = await gate.until(question, Enrolled, tell, CONTACT_PATIENCE_S)
     checks.clock_difference(enrolled.at_s, time.time(), enrolled.node)
     for name, text in enrolled.files.items():
         write_secret(_below(machine.etc, name), text)
