@@ -222,10 +222,18 @@ def test_a_word_on_a_node_s_death_takes_a_terminal_or_yes(fake: FakeService, out
 
 
 def test_nobody_is_asked_whether_a_living_node_is_off(fake: FakeService, outlast: Outlast) -> None:
-    fake.answers["node.show"] = Result(healthy.node("n2"))
+    fake.answers |= {"node.show": Result(healthy.node("n2")), "status": Result(healthy.status())}
     ended = outlast("node", "confirm-down", "n2", "--yes")
-    assert (ended.code, fake.verbs()) == (3, ["node.show"])
+    assert (ended.code, fake.verbs()) == (3, ["node.show", "status"])
     assert "cannot confirm that n2 is off: it is up, not silent" in ended.err
+
+
+def test_who_has_no_session_does_not_call_another_node_up(fake: FakeService, outlast: Outlast) -> None:
+    alone = healthy.status(session="the cluster database does not answer")
+    fake.answers |= {"node.show": Result(healthy.node("n2")), "status": Result(alone)}
+    ended = outlast("node", "confirm-down", "n2", "--yes")
+    assert ended.code == 3
+    assert "cannot confirm that n2 is off: n1 has no session: the cluster database does not answer" in ended.err
 
 
 def test_a_death_that_is_none_is_refused_before_anything_is_asked(fake: FakeService, outlast: Outlast) -> None:

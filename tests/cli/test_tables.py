@@ -93,6 +93,8 @@ def test_a_node_that_is_on_its_own_says_so(fake: FakeService, outlast: Outlast) 
     fake.answers["status"] = Result(healthy.status(session="the database does not answer", coordinator=""))
     lines = outlast("status").lines()
     assert lines[1] == "n1 has no session: the database does not answer"
+    assert "Nodes, as n1 knew them last" in lines
+    assert "VMs (1), as n1 knew them last" in lines
     assert lines[-1] == "Not well: n1 has no session, so its answers may be old; nobody coordinates the cluster."
 
 

@@ -18,9 +18,6 @@ from outlast.client.control import Client, ControlError
 from outlast.model.answers import ClusterRow, MachineRow
 
 app = typer.Typer(name="cluster", help="Machines become a cluster.", no_args_is_help=True)
-app.command("set")(set_cluster)
-backup.add_to(app)
-app.command("force-quorum")(force_quorum)
 
 Address = Annotated[
     str,
@@ -268,6 +265,12 @@ def leave(
         output.json({"words": words})
     else:
         output.line(words)
+
+
+# Here, so that `--help` begins with what a newcomer looks for.
+app.command("set")(set_cluster)
+backup.add_to(app)
+app.command("force-quorum")(force_quorum)
 
 
 def _carried_out(context: typer.Context, work: Callable[[Callable[[str], None]], Coroutine[Any, Any, T]]) -> T:

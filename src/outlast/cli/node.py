@@ -10,7 +10,7 @@ from outlast.cli import options, output, rows, times, waiting
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell
 from outlast.client.control import Client, ControlError
-from outlast.model.answers import GroupRow, NodeFenced, NodeRow
+from outlast.model.answers import ClusterStatus, GroupRow, NodeFenced, NodeRow
 
 app = typer.Typer(name="node", help="The machines of the cluster.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NODE", help="A node of the cluster.")]
@@ -83,6 +83,10 @@ def confirm_down(
     began = time.monotonic()
     row = contact.call("node.show", {"name": name}, type=NodeRow)
     if row.state not in ("silent", "dead"):
+        known = contact.call("status", type=ClusterStatus)
+        if known.session:  # then its state is an old one
+            without = f"{known.answered_by} has no session: {known.session}"
+            raise ControlError("impossible", f"cannot confirm that {name} is off: {without}")
         why = f": {row.why}" if row.why else ""
         raise ControlError("impossible", f"cannot confirm that {name} is off: it is {row.state}{why}, not silent")
     at_risk = [row for row in contact.call("group.list", type=list[GroupRow]) if row.owner == name]

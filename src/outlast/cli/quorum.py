@@ -1,6 +1,7 @@
 """outlast quorum: who votes on what is written to the cluster database, and what can still be lost."""
 
 import sys
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -30,9 +31,15 @@ def show(context: typer.Context, as_json: options.Json = False) -> None:
         output.json(answer)
         return
     output.line(Cell("Quorum: ", "bold"), Cell(answer.words, "green" if answer.margin > 0 else "bold yellow"))
-    output.table(TITLES, [_row(row) for row in (*answer.voters, *answer.others)], empty="no member is known")
+    output.table(
+        TITLES, [_row(row) for row in (*_by_name(answer.voters), *_by_name(answer.others))], empty="no member is known"
+    )
     for words in answer.waits:
         output.line(Cell(words, "yellow"))
+
+
+def _by_name(rows: Iterable[VoterRow]) -> list[VoterRow]:
+    return sorted(rows, key=lambda row: row.name)
 
 
 def _row(row: VoterRow) -> Any:

@@ -42,9 +42,10 @@ def status(
 def view(answer: ClusterStatus, width: int, *, show_all: bool = False) -> list[Any]:
     """What is to be printed, part by part."""
     found = _head(answer)
-    found += ["", _title("Nodes")]
+    then = f", as {answer.answered_by} knew them last" if answer.session else ""
+    found += ["", _title(f"Nodes{then}")]
     found.append(output.grid(rows.NODE_TITLES, [rows.node(row) for row in answer.nodes], width, "there is no node"))
-    found += _vms(answer.vms, width, show_all=show_all)
+    found += _vms(answer.vms, width, then, show_all=show_all)
     of_vms = {row.group for row in answer.vms}
     others = [rows.group(row) for row in answer.groups if row.name not in of_vms]
     if others:
@@ -69,9 +70,9 @@ def _head(answer: ClusterStatus) -> list[Any]:
     return found
 
 
-def _vms(vms: tuple[VmRow, ...], width: int, *, show_all: bool) -> list[Any]:
+def _vms(vms: tuple[VmRow, ...], width: int, then: str, *, show_all: bool) -> list[Any]:
     listed = vms if show_all or len(vms) <= MOST_VMS else tuple(row for row in vms if not well(row))
-    found: list[Any] = ["", _title(f"VMs ({len(vms)})" if vms else "VMs")]
+    found: list[Any] = ["", _title(f"VMs ({len(vms)}){then}" if vms else "VMs")]
     if listed or not vms:
         empty = "none is protected yet; see: outlast vm protect --help"
         found.append(output.grid(rows.VM_TITLES, _told_once(rows.vm(row) for row in listed), width, empty))
