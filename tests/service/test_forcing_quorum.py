@@ -1,11 +1,28 @@
 """An administrator forces the quorum: who has a fence device is fenced, whatever he says."""
 
+from typing import Any
+
 from played import events, group_of, play, played
 
 from outlast.model.group import Wanted
 from outlast.service.local import Local
+from outlast.sim.world import World
 
 SETUP = ("world members=3", "start", "run 20")
+
+
+def forecast(world: World, node: str) -> list[str]:
+    """What forcing the quorum there would mean."""
+    found: list[Any] = []
+    service = world.services[node]
+
+    async def ask() -> None:
+        found.extend([value async for kind, value in service.node.command("quorum.forecast", {}) if kind == "result"])
+
+    service.process.context.run(world.loop.create_task, ask())
+    play(world, "run 5")
+    (row,) = found
+    return list(row["consequences"])
 
 
 def test_a_node_that_is_said_to_be_off_and_runs_is_fenced_before_its_vote_is_given_up() -> None:
@@ -34,6 +51,7 @@ def test_who_goes_on_alone_while_others_live_starts_nothing_before_it_is_said_wh
     with played("world nodes=4 members=3 unfenced", "vm web1 preferred=n1", *SETUP[1:]) as world:
         # Who says that its data is gone need not be off, nor who has never voted. (n1 has all that was written.)
         play(world, "power off n3", "run 1", "member freeze n2", "run 3", "member wipe n2", "member thaw n2", "run 20")
+        assert any("n2, n4 need not be off" in words for words in forecast(world, "n1"))
         before = len(world.story.lines)
         world.administer("n1", "quorum.force", {"confirmed": ["n3"]})
         play(world, "run 40")

@@ -265,6 +265,11 @@ def _consequences(context: Context, keeper: MemberKeeper, alone: bool, out: tupl
     found.append(f"{me} goes on with what is on its own disk; what was written without it in its last moments is lost")
     found.append("all other members are left behind: when they are back, their data is thrown away and they join again")
     found.append(f"until they have, or are evicted, the member of {me} does not start by itself after a boot")
+    if alive := sorted(set(context.store.nodes) - {me, *out}):
+        found.append(
+            f"{', '.join(alive)} need not be off, and may run what was moved there last: nothing is started or stopped "
+            "before you have said what runs where (outlast cluster confirm-ownership)"
+        )
     if not context.store.ready.is_set():
         found.append(f"{me} has not read the cluster database since it started, so it cannot name the VMs")
     return found
