@@ -4,40 +4,24 @@ Nothing in the product knows of this; there is no switch that turns a rule off. 
 rule for the process that calls it. `run.py` gives each a process of its own, and lets the suite find it.
 """
 
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
-
+from mutations import broken
+from mutations.broken import Break, always, method, swap
 from outlast.core import (
     certainty,
-    duty,
-    failover,
-    fencing,
-    group_state,
-    last_one,
     membership,
     permit,
     proof,
-    resource,
     roll_call,
     voting,
     watchdog,
 )
 from outlast.core import timing as times
 from outlast.core.permit import Judgement, Order
-from outlast.core.resource import Call, E, S
-from outlast.model.group import Group
-from outlast.model.node import Silence
-from outlast.model.plan import Assign
-from outlast.model.view import ClusterView
-from outlast.service import cleaning, coordinator, ladder, reporting, standing
+from outlast.service import cleaning, ladder, standing
 from outlast.service import membership as service_membership
 from outlast.service.commands import nodes
-
-Break = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,208 +34,28 @@ class Mutation:
     apply: Break
 
 
-def swap(old: Any, new: Any) -> None:
-    """Everywhere where the function is known by its name."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith("outlast"):
-            for attribute, value in list(vars(module).items()):
-                if value is old:
-                    setattr(module, attribute, new)
-
-
-def always(old: Any, value: Any) -> Break:
-    return lambda: swap(old, lambda *arguments, **options: value)
-
-
-def method(owner: type, name: str, new: Any) -> Break:
-    return lambda: setattr(owner, name, new)
-
-
-# --- what is broken, where it takes more than a line ------------------------------------------------------------
-
-
-def _no_new_epoch() -> None:
-    init = failover._Round._assign
-
-    def assign(self: Any, group: Group, *rest: Any, **options: Any) -> None:
-        init(self, group, *rest, **options)
-        last = self.actions[-1]
-        assert isinstance(last, Assign)
-        self.actions[-1] = msgspec.structs.replace(last, epoch=group.epoch)
-
-    setattr(failover._Round, "_assign", assign)  # noqa: B010
-
-
-def _compares_nothing(name: str) -> Break:
-    def apply() -> None:
-        original = getattr(coordinator.Coordinating, name)
-        setattr(coordinator.Coordinating, name, lambda self, action: ([], original(self, action)[1]))
-
-    return apply
-
-
-def _reports_compare_only_the_group() -> None:
-    original = reporting.Reporting._part
-
-    def part(self: Any, group: Group) -> Any:
-        made = original(self, group)
-        return made if made is None else made._replace(compares=made.compares[:1])
-
-    setattr(reporting.Reporting, "_part", part)  # noqa: B010
-
-
-def _starts_without_taking_back() -> None:
-    original = duty._towards_online
-    swap(original, lambda group, here: original(group, msgspec.structs.replace(here, promised=False)))
-
-
-def _opens_on_an_old_picture() -> None:
-    original = service_membership.Membership._has_opened
-    setattr(  # noqa: B010
-        service_membership.Membership, "_has_opened", lambda self, opening, revision: original(self, opening, 0)
-    )
-
-
-def _permit_from_the_answer() -> None:
-    original = service_membership.Membership._acknowledged
-    setattr(  # noqa: B010
-        service_membership.Membership, "_acknowledged", lambda self, sent_at: original(self, self._env.clock.now())
-    )
-
-
-def _continues_whatever_the_permit() -> None:
-    def continues(self: Any) -> bool:
-        present = self._store.sessions.get(self._store.me)
-        return present is not None and present.incarnation == self._env.incarnations.load() and not self.silenced()
-
-    setattr(service_membership.Membership, "continues", continues)  # noqa: B010
-
-
-def _silence_is_death() -> None:
-    setattr(  # noqa: B010
-        failover._Round,
-        "_owner_declared_silent",
-        lambda self, group: self._place(group, f"{group.owner} is silent", avoid=group.owner),
-    )
-
-
-def _any_life_is_proven(silence: Any, view: ClusterView) -> Any:
-    return view.observed.fence_reports.get(silence.node)
-
-
-def _judges_while_cut_off() -> None:
-    def silent_s(self: Any, nodes: Any, now: float) -> dict[str, float]:
-        found = {node: now - self._baseline(node) for node in nodes}
-        return {node: seconds for node, seconds in found.items() if seconds >= self.timing.node_timeout_s}
-
-    setattr(membership.Observer, "silent_s", silent_s)  # noqa: B010
-
-
-async def _nothing_is_in_the_way(*arguments: Any, **options: Any) -> str:
-    return ""
-
-
-def _a_host_that_died_ran_nothing() -> None:
-    for state in S:
-        if (state, E.HOST_DIED) in resource.TRANSITIONS:
-            resource.TRANSITIONS[state, E.HOST_DIED] = (S.OFFLINE, Call.NONE)
-
-
-def _unknown_is_failed() -> None:
-    original = group_state.reported
-
-    def reported(*arguments: Any) -> Any:
-        found = original(*arguments)
-        if found is not None and found.state.value == "unknown":
-            return msgspec.structs.replace(found, state=type(found.state).FAILED)
-        return found
-
-    setattr(failover, "reported", reported)  # noqa: B010
-
-
-def _nothing_is_meant() -> None:
-    original = resource.judge
-
-    def judged(*arguments: Any, **options: Any) -> Any:
-        verdict = original(*arguments, **options)
-        if verdict.switched_off:
-            return msgspec.structs.replace(verdict, event=E.FOUND_FAILED, switched_off=False)
-        return verdict
-
-    swap(original, judged)
-
-
-def _promises_bind_nobody() -> None:
-    setattr(certainty.Pledges, "left_s", lambda self, node, now: 0.0)  # noqa: B010
-    setattr(certainty.Pledges, "all_left_s", lambda self, now: {})  # noqa: B010
-
-
-def _time_of_an_outage_counts() -> None:
-    setattr(membership.Observer, "steady_s", lambda self, now: 1e9)  # noqa: B010
-
-
-def _one_of_a_level_is_enough() -> None:
-    original = fencing.Ladder.handle
-
-    def handle(self: Any, event: Any, now: float) -> Any:
-        if isinstance(event, fencing.Confirmed) and event.device in self._asked:
-            return [fencing.Proven((event.device,), event.words)]
-        return original(self, event, now)
-
-    setattr(fencing.Ladder, "handle", handle)  # noqa: B010
-
-
-async def _never_heard(self: Any) -> bool:
-    return False
-
-
-def _unfenced_last_one() -> None:
-    original = last_one.last_one
-    swap(original, lambda view: original(msgspec.structs.replace(view, confirmed_off=view.confirmed_off or "surely")))
-
-
-def _last_one_of_another_life() -> None:
-    original = last_one.last_one
-    swap(original, lambda view: original(msgspec.structs.replace(view, session_until_loss=True)))
-
-
-def _hold_holds_nothing() -> None:
-    original = duty.next_step
-    swap(original, lambda group, me, here, *, hold=False: original(group, me, here))
-
-
-def _starts_at_once(view: roll_call.RollCallView) -> roll_call.Verdict:
-    return roll_call.Begin("it has data")
-
-
-def _whoever_it_is(view: ClusterView, name: str) -> Silence:
-    return view.silences.get(name) or Silence(name, view.sessions[name].incarnation, "an administrator said so")
-
-
-# --- the list ---------------------------------------------------------------------------------------------------
-
 MUTATIONS = (
     Mutation(
         "assign-without-compare",
         1,
         "a new owner is written without comparing what the decision rests on",
         "service/test_last_moment.py",
-        _compares_nothing("_assign"),
+        broken.compares_nothing("_assign"),
     ),
-    Mutation("forget-epoch", 1, "a change of owner raises no epoch", "core/test_failover.py", _no_new_epoch),
+    Mutation("forget-epoch", 1, "a change of owner raises no epoch", "core/test_failover.py", broken.no_new_epoch),
     Mutation(
         "start-without-taking-back",
         1,
         "an owner starts while its report that nothing runs stands",
         "core/test_duty.py",
-        _starts_without_taking_back,
+        broken.starts_without_taking_back,
     ),
     Mutation(
         "report-not-compared",
         1,
         "an old report may be written after the newer one that took it back",
         "service/test_old_knowledge.py",
-        _reports_compare_only_the_group,
+        broken.reports_compare_only_the_group,
     ),
     Mutation(
         "forget-unheard-reports",
@@ -265,14 +69,14 @@ MUTATIONS = (
         1,
         "a session opens although the node's picture is older than it",
         "service/test_old_knowledge.py",
-        _opens_on_an_old_picture,
+        broken.opens_on_an_old_picture,
     ),
     Mutation(
         "renew-from-answer",
         2,
         "the permit counts from the answer to a renewal",
         "service/test_sessions.py",
-        _permit_from_the_answer,
+        broken.permit_from_the_answer,
     ),
     Mutation(
         "run-without-session",
@@ -293,7 +97,7 @@ MUTATIONS = (
         3,
         "a session goes on although its permit has passed",
         "service/test_sessions.py",
-        _continues_whatever_the_permit,
+        broken.continues_whatever_the_permit,
     ),
     Mutation(
         "disarm-while-it-runs",
@@ -309,13 +113,15 @@ MUTATIONS = (
         "core/test_watchdog.py",
         always(watchdog.may_start, True),
     ),
-    Mutation("take-over-without-proof", 4, "a silence counts as a death", "core/test_failover.py", _silence_is_death),
+    Mutation(
+        "take-over-without-proof", 4, "a silence counts as a death", "core/test_failover.py", broken.silence_is_death
+    ),
     Mutation(
         "proof-of-another-life",
         4,
         "what a fence device said of an earlier life counts for this one",
         "core/test_proof.py",
-        lambda: swap(proof._report, _any_life_is_proven),
+        lambda: swap(proof._report, broken.any_life_is_proven),
     ),
     Mutation(
         "watchdog-too-early",
@@ -329,14 +135,14 @@ MUTATIONS = (
         4,
         "an observer judges others while its own writes fail",
         "core/test_membership.py",
-        _judges_while_cut_off,
+        broken.judges_while_cut_off,
     ),
     Mutation(
         "silence-without-compare",
         4,
         "a silence is written although the node has renewed meanwhile",
         "service/test_last_moment.py",
-        _compares_nothing("_declare_silent"),
+        broken.compares_nothing("_declare_silent"),
     ),
     Mutation(
         "renew-past-a-silence",
@@ -357,52 +163,56 @@ MUTATIONS = (
         4,
         "one device of a fencing level is enough",
         "core/test_fencing.py",
-        _one_of_a_level_is_enough,
+        broken.one_of_a_level_is_enough,
     ),
     Mutation(
         "believe-every-device",
         4,
         "a fence device is believed although its node still answers",
         "service/test_ladder.py",
-        method(ladder._Life, "goes_on", _never_heard),
+        method(ladder._Life, "goes_on", broken.never_heard),
     ),
     Mutation(
         "session-before-stop",
         6,
         "a returning node does not look at what still runs",
         "service/test_old_knowledge.py",
-        lambda: swap(cleaning.clean, _nothing_is_in_the_way),
+        lambda: swap(cleaning.clean, broken.nothing_is_in_the_way),
     ),
     Mutation(
         "dead-host-means-off",
         7,
         "what a resource host had started ends with it",
         "core/test_resource.py",
-        _a_host_that_died_ran_nothing,
+        broken.a_host_that_died_ran_nothing,
     ),
     Mutation(
-        "unknown-as-failed", 8, "what cannot be told counts as failed", "core/test_failover.py", _unknown_is_failed
+        "unknown-as-failed",
+        8,
+        "what cannot be told counts as failed",
+        "core/test_failover.py",
+        broken.unknown_is_failed,
     ),
     Mutation(
         "heal-what-was-switched-off",
         10,
         "what somebody switched off counts as failed",
         "core/test_resource.py",
-        _nothing_is_meant,
+        broken.nothing_is_meant,
     ),
     Mutation(
         "hold-holds-nothing",
         10,
         "after a restore things are started before anybody has confirmed who owns what",
         "core/test_duty.py",
-        _hold_holds_nothing,
+        broken.hold_holds_nothing,
     ),
     Mutation(
         "promises-bind-nobody",
         11,
         "a promise to decide nothing is forgotten at once",
         "core/test_certainty.py",
-        _promises_bind_nobody,
+        broken.promises_bind_nobody,
     ),
     Mutation(
         "some-promises-are-enough",
@@ -430,7 +240,7 @@ MUTATIONS = (
         11,
         "the age of a silence counts while the database is away",
         "service/test_old_knowledge.py",
-        _time_of_an_outage_counts,
+        broken.time_of_an_outage_counts,
     ),
     Mutation(
         "write-against-a-promise",
@@ -444,7 +254,7 @@ MUTATIONS = (
         6,
         "after a boot a member starts at once",
         "core/test_roll_call.py",
-        lambda: swap(roll_call.roll_call, _starts_at_once),
+        lambda: swap(roll_call.roll_call, broken.starts_at_once),
     ),
     Mutation(
         "half-a-roll-call",
@@ -465,14 +275,14 @@ MUTATIONS = (
         4,
         "the last of two goes on alone although the other one may live",
         "core/test_last_one.py",
-        _unfenced_last_one,
+        broken.unfenced_last_one,
     ),
     Mutation(
         "go-alone-in-a-new-life",
         11,
         "a node that has just booted goes on alone",
         "core/test_last_one.py",
-        _last_one_of_another_life,
+        broken.last_one_of_another_life,
     ),
     Mutation(
         "vote-away-the-majority",
@@ -486,6 +296,6 @@ MUTATIONS = (
         4,
         "an administrator's word is taken for a node that lives",
         "service/test_last_moment.py",
-        lambda: swap(nodes._silence, _whoever_it_is),
+        lambda: swap(nodes._silence, broken.whoever_it_is),
     ),
 )
