@@ -6,14 +6,15 @@ from majorities import World
 
 NODES = st.integers(2, 5)
 SEEDS = st.integers(0, 10_000)
-names = st.sampled_from(["n1", "n2", "n3", "n4", "n5", "w1"])
+NODE_NAMES = ["n1", "n2", "n3", "n4", "n5"]
+names = st.sampled_from([*NODE_NAMES, "w1"])
 deeds = st.one_of(
     st.tuples(st.just("off"), names),
     st.tuples(st.just("on"), names),
     st.tuples(st.just("cut"), names, names),
     st.tuples(st.just("heal")),
     st.tuples(st.just("look"), names),
-    st.tuples(st.just("force"), names),
+    st.tuples(st.just("force"), st.sampled_from(NODE_NAMES)),  # a witness takes no commands
     st.tuples(st.just("round")),
     st.tuples(st.just("rounds")),
 )
