@@ -92,10 +92,17 @@ def test_the_last_line_of_status_tells_what_is_not_well(fake: FakeService, outla
 def test_a_node_that_is_on_its_own_says_so(fake: FakeService, outlast: Outlast) -> None:
     fake.answers["status"] = Result(healthy.status(session="the database does not answer", coordinator=""))
     lines = outlast("status").lines()
-    assert lines[1] == "n1 has no session: the database does not answer"
+    assert lines[1] == "n1 has no session, and may run nothing until it has: the database does not answer"
     assert "Nodes, as n1 knew them last" in lines
     assert "VMs (1), as n1 knew them last" in lines
     assert lines[-1] == "Not well: n1 has no session, so its answers may be old; nobody coordinates the cluster."
+
+
+def test_not_all_is_well_while_the_database_can_lose_no_member(fake: FakeService, outlast: Outlast) -> None:
+    fake.answers["status"] = Result(healthy.status(quorum="cannot lose any of n1, n2"))
+    lines = outlast("status").lines()
+    assert lines[1] == "Cluster database: cannot lose any of n1, n2"
+    assert lines[-1] == "Not well: see the cluster database above."
 
 
 def test_unmanaged_vms_are_told_apart_and_how_to_take_them_in(fake: FakeService, outlast: Outlast) -> None:

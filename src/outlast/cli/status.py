@@ -62,7 +62,8 @@ def _head(answer: ClusterStatus) -> list[Any]:
     rest = f": {coordinator}, answered by {answer.answered_by}, node timeout {answer.node_timeout_s:g} s"
     found: list[Any] = [output.joined(Cell(f"Cluster {answer.name}", "bold"), rest)]
     if answer.session:
-        found.append(output.joined(Cell(f"{answer.answered_by} has no session: {answer.session}", "bold red")))
+        words = f"{answer.answered_by} has no session, and may run nothing until it has: {answer.session}"
+        found.append(output.joined(Cell(words, "bold red")))
     for alarm in answer.alarms:
         found += ["", output.joined(Cell(f"! {alarm}", "bold red"))]
     if answer.quorum:
@@ -108,6 +109,8 @@ def _verdict(answer: ClusterStatus) -> Any:
         problems.append("see the alarms above" if len(answer.alarms) > 1 else "see the alarm above")
     if answer.session:
         problems.append(f"{answer.answered_by} has no session, so its answers may be old")
+    if answer.quorum:
+        problems.append("see the cluster database above")
     if not answer.coordinator:
         problems.append("nobody coordinates the cluster")
     if down:
