@@ -17,7 +17,7 @@ import pytest
 MODELS = Path(__file__).parents[2] / "models"
 NAMES = ("takeover", "promises", "voting")
 HANG_S = 400
-COMPILE = ("gcc", "-O2", "-DSAFETY", "-DCOLLAPSE", "-DNOREDUCE", "-DVECTORSZ=2048", "-DMEMLIM=4000")
+COMPILE = ("gcc", "-O2", "-DSAFETY", "-DNOREDUCE", "-DNOBOUNDCHECK", "-DNOFAIR", "-DVECTORSZ=2048", "-DMEMLIM=3000")
 SEARCH = ("-m5000000", "-w22")
 
 pytestmark = pytest.mark.skipif(
