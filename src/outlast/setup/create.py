@@ -78,7 +78,7 @@ async def create(wanted: Wanted, machine: Machine, tell: Tell) -> Created:
             await service.wait_until_up(machine, node, tell)
         except BaseException:
             if machine.mark() is not None:  # else its service has a session meanwhile, and it is a node
-                tell("it failed; taking back what was done")
+                tell("taking back what was done")
                 await machine.sweep()
             raise
         machine.clear_mark()

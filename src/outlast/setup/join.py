@@ -142,7 +142,7 @@ async def join(wanted: Wanted, machine: Machine, tell: Tell) -> Joined:
             if wanted.part is Part.NODE:
                 await service.wait_until_up(machine, node, tell)
         except BaseException:
-            tell("it failed; taking back what was done")
+            tell("taking back what was done")
             await _take_back(machine, tell)
             raise
         # From here on it is a node. What fails now is mended by the cluster itself.

@@ -6,7 +6,7 @@ import time
 import msgspec
 
 from outlast.client.control import Client, ControlError
-from outlast.model.answers import ClusterStatus
+from outlast.model.answers import ClusterStatus, NodeRow
 from outlast.setup.checks import Tell
 from outlast.setup.machine import SERVICE, Machine, SetupError
 from outlast.setup.programs import log_hint
@@ -27,6 +27,14 @@ def status(machine: Machine) -> ClusterStatus:
     return msgspec.convert(call(machine, "status"), ClusterStatus)
 
 
+def _not_yet(node: str, row: NodeRow | None, no_session: str) -> str:
+    if row is None:
+        return f"the cluster does not know {node} yet"
+    if row.state != "out":
+        return f"{node} is {row.state}: {row.why}"
+    return f"{node} has no session yet: {no_session}" if no_session else f"{node} has no session yet"
+
+
 async def wait_until_up(machine: Machine, node: str, tell: Tell, patience_s: float = PATIENCE_S) -> ClusterStatus:
     """Until the node has its session. Raises `SetupError` with what is in the way."""
     began, told, why = time.monotonic(), "", NOT_STARTED
@@ -36,12 +44,12 @@ async def wait_until_up(machine: Machine, node: str, tell: Tell, patience_s: flo
             found = await asyncio.to_thread(status, machine)
         except ControlError as error:
             if error.kind != "no-contact":
-                why = str(error)
+                why = str(error).removesuffix("; try again")  # which is what this does
         else:
             row = next((row for row in found.nodes if row.name == node), None)
             if row is not None and row.state in ("up", "paused"):
                 return found
-            why = f"{node} is {row.state}: {row.why}" if row is not None else f"the cluster does not know {node} yet"
+            why = _not_yet(node, row, found.session)
         if why not in (told, NOT_STARTED):
             tell(f"waiting: {why}")
             told = why
