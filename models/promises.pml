@@ -13,8 +13,8 @@ Two things are checked:
 - a proof is true when it is written: nothing runs on A, and nothing is about to start;
 - whoever A asks for promises writes no silence while A's permit lasts: no healthy node is taken by surprise.
 
-The service refuses a promise for more reasons than here (it has just started, a silence of its own is under way): this
-model does without, so they are second lines.
+Whoever promises may have the database all the while. The service refuses a promise for more reasons than here (it has
+just started, a silence of its own is under way): this model does without, so they are second lines.
 
 MUTATION=n in the environment breaks one rule; see the list. With none, nothing may be found. */
 
@@ -36,6 +36,8 @@ MUTATION=n in the environment breaks one rule; see the list. With none, nothing 
 #define FEED_LATE 10                  /* rule 3: an answer feeds the watchdog although the permit it gives is over */
 #define WATCHDOG_DURING_A_PROMISE 11  /* rule 11: the watchdog's time counts during a promise too */
 #define PROMISE_FORGOTTEN 12          /* rule 11: who starts again does not wait for what it may have promised */
+#define COUNT_IGNORED 13              /* rule 11: a promise counts in full, though a part of the silence was counted */
+#define COUNTED_FROM_THE_ANSWER 14    /* rule 11: what was counted is taken off from when the answer comes */
 
 c_decl {
 	static int mutation;
@@ -59,6 +61,7 @@ byte permit = PERMIT;
 mtype renewal = NO; byte renewal_age; bool with_d;   /* the record under way lists D */
 bool asks_d;           /* the last acknowledged record lists D */
 bool asking; byte asking_age; bool answer[2];
+byte counted;          /* of A's silence, by who promised: the most of it */
 
 /* The database. */
 bool lists_d;
@@ -83,7 +86,7 @@ inline feed() {
 }
 
 inline extend(sent_ago) {              /* the permit counts from before the question was sent */
-	if :: PERMIT - sent_ago > permit -> permit = PERMIT - sent_ago :: else fi
+	if :: PERMIT - (sent_ago) > permit -> permit = PERMIT - (sent_ago) :: else fi
 }
 
 active proctype a() provided (!over) {
@@ -103,17 +106,19 @@ active proctype a() provided (!over) {
 
 	/* Promises. Everybody who is in the published record is asked, and who may be, if one is under way. */
 	:: d_step { permit > 0 && !asking ->
-		asking = true; asking_age = 0; answer[B] = false;
+		asking = true; asking_age = 0; counted = 0; answer[B] = false;
 		if
 		:: BROKEN(LIST_OF_THE_PICTURE) && renewal != NO -> answer[D] = !with_d
 		:: else -> answer[D] = !asks_d && !(renewal != NO && with_d)
 		fi }
 	:: d_step { asking && (answer[B] && answer[D] || BROKEN(ONE_PROMISE_IS_ENOUGH) && (answer[B] || answer[D])) ->
-		asking = false; extend(asking_age);
+		asking = false;
+		if :: BROKEN(COUNT_IGNORED) -> counted = 0 :: BROKEN(COUNTED_FROM_THE_ANSWER) -> asking_age = 0 :: else fi;
+		extend(asking_age + counted);
 		if :: permit > 0 -> feed() :: else fi;                 /* however late: its promisers count from later on */
 		if :: BROKEN(PROMISE_FROM_THE_ANSWER) -> permit = PERMIT :: else fi;
-		asking_age = 0; answer[B] = false; answer[D] = false }
-	:: d_step { asking -> asking = false; asking_age = 0; answer[B] = false; answer[D] = false }
+		asking_age = 0; counted = 0; answer[B] = false; answer[D] = false }
+	:: d_step { asking -> asking = false; asking_age = 0; counted = 0; answer[B] = false; answer[D] = false }
 
 	/* The group. */
 	:: d_step { group == NOTHING && permit > 0 ->
@@ -145,8 +150,13 @@ proctype observer(bit o) provided (!over) {
 		assert(!listed(o) || permit == 0) }                    /* nobody is taken by surprise */
 	:: d_step { writing[o] && (silence || !good[o]) -> writing[o] = false; good[o] = false }      /* refused */
 
-	/* A promise. */
+	/* A promise: of who is cut off himself, and starts his timers again; and of who has the database, and has counted
+	a part of A's silence, for what is left of it. */
 	:: d_step { asking && !answer[o] && !sees[o] -> answer[o] = true; promise[o] = NODE_TIMEOUT }
+	:: d_step { asking && !answer[o] && !sees[o] && unheard[o] > 0 && unheard[o] < NODE_TIMEOUT ->
+		answer[o] = true;
+		if :: NODE_TIMEOUT - unheard[o] > promise[o] -> promise[o] = NODE_TIMEOUT - unheard[o] :: else fi;
+		if :: unheard[o] > counted -> counted = unheard[o] :: else fi }
 
 	/* The watchdog's word. */
 	:: d_step { sees[o] && promise[o] == 0 && (listed(o) || BROKEN(WATCHDOG_FOR_STRANGERS)) &&
@@ -178,7 +188,7 @@ init {
 		if
 		:: countdown == 1 ->                                   /* the power is cut: the end of A */
 			countdown = 0; group = NOTHING; permit = 0; renewal = NO; asking = false;
-			renewal_age = 0; asking_age = 0; answer[B] = false; answer[D] = false; with_d = false
+			renewal_age = 0; asking_age = 0; counted = 0; answer[B] = false; answer[D] = false; with_d = false
 		:: countdown > 1 -> countdown--
 		:: else
 		fi;

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlast.core.certainty import YOUNG_S, Pledges, Standing, Wait, certainty, missing, why_not
+from outlast.core.certainty import YOUNG_S, Pledges, Promise, Standing, Wait, certainty, counts_from, missing, why_not
 from outlast.core.leaderless import Look
 from outlast.core.membership import Observer, Session
 from outlast.core.timing import timing
@@ -113,6 +113,19 @@ def test_the_permit_of_who_was_promised_ends_before_the_one_that_promised_may_de
     assert not pledges.begin("n1", own.permit_until_s)
 
 
+@given(st.floats(0.0, 1e5), st.floats(0.0, 3.0), st.floats(0.0, 1.0), st.floats(1.0, 300.0))
+def test_the_permit_of_who_was_promised_what_is_left_ends_before_that(
+    asked_at: float, on_the_way_s: float, counted: float, node_timeout_s: float
+) -> None:
+    times = timing(node_timeout_s)
+    own, pledges, counted_s = Session(times), Pledges(), counted * node_timeout_s
+    own.renewed(asked_at - times.permit_s + 0.001)
+    pledges.promise("n1", times.node_timeout_s, asked_at + on_the_way_s - counted_s)
+    if own.vouched(counts_from(asked_at, Promise(counted_s))):
+        assert own.permit_until_s is not None
+        assert not pledges.begin("n1", own.permit_until_s)
+
+
 def test_an_observer_that_promised_starts_its_timers_again_when_it_has_the_database_back() -> None:
     """So its own judgement comes no earlier than the end of its promise, even if it forgets that."""
     watcher = Observer(TIMES, 0.0)
@@ -136,7 +149,7 @@ def standing(**changes: Any) -> Standing:
         asker="n1",
         has_picture=True,
         age_s=3600.0,
-        reaches_database=False,
+        counted_s=0.0,
         known_incarnation="n1-life-1",
         asker_silent=False,
         undecided=False,
@@ -156,7 +169,7 @@ def test_who_cannot_decide_and_has_decided_nothing_promises() -> None:
     [
         ({"has_picture": False}, "it has no picture of the cluster yet"),
         ({"age_s": YOUNG_S - 0.1}, "cannot know what its last life had begun"),
-        ({"reaches_database": True}, "it reaches the database, and may decide"),
+        ({"counted_s": 5.0}, "it reaches the database, and counts the silence of n1"),
         ({"undecided": True}, "does not know what became of it"),
         ({"asker_silent": True}, "n1 is declared silent"),
         ({"known_incarnation": "n1-life-2"}, "it knows another life of n1"),
@@ -165,6 +178,12 @@ def test_who_cannot_decide_and_has_decided_nothing_promises() -> None:
 )
 def test_who_could_decide_or_may_have_decided_refuses_and_says_why(changes: dict[str, Any], words: str) -> None:
     assert words in why_not(WAIT, standing(**changes), TIMES)
+
+
+@pytest.mark.parametrize("counted_s", [0.0, 1.0, 4.9])
+def test_who_has_counted_a_part_of_the_silence_promises_what_is_left(counted_s: float) -> None:
+    assert why_not(WAIT, standing(counted_s=counted_s), TIMES) == ""
+    assert why_not(WAIT, standing(counted_s=counted_s, asker_silent=True), TIMES) == "n1 is declared silent"
 
 
 def test_a_service_is_young_for_longer_where_time_outs_are_long() -> None:
@@ -179,7 +198,7 @@ def test_nobody_waits_for_no_time_or_for_ever(for_s: float) -> None:
 
 def test_a_promise_and_a_write_against_the_same_node_exclude_one_another() -> None:
     pledges = Pledges()
-    pledges.promise("n1", 5.0, now=100.0)
+    pledges.promise("n1", 5.0, since_s=100.0)
     assert not pledges.begin("n1", 104.9)
     assert pledges.begin("n3", 104.9)
     assert pledges.begin("n1", 105.1)
@@ -214,8 +233,10 @@ def test_of_two_writes_at_once_both_must_have_ended() -> None:
 
 def test_a_promise_that_is_repeated_for_a_shorter_time_stands_as_it_was() -> None:
     pledges = Pledges()
-    pledges.promise("n1", 10.0, now=100.0)
-    pledges.promise("n1", 1.0, now=101.0)
+    pledges.promise("n1", 10.0, since_s=100.0)
+    pledges.promise("n1", 1.0, since_s=101.0)
     assert pledges.left_s("n1", 101.0) == 9.0
+    assert pledges.over_s("n1", 112.0) == 2.0
+    assert pledges.over_s("n3", 112.0) == float("inf")
     assert pledges.all_left_s(101.0) == {"n1": 9.0}
     assert pledges.all_left_s(110.0) == {}

@@ -57,6 +57,45 @@ def test_after_an_outage_of_its_own_an_observer_starts_all_timers_again() -> Non
     assert watcher.silent_s(["n2"], 35.0) == {"n2": 5.0}
 
 
+def test_what_was_counted_of_a_silence_begins_anew_with_each_record_and_after_each_outage_of_the_observer() -> None:
+    watcher = observer()
+    watcher.saw_record("n2", 1.0)
+    beats(watcher, until_s=4.0)
+    assert watcher.counted_s("n2", 4.0) == 3.0
+    assert watcher.counted_s("n3", 4.0) == 4.0
+    watcher.saw_record("n2", 4.0)
+    assert watcher.counted_s("n2", 4.5) == 0.5
+    assert watcher.counted_s("n2", 4.0 + TIMES.steady_gap_s + 0.1) == 0.0
+    beats(watcher, from_s=30.0, until_s=31.0)
+    assert watcher.counted_s("n2", 31.0) == 1.0
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.01, 4.0), st.booleans(), st.booleans()), max_size=30),
+    st.lists(st.tuples(st.floats(0.01, 4.0), st.booleans(), st.booleans()), max_size=30),
+)
+def test_nobody_is_called_silent_before_what_was_counted_at_any_time_says(
+    before: list[tuple[float, bool, bool]], after: list[tuple[float, bool, bool]]
+) -> None:
+    """Each step: how much later, whether the observer's own write is acknowledged, and whether n2's record is seen."""
+    watcher, now_s = observer(), 0.0
+
+    def step(later_s: float, acknowledged: bool, seen: bool) -> float:
+        if acknowledged:
+            watcher.own_write_acknowledged(now_s + later_s)
+        if seen:
+            watcher.saw_record("n2", now_s + later_s)
+        return now_s + later_s
+
+    for one in before:
+        now_s = step(*one)
+    from_s = now_s - watcher.counted_s("n2", now_s)
+    for one in after:
+        now_s = step(*one)
+        if now_s < from_s + TIMES.node_timeout_s - 1e-9:
+            assert watcher.silent_s(["n2"], now_s) == {}
+
+
 def test_one_slow_acknowledgement_is_no_outage() -> None:
     watcher = observer()
     watcher.saw_record("n2", 0.0)

@@ -224,7 +224,7 @@ MUTATIONS = (
     Mutation(
         "promise-whatever-is-known",
         11,
-        "a promise is given although a silence is known, or the database is there",
+        "a promise is given although a silence is known, or another life, or nobody knows what became of a write",
         "core/test_certainty.py",
         always(certainty.why_not, ""),
     ),
@@ -241,6 +241,20 @@ MUTATIONS = (
         "the age of a silence counts while the database is away",
         "service/test_old_knowledge.py",
         broken.time_of_an_outage_counts,
+    ),
+    Mutation(
+        "count-ignored",
+        11,
+        "a promise counts in full, though a part of the silence was counted",
+        "core/test_certainty.py",
+        lambda: broken.swap(certainty.counts_from, lambda asked_at_s, promise: asked_at_s),
+    ),
+    Mutation(
+        "watchdog-during-a-promise",
+        11,
+        "the watchdog's time counts during a promise too",
+        "service/test_promises.py",
+        method(certainty.Pledges, "over_s", lambda self, node, now: float("inf")),
     ),
     Mutation(
         "write-against-a-promise",

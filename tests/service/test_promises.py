@@ -77,12 +77,27 @@ def test_who_reaches_the_database_promises_nothing_and_the_one_that_does_not_sto
     with played("world unfenced", *TWO_VMS) as world:
         before = incarnation_of(world, "n1")
         play(world, "database cut n1", "run 3")
-        assert "no promise of n2, n3: it reaches the database, and may decide" in runs_on(world, "n1")
+        assert "no promise of n2, n3: it reaches the database, and counts the silence of n1" in runs_on(world, "n1")
         play(world, "run 10")
         assert world.where("web1") == []
         assert events(world, "node-silent") != []
         play(world, "database mend n1", "run 20")
         assert incarnation_of(world, "n1") != before
+
+
+def test_who_reaches_the_database_promises_what_is_left_of_the_time_that_it_counts_and_no_more() -> None:
+    def promised_until_s(world: World) -> float:
+        return world.now + world.services["n2"].node.observation.view().observed.promised_s["n1"]
+
+    with played("world unfenced", *TWO_VMS, "database cut n1", "run 2") as world:
+        until_s = promised_until_s(world)
+        assert world.now + 1.0 < until_s <= world.now + TIMES.node_timeout_s - 2.0 + TIMES.renew_interval_s
+        play(world, "run 1.5")
+        assert promised_until_s(world) == pytest.approx(until_s)
+        assert events(world, "node-silent") == []
+        play(world, f"run {until_s - world.now + 0.1}")
+        assert world.where("web1") == []
+        assert events(world, "node-silent") != []
 
 
 def test_a_node_alone_runs_on() -> None:
@@ -205,6 +220,22 @@ def test_a_silence_that_stood_before_this_node_watched_counts_from_a_time_out_la
 
     Scene(put(SILENCE, silence("n2"))).play(story, key="nobody writes this", happens=nothing)
     assert ages == pytest.approx([0.0, 1.0, 4.0, 7.0], abs=0.1)
+
+
+def test_a_silence_counts_from_when_a_promise_to_its_node_is_over() -> None:
+    """Somebody else has declared it; until then the node may run on, and feed its watchdog."""
+    ages: list[float] = []
+
+    async def story(scene: Scene) -> None:
+        await asyncio.sleep(12.0)
+        scene.pledges.promise("n2", 3.0, asyncio.get_running_loop().time())
+        scene.commit(put(SILENCE, silence("n2")))
+        for _ in range(3):
+            await asyncio.sleep(2.0)
+            ages.append(scene.context.view().observed.silence_age_s["n2"])
+
+    Scene(away=["n3"]).play(story, key="nobody writes this", happens=nothing)
+    assert ages == pytest.approx([0.0, 1.0, 3.0], abs=0.1)
 
 
 def test_a_silence_that_this_node_declared_counts_from_then() -> None:

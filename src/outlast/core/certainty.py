@@ -6,17 +6,23 @@ from now". Its list are the nodes that had a session when it last wrote its own;
 coordinator that is not on it must not take the watchdog's word for this node's death (`core/proof.py`). When all have
 promised, the node's permit counts from *before* it asked the first of them, exactly as it does for a renewal.
 
-    asked ──► promised ──► answer        A's permit ends at  asked + permit
-              B waits until              promised + node_timeout, which is later
+    asked ──► promised ──► answer        A's permit ends at  asked - counted + permit
+              B waits until              promised - counted + node_timeout, which is later
 
-Who promises must not be able to decide, nor have decided: `why_not` has the reasons to refuse. `Pledges` remembers what
-this node has promised, and what it writes about others: the two exclude one another, in the moment of writing.
+Whose own writes are acknowledged can decide: he calls the asker silent when its time-out is over. So he promises what
+is left of that, and tells how much of the silence he has `counted` already (all others nothing: their timers start
+again when the database is back). An asker that is cut off alone gains nothing by that. When the database takes a write
+of one node now and of another one then, nobody has counted much.
+
+Who promises must not have decided: `why_not` has the reasons to refuse. `Pledges` remembers what this node has
+promised, and what it writes about others: the two exclude one another, in the moment of writing.
 
 With exactly two voters there is arithmetic besides: as long as this node's own member certainly follows no leader
 (`core/leaderless.py`), nothing can be committed without it. So nobody can decide, whether he promises or not.
 """
 
 from collections.abc import Collection, Mapping
+from typing import Annotated
 
 import msgspec
 
@@ -32,6 +38,13 @@ class Wait(msgspec.Struct, frozen=True):
 
     incarnation: str
     for_s: float
+
+
+class Promise(msgspec.Struct, frozen=True):
+    """The answer: "I will not, before your silence has lasted so long"."""
+
+    counted_s: Annotated[float, msgspec.Meta(ge=0)]
+    """What of that silence has passed."""
 
 
 # --- the node that asks -----------------------------------------------------------------------------------------------
@@ -55,7 +68,7 @@ def certainty(
 ) -> Certainty | None:
     """The latest that there is.
 
-    `promised_s`: when the last promise of each node was asked for. `off_s`: since when it has been proven, within this
+    `promised_s`: from when the promise of each node counts. `off_s`: since when it has been proven, within this
     outage, that a node is off. `look`: what this node's own member of the database last said of itself.
     """
     found = [] if missing(asked, promised_s, off_s) else [_by_promises(asked, promised_s, off_s, now)]
@@ -64,6 +77,11 @@ def certainty(
         words = f"nothing can be decided without its own vote: only {look.pair} votes besides"
         found.append(Certainty(look.at_s, words))
     return max(found, key=lambda one: one.since_s, default=None)
+
+
+def counts_from(asked_at_s: float, promise: Promise) -> float:
+    """A promise is as good as a renewal that was sent then: never as one that was sent when the answer came."""
+    return asked_at_s - promise.counted_s
 
 
 def missing(asked: Collection[str], promised_s: Mapping[str, float], off_s: Mapping[str, float]) -> tuple[str, ...]:
@@ -96,8 +114,8 @@ class Standing(msgspec.Struct, frozen=True):
     has_picture: bool
     age_s: float
     """Of this life of the cluster service."""
-    reaches_database: bool
-    """Its own writes are acknowledged."""
+    counted_s: float
+    """Of the asker's silence; 0 while its own writes are not acknowledged (`Observer.counted_s`)."""
     known_incarnation: str
     """Of the asker's session, as it stands in this node's picture."""
     asker_silent: bool
@@ -114,8 +132,6 @@ def why_not(asked: Wait, standing: Standing, timing: Timing) -> str:
         return "it has no picture of the cluster yet"
     if standing.age_s < young_s:
         return "its service has just started, and cannot know what its last life had begun"
-    if standing.reaches_database:
-        return "it reaches the database, and may decide"
     if standing.undecided:
         return f"it has written about {asker}, and does not know what became of it"
     if standing.asker_silent:
@@ -124,7 +140,13 @@ def why_not(asked: Wait, standing: Standing, timing: Timing) -> str:
         return f"it knows another life of {asker}"
     if not 0 < asked.for_s <= LONGEST_NODE_TIMEOUT_S:
         return f"it waits for nobody for {asked.for_s:g} s"
+    if standing.counted_s >= asked.for_s:
+        return counts_silence(asker)
     return ""
+
+
+def counts_silence(asker: str) -> str:
+    return f"it reaches the database, and counts the silence of {asker}"
 
 
 class Pledges:
@@ -135,9 +157,9 @@ class Pledges:
         self._under_way: dict[str, int] = {}
         self._unknown: set[str] = set()
 
-    def promise(self, node: str, for_s: float, now: float) -> None:
-        """It stands from now on, also when it is repeated for a shorter time."""
-        self._until_s[node] = max(now + for_s, self._until_s.get(node, now))
+    def promise(self, node: str, for_s: float, since_s: float) -> None:
+        """It stands also when it is repeated for a shorter time."""
+        self._until_s[node] = max(since_s + for_s, self._until_s.get(node, since_s))
 
     def left_s(self, node: str, now: float) -> float:
         """For how long this node must still not decide anything against that one."""
@@ -145,6 +167,10 @@ class Pledges:
 
     def all_left_s(self, now: float) -> dict[str, float]:
         return {node: until_s - now for node, until_s in self._until_s.items() if until_s > now}
+
+    def over_s(self, node: str, now: float) -> float:
+        """For how long no promise to that node has stood; negative while one stands, infinite if there was none."""
+        return now - self._until_s.get(node, float("-inf"))
 
     def begin(self, node: str, now: float) -> bool:
         """Before a write that could take something from that node. False: it is promised to wait; write nothing."""

@@ -55,10 +55,15 @@ class Observer:
             return {}  # the observer is cut off itself, and can judge nobody
         silent = {}
         for node in nodes:
-            silence = now - self._baseline(node)
+            silence = self.counted_s(node, now)
             if silence >= self.timing.node_timeout_s:
                 silent[node] = silence
         return silent
+
+    def counted_s(self, node: str, now: float) -> float:
+        """How much of the node's silence counts towards its time-out. It is judged silent no earlier than that says,
+        since what timers start from only moves on; 0 while this observer is cut off itself: they start again then."""
+        return now - self._baseline(node) if self.reaches_database(now) else 0.0
 
     def deadline(self, nodes: Iterable[str]) -> float | None:
         """When the next of these nodes will be silent, if nothing comes from it."""

@@ -168,7 +168,8 @@ class Membership:
     def vouched(self, since_s: float) -> bool:
         """As of that moment nobody could decide against this node (rule 11): its session is as good as renewed then.
 
-        It feeds the watchdog too: who could vouch was cut off himself, and counts its time from a time-out later.
+        It feeds the watchdog too: who vouched counts its time from when the promise is over, or from a time-out after
+        he was cut off himself.
         """
         now = self._env.clock.now()
         if not self.opened.is_set() or not self._session.valid(now) or not self._session.vouched(since_s):

@@ -65,11 +65,12 @@ class Observation:
 
     def _silence_age_s(self, node: str, steady_s: float, now: float) -> float:
         """What this node could not watch, because it was cut off or had not started, may have run on with good reason:
-        then its permit may have lasted until one time-out after that (rule 11)."""
+        then its permit may have lasted until one time-out after that; else until what this node has promised to wait
+        for is over (rule 11)."""
         session = self._store.sessions.get(node)
         timeout_s = max(self._observer.timing.node_timeout_s, session.node_timeout_s if session is not None else 0.0)
         seen_at = self._silences[f"{node} {self._store.silences[node].incarnation}"]
-        return max(0.0, min(now - seen_at, steady_s - timeout_s))
+        return max(0.0, min(now - seen_at, steady_s - timeout_s, self._pledges.over_s(node, now)))
 
     def silence_in_s(self) -> float | None:
         """In how many seconds the next node will be silent, if nothing comes from it."""

@@ -10,7 +10,17 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from outlast.core.certainty import Pledges, Standing, Wait, certainty, missing, why_not
+from outlast.core.certainty import (
+    Pledges,
+    Promise,
+    Standing,
+    Wait,
+    certainty,
+    counts_from,
+    counts_silence,
+    missing,
+    why_not,
+)
 from outlast.core.leaderless import Look
 from outlast.core.membership import Session as OwnSession
 from outlast.model.alive import Alive
@@ -42,11 +52,12 @@ class Answering:
 
     async def _promise(self, asker: str, question: bytes) -> bytes:
         wait, now = msgspec.json.decode(question, type=Wait), self._env.clock.now()
-        why = why_not(wait, self._standing(asker, now), self._session.timing)
+        standing = self._standing(asker, now)
+        why = why_not(wait, standing, self._session.timing)
         if why:
             raise NotAnswered(why)
-        self._pledges.promise(asker, wait.for_s, now)
-        return b""
+        self._pledges.promise(asker, wait.for_s, now - standing.counted_s)
+        return msgspec.json.encode(Promise(standing.counted_s))
 
     async def _alive(self, asker: str, question: bytes) -> bytes:
         """The life of this machine that nothing has ended, whether its session is open or lost."""
@@ -59,7 +70,7 @@ class Answering:
             asker=asker,
             has_picture=store.ready.is_set(),
             age_s=now - self._started_at,
-            reaches_database=store.observer.reaches_database(now),
+            counted_s=store.observer.counted_s(asker, now),
             known_incarnation=session.incarnation if session is not None else "",
             asker_silent=asker in store.silences,
             undecided=self._pledges.undecided(asker),
@@ -90,8 +101,11 @@ class Vouching:
         self._look = look
         self._off_s = off_s
         self._promised_s: dict[str, float] = {}
+        """From when the promise of each node counts."""
         self._refused: dict[str, str] = {}
-        """Why the last question of each node led to no promise."""
+        """Why the last question of each node led to no promise, or to one that moves on no more."""
+        self._counting: set[str] = set()
+        """Who reaches the database, by his last answer, and counts this node's silence."""
         self._asking: dict[str, set[asyncio.Task[None]]] = {}
         """Questions under way, by node: one that got lost must not hold up the next."""
         self._away_since_s: float | None = None
@@ -129,16 +143,27 @@ class Vouching:
         sent_at = self._env.clock.now()
         try:
             address = node.address if node is not None else name
-            await peers.ask(name, address, PROMISE, msgspec.json.encode(wait), timeout_s=timing.permit_s / 2)
+            said = await peers.ask(name, address, PROMISE, msgspec.json.encode(wait), timeout_s=timing.permit_s / 2)
+            promise = msgspec.json.decode(said, type=Promise)
         except (PeerUnreachable, NotAnswered) as error:
             self._refused[name] = str(error)
+        except msgspec.MsgspecError as error:
+            self._refused[name] = f"its answer cannot be understood: {error}"
         else:
-            self._refused.pop(name, None)
             # Another outage, another life: what was promised to that is none of this one's.
             if wait.incarnation == self._membership.incarnation and self._away_since_s is not None:
-                self._promised_s[name] = max(sent_at, self._promised_s.get(name, sent_at))
+                self._promised(name, counts_from(sent_at, promise), counting=promise.counted_s > 0)
         if self._away_since_s is not None:
             self._conclude()
+
+    def _promised(self, name: str, since_s: float, *, counting: bool) -> None:
+        self._promised_s[name] = max(since_s, self._promised_s.get(name, since_s))
+        if counting:
+            self._counting.add(name)
+            self._refused[name] = counts_silence(self._store.me)
+        else:
+            self._counting.discard(name)
+            self._refused.pop(name, None)
 
     def _conclude(self) -> None:
         """What is certain now, and what follows from it."""
@@ -153,7 +178,7 @@ class Vouching:
         if self._membership.why_unwritable:
             away = f"{self._membership.why_unwritable} (for {away_s:.0f} s)"
         doubt = self._doubt()
-        if found is not None and found.since_s + timing.permit_s > now:
+        if found is not None and found.since_s + timing.permit_s > now and self._counting.isdisjoint(listed):
             self._observation.runs_on = f"{away}; {self._store.me} runs on: {found.words}"
         else:
             left_s = max(0.0, (self._session.permit_until_s or now) - now)
@@ -182,4 +207,5 @@ class Vouching:
         self._rested_on.clear()
         self._promised_s.clear()
         self._refused.clear()
+        self._counting.clear()
         self._observation.runs_on = self._membership.doubt = ""

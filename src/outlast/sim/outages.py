@@ -19,7 +19,7 @@ _AT_REST_S = 40.0
 class Outages:
     facts: Facts
     promises: dict[tuple[str, str], float] = field(default_factory=dict)
-    """Who promised whom to decide nothing against him, and when last."""
+    """Who promised whom to decide nothing against him, and from when his time-out counts for that."""
     committed_at_s: float = float("-inf")
     pauses: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=5))
     """When nobody wrote anything for longer than observers bear, most lately."""
@@ -28,8 +28,9 @@ class Outages:
     is_well: Callable[[str], bool] = lambda node: False
     """Is nothing wrong with the node's service and with its links to the others?"""
 
-    def promised(self, by: str, to: str) -> None:
-        self.promises[by, to] = self.facts.now()
+    def promised(self, by: str, to: str, counted_s: float) -> None:
+        since_s = self.facts.now() - counted_s
+        self.promises[by, to] = max(since_s, self.promises.get((by, to), since_s))
 
     def written(self) -> None:
         """Something was committed."""

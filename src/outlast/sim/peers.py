@@ -22,7 +22,7 @@ class Exchange:
         self.links = links
         self.machines: dict[str, Machine] = {}
         self.listening: dict[str, SimPeers] = {}
-        self.on_answer: Callable[[str, str, str], None] = lambda asker, by, topic: None
+        self.on_answer: Callable[[str, str, str, bytes], None] = lambda asker, by, topic, said: None
         """Told of each answer that is no refusal, in the moment in which it is given."""
 
     def listener(self, node: str) -> "SimPeers | None":
@@ -96,7 +96,7 @@ class SimPeers:
             refusal = NotAnswered(str(error))
             self._send(*back, lambda: _fail(answer, refusal))
         else:
-            self._exchange.on_answer(asker._name, self._machine.name, topic)
+            self._exchange.on_answer(asker._name, self._machine.name, topic, said)
             self._send(*back, lambda: _tell(answer, said))
 
     def _send(self, sender: str, receiver: str, arrive: Callable[[], None]) -> None:

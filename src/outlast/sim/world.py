@@ -14,6 +14,7 @@ from random import Random
 import msgspec
 import structlog
 
+from outlast.core.certainty import Promise
 from outlast.core.timing import timing
 from outlast.model import keys
 from outlast.model.fence import FenceDevice
@@ -291,9 +292,11 @@ class World:
         )
         self.stop_if_broken()
 
-    def _peer_answered(self, asker: str, by: str, topic: str) -> None:
+    def _peer_answered(self, asker: str, by: str, topic: str, said: bytes) -> None:
         if topic == PROMISE:
-            self.checks.outages.promised(by, asker)
+            counted_s = msgspec.json.decode(said, type=Promise).counted_s
+            # A number is all that the asker hears: it counts by the asker's clock from here on.
+            self.checks.outages.promised(by, asker, counted_s / self.machines[asker].clock.pace)
 
     def _is_well(self, node: str) -> bool:
         service = self.services.get(node)
