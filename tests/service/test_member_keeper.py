@@ -9,6 +9,7 @@ from played import events, play, played
 
 from outlast.adapters.member import EtcdMember
 from outlast.model.roll import NOTED, Noted, Stage
+from outlast.ports.members import LocalMember, Start
 from outlast.service.member_keeper import MemberKeeper
 from outlast.sim.world import World
 
@@ -93,6 +94,43 @@ def test_who_has_said_that_its_data_is_gone_never_goes_on_alone_with_what_comes_
         play(world, "run 60")
         assert world.machines["n1"].on
         assert world.where("web1") == ["n1"]
+
+
+def test_who_cannot_keep_its_log_whole_does_not_go_alone_says_so_and_tries_again_later() -> None:
+    with played("world nodes=2 members=2", "vm web1 preferred=n1", "start", "run 40") as world:
+        broken = _BrokenLog(keeper(world, "n1")._local)
+        keeper(world, "n1")._local = broken
+        play(world, "power off n2", "run 50")
+        last_one = world.services["n1"].node.voters.last_one
+        assert last_one is not None
+        assert last_one.words.startswith("n1 cannot go on alone: its member cannot be started alone: torn. If it must:")
+        assert broken.refused == 1
+        assert noted(world, "n1").generation == 0
+        assert set(noted(world, "n1").voters) == {"n1", "n2"}
+        assert keeper(world, "n1").stage is Stage.STARTED
+        broken.torn = False
+        play(world, "run 90")
+        assert noted(world, "n1").generation == 1
+        assert any("n1 cannot go on alone" in words for words in events(world, "vote"))
+        assert world.where("web1") == ["n1"]
+
+
+class _BrokenLog:
+    """A member whose log cannot be kept whole for a while."""
+
+    def __init__(self, local: LocalMember) -> None:
+        self.torn = True
+        self.refused = 0
+        self.client_url, self.peer_url = local.client_url, local.peer_url
+        self.has_data, self.marks, self.mark = local.has_data, local.marks, local.mark
+        self.stop, self.runs, self.wipe = local.stop, local.runs, local.wipe
+        self._local = local
+
+    async def start(self, how: Start) -> None:
+        if how.whole_log and self.torn:
+            self.refused += 1
+            raise OSError("torn")
+        await self._local.start(how)
 
 
 def test_a_disk_that_cannot_be_read_is_not_taken_for_empty_and_ends_no_service(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ what a member may do after it ended depends on why, and that is decided elsewher
   DATA.old     data that was thrown away last, kept for people
 """
 
+import asyncio
 import os
 import shutil
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from outlast.adapters.member_log import keep_whole
 from outlast.adapters.supervision import Sight, Supervised
 from outlast.ports.members import Start
 
@@ -70,6 +72,8 @@ class EtcdMember:
     async def start(self, how: Start) -> None:
         if await self._sight.runs():
             return
+        if how.whole_log:
+            await asyncio.to_thread(keep_whole, self._data / "member/wal")
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write(self._beside("json"), msgspec.json.format(msgspec.json.encode(self._settings(how))))
         await self._program.start_once()

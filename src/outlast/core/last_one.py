@@ -1,6 +1,8 @@
 """Two members vote, and the other one is gone: may this one go on alone?
 
-With two voters everything that was ever committed is on both disks, so whoever goes on loses nothing. What must never
+With two voters everything that was ever committed is on both disks, so whoever goes on loses nothing, as long as it
+keeps all that is on its own: it hears that something is committed only after it has said that it has it. So its whole
+log counts as committed from then on (`ports/members.py`), and it does not go on when that cannot be. What must never
 happen is that both do. A node goes on alone only if it is certain that the other one runs nothing and will not do the
 same: it has been confirmed *off* by its fence devices after contact was lost. When it boots, it is in another life,
 without a session that was valid until the loss, and so it can never take this step itself: it is one of two, has no

@@ -70,6 +70,9 @@ class Start(msgspec.Struct, frozen=True):
     alone: bool = False
     """It goes on as the only member, with the data it has: all others are out for good. Nothing but a proof that they
     run nothing may lead to this."""
+    whole_log: bool = False
+    """With `alone`: every entry on its disk counts, also those of which it has not heard that they were committed. Only
+    right for one of two that voted: it has all that was committed, and no other has committed anything in its place."""
 
 
 FIRST_START = "first-start"
@@ -95,7 +98,7 @@ class LocalMember(Protocol):
 
     async def start(self, how: Start) -> None:
         """Returns when the process has been started; it may not serve yet. No error when it runs already.
-        Raises OSError with words when it cannot be started."""
+        Raises OSError with words when it cannot be started, or its log cannot be kept whole."""
         ...
 
     async def stop(self) -> None:

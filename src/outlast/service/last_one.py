@@ -26,6 +26,8 @@ log = structlog.get_logger()
 LOOK_S = 1.0
 AGAIN_S = 5.0
 """Before the next attempt after all fence devices have failed."""
+ALONE_AGAIN_S = 60.0
+"""Before the next attempt to go on alone after one has failed; its member runs as before until then."""
 
 
 class LastOne:
@@ -43,6 +45,7 @@ class LastOne:
         self._session_until_loss = False
         self._report = FenceReport("")
         self._fence: asyncio.Task[None] | None = None
+        self._failed_at = float("-inf")
 
     async def run(self) -> None:
         while True:
@@ -61,6 +64,8 @@ class LastOne:
         if self._keeper.stage is Stage.EMPTY:
             # The other one was told so, and may go on at once. Were the data to come back, they would be of the past.
             self._session_until_loss = False
+        if self._clock.now() - self._failed_at < ALONE_AGAIN_S:
+            return
         step = last_one(self._view(look))
         waits = not isinstance(step, GoAlone) and step.why
         self.words = f"{self._store.me} does not go on alone; it waits for {waits}" if waits else ""
@@ -75,6 +80,7 @@ class LastOne:
         now, observer = self._clock.now(), self._store.observer
         self._stop_fencing()
         self._report = FenceReport("")
+        self._failed_at = float("-inf")
         if look.pair != self._pair:
             self._pair, self._pair_at = look.pair, now
         # A write that was sent after that time: no attempt to renew lasts longer than half a permit.
@@ -154,9 +160,13 @@ class LastOne:
     async def _go_alone(self, step: GoAlone) -> None:
         me = self._store.me
         self._stop_fencing()
-        failed = await self._keeper.go_alone()
+        failed = await self._keeper.go_alone(whole_log=True)
         if failed:
+            self._failed_at = self._clock.now()
+            self.words = f"{me} cannot go on alone: {failed}. If it must: outlast cluster force-quorum"
             log.error("this node cannot go on alone", why=failed)
+            if self._keeper.story[-1:] != [self.words]:
+                self._keeper.story.append(self.words)
             return
         self._session_until_loss = False
         self._keeper.story.append(f"{me} goes on alone, as the only one that votes: {step.why}")

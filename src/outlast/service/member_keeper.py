@@ -137,11 +137,11 @@ class MemberKeeper:
 
     # --- steps that leave others behind ---------------------------------------------------------------------------
 
-    async def go_alone(self, left_behind: tuple[str, ...] = ()) -> str:
+    async def go_alone(self, left_behind: tuple[str, ...] = (), *, whole_log: bool = False) -> str:
         """Go on as the only voter, with what is on this disk. Nothing but proof that the others are out may lead here.
 
-        `left_behind`: voters that could be a majority by themselves if they came back. Returns "" when it runs alone,
-        else why not.
+        `left_behind`: voters that could be a majority by themselves if they came back. `whole_log`: only two voted, so
+        all that it has on its disk counts. Returns "" when it runs alone, else why not.
         """
         look = self.look()
         before = look.voters if look is not None and look.voters else self.noted.voters
@@ -156,8 +156,9 @@ class MemberKeeper:
                 )
                 self._leaderless.missed()
                 await self._local.stop()
-                await self._local.start(Start({}, alone=True))
+                await self._local.start(Start({}, alone=True, whole_log=whole_log))
             except OSError as error:
+                self._runs = False  # on purpose: it has not ended by itself
                 return f"its member cannot be started alone: {error}"
             self._runs = self._started = self._began_alone = True
             self._on_start()
