@@ -60,7 +60,17 @@ def lab_paths() -> Iterator[LabPaths]:
 @pytest.fixture
 def cluster(labs: Labs) -> Iterator[LabCluster]:
     """Three nodes with the cluster service, a node time-out of 2 s, nothing protected; watched for double copies."""
-    usual = LabCluster(labs("cluster", nodes=3, node_timeout_s=2.0))
+    yield from _watched(labs("cluster", nodes=3, node_timeout_s=2.0))
+
+
+@pytest.fixture
+def patient_cluster(labs: Labs) -> Iterator[LabCluster]:
+    """The same with the default node time-out, for what must be back within it also on a machine that is busy."""
+    yield from _watched(labs("patient", nodes=3))
+
+
+def _watched(lab: Lab) -> Iterator[LabCluster]:
+    usual = LabCluster(lab)
     usual.clear()
     with usual.lab.watcher() as watcher:
         yield usual

@@ -14,6 +14,11 @@ def runs_on(cluster: LabCluster, names: tuple[str, ...]) -> dict[str, int]:
 
 
 @pytest.fixture
+def cluster(patient_cluster: LabCluster) -> LabCluster:
+    return patient_cluster
+
+
+@pytest.fixture
 def two_vms(cluster: LabCluster) -> dict[str, int]:
     """Two VMs on n1, and the process of each."""
     for name in ("web", "db"):
