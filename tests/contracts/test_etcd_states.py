@@ -13,9 +13,9 @@ from database_steps import SOON_S, after, contents, put, surely_put
 
 from etcd_members import EtcdCluster, EtcdMember, etcd_cluster
 from outlast.adapters.etcd import Client, EtcdDatabase, EtcdMembers, EtcdUpkeep
-from outlast.core.upkeep import CallOff, Forget, Reclaim
+from outlast.core.quorum.upkeep import CallOff, Forget, Reclaim
 from outlast.ports.database import Compacted, Delete, Put, Unavailable, Uncertain, Unwritable
-from outlast.service.upkeep import one_round
+from outlast.service.quorum.upkeep import one_round
 
 HANG_S = 120.0
 QUOTA_BYTES = 8 * 1024 * 1024

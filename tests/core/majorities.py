@@ -13,11 +13,11 @@ from random import Random
 
 import msgspec
 
-from outlast.core.force_quorum import Alone, ForceView, WaitNoLonger, force_quorum
-from outlast.core.last_one import FenceOther, GoAlone, LastOneView, last_one
-from outlast.core.leaderless import Look
-from outlast.core.roll_call import Begin, Rejoin, RollCallView, roll_call
-from outlast.core.voting import AddLearner, HandOver, Promote, Remove, VoteView, decide_votes, majority
+from outlast.core.quorum.force_quorum import Alone, ForceView, WaitNoLonger, force_quorum
+from outlast.core.quorum.last_one import FenceOther, GoAlone, LastOneView, last_one
+from outlast.core.quorum.leaderless import Look
+from outlast.core.quorum.roll_call import Begin, Rejoin, RollCallView, roll_call
+from outlast.core.quorum.voting import AddLearner, HandOver, Promote, Remove, VoteView, decide_votes, majority
 from outlast.model.member import Member, MemberRecord, MemberStatus, Part
 from outlast.model.roll import Noted, Roll, RollAnswer, Stage, Trace
 

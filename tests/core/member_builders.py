@@ -2,7 +2,7 @@
 
 import msgspec
 
-from outlast.core.voting import VoteView
+from outlast.core.quorum.voting import VoteView
 from outlast.model.member import Member, MemberRecord, MemberStatus, Part
 from outlast.model.roll import Roll, Stage
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from outlast.core.engine_versions import parse, warning
+from outlast.core.quorum.engine_versions import parse, warning
 
 
 @pytest.mark.parametrize("version", ["3.4.31", "3.4.44", "3.5.13", "3.5.30", "3.6.0", "3.7.1", "4.0.0"])

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from outlast.core.force_quorum import Alone, Confirm, ForceView, Outcome, Refused, WaitNoLonger, force_quorum
+from outlast.core.quorum.force_quorum import Alone, Confirm, ForceView, Outcome, Refused, WaitNoLonger, force_quorum
 from outlast.model.roll import Noted, Roll, Stage, Trace
 
 NOTED = Noted("a1", generation=4, trace=Trace(3, 900), voters=("n1", "n2", "n3"))

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from outlast.core.last_one import (
+from outlast.core.quorum.last_one import (
     LESS_VALUABLE_WAITS_S,
     FenceOther,
     GoAlone,
@@ -15,7 +15,7 @@ from outlast.core.last_one import (
     Step,
     last_one,
 )
-from outlast.core.leaderless import Look
+from outlast.core.quorum.leaderless import Look
 from outlast.model.roll import Stage
 
 LOST = Look(at_s=100.0, voters=("n1", "n2"), i_vote=True, term=7, index=900, leaderless_since_s=94.0, me="n1")

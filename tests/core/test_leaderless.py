@@ -1,6 +1,6 @@
 """Since when has the own member seen no leader? Only looks without a pause between them make that certain."""
 
-from outlast.core.leaderless import Leaderless, Look
+from outlast.core.quorum.leaderless import Leaderless, Look
 from outlast.model.member import Member, MemberStatus
 
 N1 = Member("a1", "n1", ("https://n1:2380",))

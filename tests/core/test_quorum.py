@@ -2,8 +2,8 @@
 
 from member_builders import machines, standing, voters
 
-from outlast.core.quorum import Margin, margin
-from outlast.core.voting import VoteView
+from outlast.core.quorum.margin import Margin, margin
+from outlast.core.quorum.voting import VoteView
 
 ALL = ("n1", "n2", "n3", "n4", "n5")
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from outlast.core.roll_call import Begin, Hold, Rejoin, RollCallView, Verdict, roll_call
+from outlast.core.quorum.roll_call import Begin, Hold, Rejoin, RollCallView, Verdict, roll_call
 from outlast.model.member import Member
 from outlast.model.roll import Noted, Roll, RollAnswer, Stage, Trace
 

@@ -1,6 +1,6 @@
 """When is which member of the database made to give space back?"""
 
-from outlast.core.upkeep import CallOff, Forget, Reclaim, Step, next_step
+from outlast.core.quorum.upkeep import CallOff, Forget, Reclaim, Step, next_step
 from outlast.model.upkeep import Size
 
 MIB = 1024 * 1024

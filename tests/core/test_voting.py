@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from member_builders import INDEX, learner, standing, status, unstarted, url, voters
 
-from outlast.core.voting import (
+from outlast.core.quorum.voting import (
     LAG,
     START_PATIENCE_S,
     AddLearner,

@@ -6,24 +6,16 @@ from typing import Any
 
 import msgspec
 
-from outlast.core import (
-    certainty,
-    duty,
-    failover,
-    fencing,
-    group_state,
-    last_one,
-    membership,
-    resource,
-    roll_call,
-)
+from outlast.core import certainty, duty, failover, fencing, group_state, membership, resource
+from outlast.core.quorum import last_one, roll_call
 from outlast.core.resource import Call, E, S
 from outlast.model.group import Group
 from outlast.model.node import Silence
 from outlast.model.plan import Assign
 from outlast.model.view import ClusterView
-from outlast.service import coordinator, reporting
+from outlast.service import coordinator
 from outlast.service import membership as service_membership
+from outlast.service.hosting import reporting
 
 Break = Callable[[], None]
 

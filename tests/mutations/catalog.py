@@ -8,20 +8,14 @@ from dataclasses import dataclass
 
 from mutations import broken
 from mutations.broken import Break, always, method, swap
-from outlast.core import (
-    certainty,
-    membership,
-    permit,
-    proof,
-    roll_call,
-    voting,
-    watchdog,
-)
+from outlast.core import certainty, membership, permit, proof, watchdog
 from outlast.core import timing as times
 from outlast.core.permit import Judgement, Order
-from outlast.service import cleaning, ladder, standing
+from outlast.core.quorum import roll_call, voting
 from outlast.service import membership as service_membership
 from outlast.service.commands import nodes
+from outlast.service.fence import ladder
+from outlast.service.hosting import cleaning, standing
 
 
 @dataclass(frozen=True, slots=True)

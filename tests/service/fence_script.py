@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from outlast.model.fence import FenceAgent, FenceDevice, FenceParameter, Power
 from outlast.model.node import Node
 from outlast.ports.fence import FenceFailed
-from outlast.service.ladder import Means
+from outlast.service.fence.ladder import Means
 
 AGENT = FenceAgent(
     "fence_lab",

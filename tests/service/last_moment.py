@@ -25,10 +25,10 @@ from outlast.ports.secrets import Secrets
 from outlast.service.commands.context import Context
 from outlast.service.coordinator import Coordinating
 from outlast.service.deciding import Deciding
-from outlast.service.fence_devices import FenceDevices
-from outlast.service.fencing import Fencing
+from outlast.service.fence.devices import FenceDevices
+from outlast.service.fence.fencing import Fencing
+from outlast.service.fence.ladder import Means
 from outlast.service.journal import Journal
-from outlast.service.ladder import Means
 from outlast.service.observation import Observation
 from outlast.service.store import Store, put
 from outlast.sim.database import SimDatabase

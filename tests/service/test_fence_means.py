@@ -8,7 +8,7 @@ from last_moment import Scene
 from build import incarnation, session, silence
 from outlast.model import keys
 from outlast.ports.database import Delete
-from outlast.service.fence_means import may_fence
+from outlast.service.fence.means import may_fence
 from outlast.service.store import put
 
 SILENT = put(keys.SILENCES + "n2", silence("n2"))

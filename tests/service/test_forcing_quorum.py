@@ -5,7 +5,7 @@ from typing import Any
 from played import events, group_of, play, played
 
 from outlast.model.group import Wanted
-from outlast.service.local import Local
+from outlast.service.hosting.local import Local
 from outlast.sim.world import World
 
 SETUP = ("world members=3", "start", "run 20")

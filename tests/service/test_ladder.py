@@ -11,8 +11,8 @@ from outlast.model.fence import FenceDevice
 from outlast.model.node import Node
 from outlast.model.view import FenceReport
 from outlast.ports.fence import FenceFailed
-from outlast.service.fencing import Fencing
-from outlast.service.ladder import Answering, Means
+from outlast.service.fence.fencing import Fencing
+from outlast.service.fence.ladder import Answering, Means
 from outlast.sim.loop import SimLoop
 
 REFUSED = FenceFailed("no contact with the BMC")

@@ -15,7 +15,7 @@ from outlast.model.status import State
 from outlast.ports.database import Delete
 from outlast.service.commands.context import CommandError, Named
 from outlast.service.commands.nodes import confirm_down
-from outlast.service.fencing import Fencing
+from outlast.service.fence.fencing import Fencing
 from outlast.service.store import put
 from outlast.sim.loop import SimLoop
 

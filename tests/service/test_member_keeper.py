@@ -10,7 +10,7 @@ from played import events, play, played
 from outlast.adapters.member import EtcdMember
 from outlast.model.roll import NOTED, Noted, Stage
 from outlast.ports.members import LocalMember, Start
-from outlast.service.member_keeper import MemberKeeper
+from outlast.service.quorum.member_keeper import MemberKeeper
 from outlast.sim.world import World
 
 SETUP = ("world members=3", "start", "run 20")

@@ -16,9 +16,9 @@ from outlast.model import keys
 from outlast.model.status import State
 from outlast.ports.database import Batch, Committed, Compacted, Compare, Database, Put, Refused, Snapshot, Write
 from outlast.ports.environment import Environment
+from outlast.service.hosting.standing import StandingReports
 from outlast.service.journal import Journal
 from outlast.service.membership import Membership
-from outlast.service.standing import StandingReports
 from outlast.service.store import Store, put
 from outlast.service.watchdog import Arming
 from outlast.sim.database import SimDatabase

@@ -38,7 +38,7 @@ from outlast.ports.database import Compare, Uncertain
 from outlast.ports.members import NotReady
 from outlast.ports.peers import NotAnswered, PeerUnreachable
 from outlast.service.config import EtcdConfig, MemberConfig, NodeConfig, PeersConfig
-from outlast.service.enrolment import Enrolment
+from outlast.service.joining.enrolment import Enrolment
 from outlast.service.journal import Journal
 from outlast.service.store import Store, put
 

@@ -18,7 +18,7 @@ Who promises must not have decided: `why_not` has the reasons to refuse. `Pledge
 promised, and what it writes about others: the two exclude one another, in the moment of writing.
 
 With exactly two voters there is arithmetic besides: as long as this node's own member certainly follows no leader
-(`core/leaderless.py`), nothing can be committed without it. So nobody can decide, whether he promises or not.
+(`core/quorum/leaderless.py`), nothing can be committed without it. So nobody can decide, whether he promises or not.
 """
 
 from collections.abc import Collection, Mapping
@@ -26,7 +26,7 @@ from typing import Annotated
 
 import msgspec
 
-from outlast.core.leaderless import Look
+from outlast.core.quorum.leaderless import Look
 from outlast.core.timing import LONGEST_NODE_TIMEOUT_S, Timing
 
 YOUNG_S = 15.0

@@ -83,7 +83,7 @@ def abandoned(join: Join, sessions: Mapping[str, Session], now_s: float) -> bool
 
 
 def need_not_vote(part: Part, nodes: int, witnesses: int, most: int) -> str:
-    """Why a machine that joins carries no member of the database yet; "" when it does. As `core/voting.py` has it.
+    """Why a machine that joins carries no member of the database yet; "" when it does. As `core/quorum/voting.py`.
 
     `nodes`: how many nodes vote; `witnesses`: how many machines would stand in as witnesses.
     """

@@ -5,7 +5,7 @@ Rule 2: a pair that is not in the table changes nothing: the same question is as
 Rule 3: OFFLINE and FAILED mean that nothing runs, on positive evidence: a stop that returned, or a report that says
 so. A host that died proves nothing: what it had started may still run.
 
-The shell (`service/resources.py`) carries out the calls, keeps their deadlines, and feeds the results back in.
+The shell (`service/hosting/resources.py`) carries out the calls, keeps their deadlines, and feeds the results back in.
 """
 
 import enum

@@ -33,7 +33,7 @@ from outlast.model.view import ClusterView, FenceReport
 from outlast.ports.database import Committed, Compare, Unavailable, Write
 from outlast.ports.environment import Clock
 from outlast.service.deciding import Deciding, Promised
-from outlast.service.fencing import Fencing
+from outlast.service.fence.fencing import Fencing
 from outlast.service.journal import Journal
 from outlast.service.observation import Observation
 from outlast.service.store import RETRY_S, Store, Subscription, put

@@ -24,33 +24,33 @@ from outlast.ports.database import Unavailable
 from outlast.ports.environment import Environment
 from outlast.ports.upkeep import Upkeep
 from outlast.service.backup import Backing
-from outlast.service.certificates import keep_certificate
-from outlast.service.cleaning import clean
 from outlast.service.commands.context import Context
 from outlast.service.commands.registry import Commands
 from outlast.service.config import NodeConfig
 from outlast.service.coordinator import Coordinating
 from outlast.service.deciding import Deciding
-from outlast.service.enrolment import Enrolment
-from outlast.service.fence_devices import FenceDevices
-from outlast.service.fence_means import may_fence, means
-from outlast.service.fence_tests import FenceTests
-from outlast.service.fencing import Fencing
-from outlast.service.hosts import HostKeeper
+from outlast.service.fence.devices import FenceDevices
+from outlast.service.fence.fencing import Fencing
+from outlast.service.fence.means import may_fence, means
+from outlast.service.fence.tests import FenceTests
+from outlast.service.hosting.cleaning import clean
+from outlast.service.hosting.hosts import HostKeeper
+from outlast.service.hosting.local import Remark
+from outlast.service.hosting.polling import Poller
+from outlast.service.hosting.reporting import Reporting
+from outlast.service.hosting.resources import Resources
+from outlast.service.hosting.surveys import Surveys
+from outlast.service.joining.certificates import keep_certificate
+from outlast.service.joining.enrolment import Enrolment
+from outlast.service.joining.records import NotOurs, evicted, write_records
 from outlast.service.journal import Journal
-from outlast.service.local import Remark
 from outlast.service.membership import Membership
 from outlast.service.observation import Observation
 from outlast.service.peers import Answering, Vouching
-from outlast.service.polling import Poller
 from outlast.service.pruning import prune
-from outlast.service.records import NotOurs, evicted, write_records
-from outlast.service.reporting import Reporting
-from outlast.service.resources import Resources
+from outlast.service.quorum.upkeep import keep_up
+from outlast.service.quorum.voters import voters
 from outlast.service.store import RETRY_S, Store
-from outlast.service.surveys import Surveys
-from outlast.service.upkeep import keep_up
-from outlast.service.voters import voters
 from outlast.service.watchdog import Arming
 
 __all__ = ["Node", "NodeConfig"]

@@ -27,7 +27,7 @@ class Observation:
         self.runs_on = ""
         """While the database does not answer: why this node runs on without it, for people."""
         self.voters: tuple[str, ...] = ()
-        """Who votes in the database, as it was last asked (`service/voting.py`)."""
+        """Who votes in the database, as it was last asked (`service/quorum/voting.py`)."""
         self._store = store
         self._clock = clock
         self._observer = observer

@@ -21,8 +21,8 @@ from outlast.core.certainty import (
     missing,
     why_not,
 )
-from outlast.core.leaderless import Look
 from outlast.core.membership import Session as OwnSession
+from outlast.core.quorum.leaderless import Look
 from outlast.model.alive import Alive
 from outlast.ports.environment import Environment
 from outlast.ports.peers import NotAnswered, Peers, PeerUnreachable
@@ -79,7 +79,7 @@ class Answering:
 
 class Vouching:
     """`look` and `off_s`: what this node's own member of the database said of itself last, and who was proven to be off
-    since the database was lost (`service/member_keeper.py`)."""
+    since the database was lost (`service/quorum/member_keeper.py`)."""
 
     def __init__(
         self,

@@ -19,11 +19,11 @@ from outlast.model.member import MemberRecord, Part
 from outlast.model.node import Node
 from outlast.model.settings import Settings
 from outlast.ports.database import Unavailable
-from outlast.service.certificates import keep_certificate
 from outlast.service.config import NodeConfig
 from outlast.service.entry import DEFAULT_CONFIG, WrongSettings, log_to_stderr, only_one, read_config
-from outlast.service.member_keeper import MemberKeeper
+from outlast.service.joining.certificates import keep_certificate
 from outlast.service.plugging import WitnessWorld, witness_world
+from outlast.service.quorum.member_keeper import MemberKeeper
 
 log = structlog.get_logger()
 

@@ -1,4 +1,4 @@
-"""How does this machine become a node of a cluster that is there? The other side of it is `service/enrolment.py`.
+"""How does this machine become a node of a cluster that is there? The other side: `service/joining/enrolment.py`.
 
 Until its member runs, everything can be taken back, and is, when a step fails or somebody stops it. What a kill or a
 power cut leaves is cleared away by the next `join` here, and on the cluster's side by the coordinator.

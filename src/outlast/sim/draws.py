@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from outlast.service.member_keeper import NOTE_S
+from outlast.service.quorum.member_keeper import NOTE_S
 
 LONGEST_FAULT_S = 60.0
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from outlast.model.member import Part
-from outlast.service.member_keeper import MemberKeeper
+from outlast.service.quorum.member_keeper import MemberKeeper
 from outlast.sim.engine import Engine
 from outlast.sim.loop import SimLoop
 from outlast.sim.machine import Machine

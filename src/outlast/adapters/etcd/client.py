@@ -18,7 +18,7 @@ from outlast.adapters.etcd.endpoint import Endpoint
 from outlast.adapters.etcd.faults import Fault, in_words
 from outlast.adapters.etcd.tls import Files
 from outlast.adapters.etcd.wire import AnswerKind
-from outlast.core.engine_versions import warning
+from outlast.core.quorum.engine_versions import warning
 from outlast.ports.database import Unavailable, Uncertain
 
 HEDGE_S = 0.5

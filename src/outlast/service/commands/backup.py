@@ -9,8 +9,8 @@ from outlast.model.health import Found
 from outlast.ports.database import Compare, Refused, Write
 from outlast.service.backup import Backing, CannotRestore
 from outlast.service.commands.context import Command, CommandError, Context, Nothing
+from outlast.service.hosting.surveys import DISCOVER
 from outlast.service.store import put
-from outlast.service.surveys import DISCOVER
 
 GROUPS_AT_ONCE = 100
 

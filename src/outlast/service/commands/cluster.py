@@ -10,7 +10,7 @@ from outlast.model.answers import ClusterRow, MachineRow, TokenRow
 from outlast.model.member import Part
 from outlast.ports.database import Compare, Delete, Write
 from outlast.service.commands.context import Command, CommandError, Context, Named, Nothing, similar
-from outlast.service.enrolment import LONGEST_LIFETIME_S, TOKEN_LIFETIME_S
+from outlast.service.joining.enrolment import LONGEST_LIFETIME_S, TOKEN_LIFETIME_S
 
 MEMBERS_S = 5.0
 REMOVE_S = 15.0

@@ -16,16 +16,16 @@ from outlast.ports.peers import Peers
 from outlast.service.backup import Backing
 from outlast.service.coordinator import Coordinating
 from outlast.service.deciding import Promised
-from outlast.service.enrolment import Enrolment
-from outlast.service.fence_devices import FenceDevices
-from outlast.service.fencing import Fencing
-from outlast.service.hosts import HostKeeper
+from outlast.service.fence.devices import FenceDevices
+from outlast.service.fence.fencing import Fencing
+from outlast.service.hosting.hosts import HostKeeper
+from outlast.service.hosting.surveys import Surveys
+from outlast.service.joining.enrolment import Enrolment
 from outlast.service.journal import Journal
 from outlast.service.membership import Membership
 from outlast.service.observation import Observation
+from outlast.service.quorum.voters import NO_VOTERS, Voters
 from outlast.service.store import Store, put
-from outlast.service.surveys import Surveys
-from outlast.service.voters import NO_VOTERS, Voters
 
 ATTEMPTS = 10
 

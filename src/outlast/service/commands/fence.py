@@ -14,8 +14,8 @@ from outlast.ports.database import Compare, Delete, Write
 from outlast.ports.fence import FenceFailed
 from outlast.ports.secrets import NoSecret
 from outlast.service.commands.context import Command, CommandError, Context, Nothing, similar
-from outlast.service.fence_devices import FenceDevices, WrongDevice
-from outlast.service.fence_tests import FenceTests
+from outlast.service.fence.devices import FenceDevices, WrongDevice
+from outlast.service.fence.tests import FenceTests
 from outlast.service.store import put
 
 HIDDEN = "***"

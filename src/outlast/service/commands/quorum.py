@@ -5,8 +5,8 @@ from collections.abc import Collection
 
 import msgspec
 
-from outlast.core.force_quorum import Alone, Confirm, ForceView, Outcome, Refused, WaitNoLonger, force_quorum
-from outlast.core.voting import VoteView, is_healthy
+from outlast.core.quorum.force_quorum import Alone, Confirm, ForceView, Outcome, Refused, WaitNoLonger, force_quorum
+from outlast.core.quorum.voting import VoteView, is_healthy
 from outlast.model import keys
 from outlast.model.answers import ForceRow, QuorumRow, VoterRow
 from outlast.model.group import Wanted
@@ -15,8 +15,8 @@ from outlast.model.settings import Settings
 from outlast.ports.database import Committed, Compare, Unavailable
 from outlast.service.commands.context import Command, CommandError, Context, Named, Nothing
 from outlast.service.commands.nodes import confirm_down
-from outlast.service.member_keeper import MemberKeeper
-from outlast.service.quorum import Quorum
+from outlast.service.quorum.member_keeper import MemberKeeper
+from outlast.service.quorum.members import Quorum
 from outlast.service.store import put
 
 FRESH_S = 1.0

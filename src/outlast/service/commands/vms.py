@@ -22,7 +22,7 @@ from outlast.service.commands.context import Command, CommandError, Context, sim
 from outlast.service.commands.context import Named as VmName
 from outlast.service.commands.resources import check_times
 from outlast.service.commands.rows import VM, Rows
-from outlast.service.hosts import CallTimedOut
+from outlast.service.hosting.hosts import CallTimedOut
 from outlast.service.store import READ_TIMEOUT_S, put
 
 SESSION_SOON_S = 10.0

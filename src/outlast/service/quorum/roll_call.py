@@ -1,7 +1,7 @@
 """Asks the other machines how their members of the database are, and answers the same (topic `roll-call`).
 
 Everybody says how far the own member is, and remembers what others said of theirs: that is how a disk that comes back
-from the past is found out. What follows is decided in `core/roll_call.py`.
+from the past is found out. What follows is decided in `core/quorum/roll_call.py`.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Carries out who votes. The decision is `core/voting.py`'s; only the coordinator's node acts on it.
+"""Carries out who votes. The decision is `core/quorum/voting.py`'s; only the coordinator's node acts on it.
 
 A change of the members is safe whoever makes it, since a majority of those that vote commits it. So nothing here is
 compared with the coordinator's record: two that both believe to coordinate would do the same.
@@ -14,14 +14,14 @@ from typing import assert_never
 import msgspec
 import structlog
 
-from outlast.core.voting import AddLearner, HandOver, Promote, Remove, Step, decide_votes
+from outlast.core.quorum.voting import AddLearner, HandOver, Promote, Remove, Step, decide_votes
 from outlast.model import keys
 from outlast.ports.database import Committed, Unavailable
 from outlast.ports.members import Members, NotReady
 from outlast.service.journal import Journal
-from outlast.service.member_keeper import MemberKeeper
 from outlast.service.observation import Observation
-from outlast.service.quorum import Quorum
+from outlast.service.quorum.member_keeper import MemberKeeper
+from outlast.service.quorum.members import Quorum
 from outlast.service.store import Store, put
 
 log = structlog.get_logger()

@@ -9,8 +9,8 @@ from outlast.core.polling import Polling
 from outlast.core.resource import is_polled
 from outlast.ports.environment import Clock
 from outlast.ports.hosts import CallFailed, HostDied
-from outlast.service.hosts import CallTimedOut, HostKeeper
-from outlast.service.resources import Resources
+from outlast.service.hosting.hosts import CallTimedOut, HostKeeper
+from outlast.service.hosting.resources import Resources
 
 log = structlog.get_logger()
 

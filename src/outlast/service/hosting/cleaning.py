@@ -8,8 +8,8 @@ import structlog
 from outlast.core.resource import runs_nothing
 from outlast.ports.environment import Incarnations
 from outlast.ports.hosts import CallFailed, HostDied
-from outlast.service.hosts import CallTimedOut, HostKeeper
-from outlast.service.resources import Resources
+from outlast.service.hosting.hosts import CallTimedOut, HostKeeper
+from outlast.service.hosting.resources import Resources
 from outlast.service.store import Store
 
 log = structlog.get_logger()

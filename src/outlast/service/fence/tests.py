@@ -12,7 +12,7 @@ from outlast.model.fence import FenceDevice
 from outlast.model.node import Node
 from outlast.ports.fence import FenceFailed
 from outlast.ports.peers import NotAnswered, Peers, PeerUnreachable
-from outlast.service.fence_devices import FenceDevices
+from outlast.service.fence.devices import FenceDevices
 from outlast.service.observation import Observation
 from outlast.service.store import Store
 

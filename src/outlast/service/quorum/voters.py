@@ -8,15 +8,15 @@ from outlast.core.membership import Session
 from outlast.model.roll import Roll
 from outlast.ports.environment import Environment
 from outlast.service.config import NodeConfig
-from outlast.service.fencing import Fencing
+from outlast.service.fence.fencing import Fencing
 from outlast.service.journal import Journal
-from outlast.service.last_one import LastOne
-from outlast.service.member_keeper import MemberKeeper
 from outlast.service.observation import Observation
-from outlast.service.quorum import Quorum
-from outlast.service.roll_call import RollCall
+from outlast.service.quorum.last_one import LastOne
+from outlast.service.quorum.member_keeper import MemberKeeper
+from outlast.service.quorum.members import Quorum
+from outlast.service.quorum.roll_call import RollCall
+from outlast.service.quorum.voting import Voting
 from outlast.service.store import Store
-from outlast.service.voting import Voting
 
 
 @dataclass(frozen=True, slots=True)

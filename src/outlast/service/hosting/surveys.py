@@ -10,7 +10,7 @@ from outlast.model.health import Json
 from outlast.model.survey import Answer, Survey
 from outlast.ports.database import Delete, Unavailable, Write
 from outlast.ports.hosts import CallFailed, HostDied
-from outlast.service.hosts import CallTimedOut, HostKeeper
+from outlast.service.hosting.hosts import CallTimedOut, HostKeeper
 from outlast.service.journal import Journal
 from outlast.service.store import Store, put
 

@@ -1,14 +1,14 @@
 """How many members can still be lost before the database stops, and which?
 
 Three voters of which one is gone can lose none: two are a majority, one is not. But a cluster of exactly two nodes goes
-on with one, if the other can be confirmed off (`core/last_one.py`).
+on with one, if the other can be confirmed off (`core/quorum/last_one.py`).
 """
 
 from collections.abc import Collection
 
 import msgspec
 
-from outlast.core.voting import VoteView, is_healthy, majority
+from outlast.core.quorum.voting import VoteView, is_healthy, majority
 from outlast.model.member import Member, Part
 
 _COUNT = ("no", "one", "two", "three")

@@ -9,15 +9,15 @@ from collections.abc import Callable, Collection, Hashable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from outlast.core.quorum import Margin, margin
-from outlast.core.voting import VoteView
+from outlast.core.quorum.margin import Margin, margin
+from outlast.core.quorum.voting import VoteView
 from outlast.model.member import Member, MemberStatus, Part
 from outlast.model.roll import Stage
 from outlast.model.view import ClusterView
 from outlast.ports.environment import Clock
 from outlast.ports.members import Members, Unavailable
-from outlast.service.member_keeper import MemberKeeper
-from outlast.service.roll_call import RollCall
+from outlast.service.quorum.member_keeper import MemberKeeper
+from outlast.service.quorum.roll_call import RollCall
 from outlast.service.store import Store
 
 Seen = TypeVar("Seen", bound=Hashable)

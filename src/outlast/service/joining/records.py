@@ -14,7 +14,7 @@ from outlast.model.settings import Settings
 from outlast.ports.database import Compare, Database, Refused, Write
 from outlast.ports.secrets import NoSecret
 from outlast.service.config import NodeConfig
-from outlast.service.fence_devices import FenceDevices
+from outlast.service.fence.devices import FenceDevices
 from outlast.service.journal import Journal
 from outlast.service.store import READ_TIMEOUT_S, put
 

@@ -1,7 +1,7 @@
 """Runs this node's resources: applies each one's duty (`core/duty.py`) through its machine (`core/resource.py`).
 
 Nothing here decides where anything runs; it makes what is here match the groups' records, as far as this node's session
-allows, and keeps what the plugins found out for `service/reporting.py` to tell the cluster.
+allows, and keeps what the plugins found out for `service/hosting/reporting.py` to tell the cluster.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from outlast.model.status import State
 from outlast.ports.database import Unavailable
 from outlast.ports.environment import Environment
 from outlast.ports.hosts import AppearedReport, CallFailed, HealthReport, HostDied
-from outlast.service.calls import Calls
-from outlast.service.hosts import CallTimedOut, HostGone, HostKeeper, HostReady, OffersChanged
-from outlast.service.local import Local, Remark
-from outlast.service.standing import StandingReports
+from outlast.service.hosting.calls import Calls
+from outlast.service.hosting.hosts import CallTimedOut, HostGone, HostKeeper, HostReady, OffersChanged
+from outlast.service.hosting.local import Local, Remark
+from outlast.service.hosting.standing import StandingReports
 from outlast.service.store import Store
 from outlast.service.watchdog import Arming
 

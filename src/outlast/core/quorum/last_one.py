@@ -6,7 +6,7 @@ log counts as committed from then on (`ports/members.py`), and it does not go on
 happen is that both do. A node goes on alone only if it is certain that the other one runs nothing and will not do the
 same: it has been confirmed *off* by its fence devices after contact was lost. When it boots, it is in another life,
 without a session that was valid until the loss, and so it can never take this step itself: it is one of two, has no
-majority, and waits for this node (`core/roll_call.py`).
+majority, and waits for this node (`core/quorum/roll_call.py`).
 
 Both may be alive and cut off from each other, and would fence each other at the same time. So the less valuable one,
 with fewer VMs, waits a while first: most likely it is off by then. One of them is confirmed off first, and that one
@@ -18,7 +18,7 @@ one that was confirmed off, but whose member answers as if nothing had happened,
 
 import msgspec
 
-from outlast.core.leaderless import Look
+from outlast.core.quorum.leaderless import Look
 from outlast.model.roll import Stage
 
 LESS_VALUABLE_WAITS_S = 10.0

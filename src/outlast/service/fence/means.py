@@ -8,8 +8,8 @@ from outlast.model.node import Node, Silence
 from outlast.ports.database import Unavailable
 from outlast.ports.environment import Clock, Environment
 from outlast.ports.peers import NotAnswered, Peers, PeerUnreachable
-from outlast.service.fence_devices import FenceDevices
-from outlast.service.ladder import Allowed, Answering, Means
+from outlast.service.fence.devices import FenceDevices
+from outlast.service.fence.ladder import Allowed, Answering, Means
 from outlast.service.store import Store
 
 FRESH_READ_S = 1.0

@@ -11,7 +11,7 @@ from outlast.model.health import Found, Health, Spec
 from outlast.ports.database import Unavailable
 from outlast.ports.environment import Environment
 from outlast.ports.hosts import CallFailed
-from outlast.service.hosts import HostKeeper
+from outlast.service.hosting.hosts import HostKeeper
 from outlast.service.store import READ_TIMEOUT_S
 
 OPEN_DEADLINE_S = 15.0

@@ -8,7 +8,7 @@ from random import Random
 
 import structlog
 
-from outlast.core.upkeep import CallOff, Forget, Reclaim, Step, next_step
+from outlast.core.quorum.upkeep import CallOff, Forget, Reclaim, Step, next_step
 from outlast.ports.database import Database, Unavailable
 from outlast.ports.upkeep import Upkeep
 

@@ -1,4 +1,4 @@
-"""Takes the last one's step, where `core/last_one.py` says so: fences the other voter, and goes on alone.
+"""Takes the last one's step, where `core/quorum/last_one.py` says so: fences the other voter, and goes on alone.
 
 All of it works without the database: from the last picture, the own member, the peer links and the fence devices. While
 it lasts, this node's VMs run on because nothing can be decided without its own vote (`core/certainty.py`).
@@ -9,16 +9,16 @@ from contextlib import suppress
 
 import structlog
 
-from outlast.core.last_one import FenceOther, GoAlone, Idle, LastOneView, Step, last_one
-from outlast.core.leaderless import Look
 from outlast.core.membership import Session
+from outlast.core.quorum.last_one import FenceOther, GoAlone, Idle, LastOneView, Step, last_one
+from outlast.core.quorum.leaderless import Look
 from outlast.model.group import Wanted
 from outlast.model.member import Part
 from outlast.model.roll import Stage
 from outlast.model.view import FenceReport
 from outlast.ports.environment import Clock
-from outlast.service.fencing import Fencing
-from outlast.service.member_keeper import MemberKeeper
+from outlast.service.fence.fencing import Fencing
+from outlast.service.quorum.member_keeper import MemberKeeper
 from outlast.service.store import Store
 
 log = structlog.get_logger()

@@ -16,10 +16,10 @@ from outlast.model.group import Group, Wanted
 from outlast.model.status import GroupStatus, ResourceStatus, State
 from outlast.ports.database import Committed, Compare, Unavailable, Write
 from outlast.ports.environment import Clock
+from outlast.service.hosting.local import Local
+from outlast.service.hosting.resources import Resources
 from outlast.service.journal import Journal
-from outlast.service.local import Local
 from outlast.service.membership import Membership
-from outlast.service.resources import Resources
 from outlast.service.store import RETRY_S, Store, put
 
 GROUPS_PER_TRANSACTION = 30

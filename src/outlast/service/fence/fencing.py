@@ -1,7 +1,7 @@
 """Who is being fenced, and what has come of it?
 
 What was found stands in `reports` until it is asked about another incarnation; what follows from it is decided by
-`core/proof.py`. How the devices of one node are tried is `service/ladder.py`.
+`core/proof.py`. How the devices of one node are tried is `service/fence/ladder.py`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from outlast.core.fencing import called
 from outlast.model.node import Node
 from outlast.model.view import FenceReport
 from outlast.ports.fence import FenceFailed
-from outlast.service.ladder import Allowed, Climb, Means
+from outlast.service.fence.ladder import Allowed, Climb, Means
 
 PURSUIT = "fence"
 ON_ATTEMPTS = 3

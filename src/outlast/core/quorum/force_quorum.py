@@ -1,9 +1,9 @@
 """An administrator forces the quorum on this node: what would that mean, and may it be done?
 
 When enough of the voters are here that a majority could go on, and only nobody knows what became of the others
-(`core/roll_call.py`), his word that those are off is enough: nothing is lost. Otherwise this node goes on alone, with
-what is on its disk, and all others are left behind. That is refused where it is not needed, where another node has more
-than this one, and while anybody could still run elsewhere: each of those left behind must be confirmed off, by its
+(`core/quorum/roll_call.py`), his word that those are off is enough: nothing is lost. Otherwise this node goes on alone,
+with what is on its disk, and all others are left behind. That is refused where it is not needed, where another node has
+more than this one, and while anybody could still run elsewhere: each of those left behind must be confirmed off, by its
 fence devices or by his word; or say by itself that it has no data.
 
 A node whose member has run since it lost power last votes in the eyes of all others: its vote is only taken when its
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from outlast.core.voting import majority
+from outlast.core.quorum.voting import majority
 from outlast.model.roll import Noted, Roll, Stage
 
 HERE = frozenset({Stage.WAITS, Stage.STARTED})

@@ -1,9 +1,9 @@
 """Keeps this machine's own member of the database: starts it when it may run, watches it, lets it join again.
 
 It needs no database and no picture of one: it runs before both are there, and on a witness, where neither is. What it
-knows of other machines it has from its own disk and from their answers (`service/roll_call.py`). Whether the member may
-start is decided in `core/roll_call.py`; whether a step that leaves other members behind may be taken is decided by who
-calls `go_alone`.
+knows of other machines it has from its own disk and from their answers (`service/quorum/roll_call.py`). Whether the
+member may start is decided in `core/quorum/roll_call.py`; whether a step that leaves other members behind may be taken
+is decided by who calls `go_alone`.
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from contextlib import suppress
 import msgspec
 import structlog
 
-from outlast.core.leaderless import Leaderless, Look
-from outlast.core.roll_call import Begin, Hold, Rejoin, RollCallView, roll_call
+from outlast.core.quorum.leaderless import Leaderless, Look
+from outlast.core.quorum.roll_call import Begin, Hold, Rejoin, RollCallView, roll_call
 from outlast.model.member import Member, MemberStatus, Part
 from outlast.model.roll import NOTED, Noted, Roll, RollAnswer, Stage, Trace
 from outlast.ports.environment import Clock
 from outlast.ports.members import FIRST_START, LocalMember, Members, Start, Unavailable
 from outlast.ports.peers import Peers
-from outlast.service.roll_call import RollCall
+from outlast.service.quorum.roll_call import RollCall
 
 log = structlog.get_logger()
 

@@ -1,0 +1,1 @@
+"""How proof of a death is fetched: devices, their secrets, the ladder."""

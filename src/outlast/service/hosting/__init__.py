@@ -1,0 +1,1 @@
+"""What runs on this node, in resource hosts; and what the cluster is told of it."""

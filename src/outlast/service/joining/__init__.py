@@ -1,0 +1,1 @@
+"""How machines become nodes, and stay what the cluster trusts."""
