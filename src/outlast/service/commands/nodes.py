@@ -75,19 +75,27 @@ async def fence(context: Context, want: FenceNode) -> NodeFenced:
     words = f"{report.confirmed} (an administrator on {context.store.me} asked for it)"
     proof = Proof(ProofKind.FENCE, words, report.by)
 
+    at_risk = tuple(sorted(group.name for group in view.groups.values() if group.owner == name))
+
     def make() -> tuple[list[Compare], list[Write]]:
         present = context.store.sessions.get(name)
         if present is None or present.incarnation != session.incarnation:
-            raise CommandError("impossible", f"{name} was switched off, and has begun another life since")
+            raise _OverAlready
         stands = context.store.silences.get(name) or Silence(name, session.incarnation, f"{name} was switched off")
         record = msgspec.structs.replace(stands, proof=proof, on_again=STAYS_OFF if want.stay_off else "")
         event = context.journal.event("node-dead", f"{name} is dead: {words}", about=name)
         compares = context.store.unchanged(keys.SILENCES + name, keys.SESSIONS + name)
         return compares, [put(keys.SILENCES + name, record), event]
 
-    await context.write_against(name, make)
-    at_risk = tuple(sorted(group.name for group in view.groups.values() if group.owner == name))
+    try:
+        await context.write_against(name, make)
+    except _OverAlready:  # the coordinator was quicker, and the node has power again
+        return NodeFenced(name, f"{name} was switched off, and has begun another life since: {words}", at_risk)
     return NodeFenced(name, f"{name} is dead: {words}", at_risk)
+
+
+class _OverAlready(Exception):
+    """The life that was to be ended stands in the database no more."""
 
 
 async def _on_demand(node: str, incarnation: str) -> bool:
