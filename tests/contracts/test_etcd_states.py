@@ -155,7 +155,7 @@ def test_a_member_whose_disk_reports_errors_ends_and_the_others_go_on(etcd: Etcd
     victim = etcd.leader()
 
     async def story(database: EtcdDatabase) -> None:
-        await put(database, k=b"before")
+        await surely_put(database, k=b"before")
         with disk_of(victim, "error=EIO"):
             while victim.runs:
                 with suppress(Unavailable):
