@@ -9,7 +9,8 @@ STAMP := $(VENV)/.installed
 # The lab and its guests; libvirt-python is built against libvirt-dev.
 DEBIAN_PACKAGES := libvirt-daemon-system libvirt-clients libvirt-dev qemu-system-x86 qemu-utils iproute2 s6 iptables \
 	busybox-static linux-image-cloud-amd64 qemu-guest-agent cpio kmod fence-agents gcc binutils pkg-config \
-	python3-dev python3-venv iputils-ping procps openipmi ipmitool etcd-server etcd-client strace spin
+	python3-dev python3-venv iputils-ping procps openipmi ipmitool etcd-server etcd-client strace spin tini virtinst \
+	samba smbclient resource-agents apache2-bin systemd dbus-daemon
 
 .PHONY: help install demo test check style types contracts core scenarios seeds models mutations soak lab-tests bench clean
 
@@ -39,7 +40,7 @@ check: style types contracts ## the quick ones: style, types, import contracts
 
 style: $(STAMP)
 	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 
 types: $(STAMP)
 	$(BIN)/mypy
@@ -62,8 +63,8 @@ models: install ## the formal models, every state of them, and what breaks them
 mutations: $(STAMP) ## each rule of safety broken on purpose: who notices? (SEEDS=n: after how many seeds, too)
 	$(BIN)/python tests/mutations/run.py --seeds $(or $(SEEDS),0)
 
-soak: install ## random faults on a real lab with etcd (MINUTES=n, SEED=s, OPTIONS="--nodes 2 --witness"), root
-	$(BIN)/outlast lab soak --minutes $(or $(MINUTES),15) $(if $(SEED),--seed $(SEED),) $(OPTIONS)
+soak: install ## random faults on a real lab with etcd, and seeds beside it (MINUTES=n, SEED=s, OPTIONS="--nodes 2 --witness", SEEDS=no), root
+	@BIN=$(BIN) MINUTES=$(or $(MINUTES),15) SEED=$(SEED) SEEDS=$(SEEDS) sh packaging/soak $(OPTIONS)
 
 lab-tests: install ## real nodes, libvirt and QEMU (root)
 	$(BIN)/pytest -q -m lab tests

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from outlast.adapters.etcd import Client, EtcdDatabase
-from outlast.core.timing import timing
+from outlast.core.membership.timing import timing
 from outlast.ports.database import Committed, Compare, Put, Unavailable
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

@@ -7,6 +7,10 @@ others at any moment; nodes lose power and get it back; disks are set back to an
 Every commit is one step of one history, so one invariant says it all: whoever commits knows everything that was committed
 before. Two halves that both go on would break it, and so would a write that is lost.
 
+Who is taken out by a majority may be any voter at any moment, also one whose member runs on and is only cut off, and
+that comes back the moment after: so it makes no difference here whether its death was proven, whether it left in order,
+or neither. (For a forced quorum it does: tests/core/test_voting_model.py.)
+
 Not here: a forced quorum, which gives up the others' writes by an administrator's word; how a majority is found (etcd does
 that): here the newest of a group leads it; and that a member hears a moment later that what it has acknowledged is
 committed: whoever commits here knows it at once (docs/quorum.md, "What is not protected", says what that can cost).

@@ -10,19 +10,21 @@ import msgspec
 
 from outlast.model.fence import FenceDevice
 from outlast.model.group import Failure, Group, Resource, Wanted
+from outlast.model.network import NetworkState
 from outlast.model.node import Coordinator, Node, Offer, Proof, ProofKind, Session, Silence
 from outlast.model.settings import Settings
 from outlast.model.status import GroupStatus, ResourceStatus, State
 from outlast.model.view import ClusterView, FenceReport, Observed
+from outlast.model.volume import VolumeState
 from outlast.model.watchdog import Strength
 
 NODES = ("n1", "n2", "n3")
 AGENT = FenceDevice("fence_lab", {"plug": "1"}, name="fence_lab")
 
 
-def node(name: str, *, fenced: bool = True, paused: bool = False) -> Node:
+def node(name: str, *, fenced: bool = True, paused: bool = False, **more: Any) -> Node:
     """With a fence device, as a careful administrator has it."""
-    return Node(name, address="192.0.2.1", fence=(AGENT,) if fenced else (), paused=paused)
+    return Node(name, address="192.0.2.1", fence=(AGENT,) if fenced else (), paused=paused, **more)
 
 
 def session(
@@ -32,6 +34,10 @@ def session(
     watchdog_s: float = 0.0,
     offers: Iterable[Offer] = (Offer("vm"),),
     peers: tuple[str, ...] = NODES,
+    memory_mib: int = 0,
+    cpus: int = 0,
+    migration: str = "lab",
+    volumes: tuple[VolumeState, ...] = (),
 ) -> Session:
     return Session(
         name,
@@ -42,6 +48,10 @@ def session(
         watchdog_s=watchdog_s,
         watchdog=Strength.HARDWARE if watchdog_s else None,
         peers=tuple(peer for peer in peers if peer != name),
+        memory_mib=memory_mib,
+        cpus=cpus,
+        migration=migration,
+        volumes=volumes,
     )
 
 
@@ -64,8 +74,8 @@ def failure(id: str, on: str = "n1") -> Failure:
     return Failure(id, on, "QEMU ended with signal 9", 0.0)
 
 
-def resource(name: str, *, type: str = "vm", group: str = "") -> Resource:
-    return Resource(name, type, group or name, identity=f"uuid-{name}")
+def resource(name: str, *, type: str = "vm", group: str = "", **more: Any) -> Resource:
+    return Resource(name, type, group or name, identity=f"uuid-{name}", **more)
 
 
 def status(of: Group, state: State, *, by: str = "", life: int = 1, epoch: int | None = None) -> GroupStatus:
@@ -104,6 +114,26 @@ def view(*groups: Group, me: str = "n1", nodes: Iterable[Node] = (), **changes: 
         observed=Observed(),
     )
     return msgspec.structs.replace(healthy, **{field: _by_name(value) for field, value in changes.items()})
+
+
+BR0 = "bridge/br0"
+UP = NetworkState(BR0, uplinks=("eth1",))
+LOST = NetworkState(BR0, "its uplink eth1 has no carrier", uplinks=("eth1",))
+MISSING = NetworkState(BR0, "br0 does not exist", is_missing=True)
+
+
+def networked(
+    *groups: Group, lost: str = "n1", networks: Mapping[str, NetworkState] | None = None, **changes: Any
+) -> ClusterView:
+    """As `view`, and every VM is on br0. `lost`: on which nodes that is, with commas; elsewhere it is up."""
+    there = networks or {name: LOST if name in lost.split(",") else UP for name in NODES}
+    offers = (Offer("vm", functions=("migrate",)),)
+    sessions = [
+        msgspec.structs.replace(session(name, offers=offers), networks=(there[name],) if name in there else ())
+        for name in NODES
+    ]
+    resources = [resource(one.name, networks=(BR0,)) for one in groups]
+    return view(*groups, **{"sessions": sessions, "resources": resources, **changes})
 
 
 def _by_name(value: Any) -> Any:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from mutations.catalog import MUTATIONS
+from mutations.catalog import IN_A_LAB, MUTATIONS
 
 ROOT = Path(__file__).parents[1]
 PAGES = {name: (ROOT / "docs" / name).read_text() for name in ("safety.md", "track-record.md")}
+SCENARIO = r"\d+-[\w-]+\.txt"
 DEFINED = {
     name
     for file in (ROOT / "tests").rglob("*.py")
@@ -25,12 +26,13 @@ def test_every_test_that_a_page_names_is_there(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_scenario_that_a_page_names_is_there(page: str) -> None:
-    named = set(re.findall(r"`(\d\d-[\w-]+\.txt)`", PAGES[page]))
-    assert named - {file.name for file in (ROOT / "tests/scenarios").glob("*.txt")} == set()
+    there = {file.name for file in (ROOT / "tests/scenarios").glob("*.txt")}
+    assert {name for name in there if not re.fullmatch(SCENARIO, name)} == set(), "each would be seen if it were named"
+    assert set(re.findall(f"`({SCENARIO})`", PAGES[page])) - there == set()
 
 
 def test_every_file_that_is_said_to_keep_a_rule_is_there() -> None:
-    named = set(re.findall(r"`((?:core|service|rhs|ports|sim)/\w+\.py)`", PAGES["safety.md"]))
+    named = set(re.findall(r"`((?:core|service|rhs|ports|sim)/[\w/]+\.py)`", PAGES["safety.md"]))
     assert len(named) >= 20
     assert {name for name in named if not (ROOT / "src/outlast" / name).is_file()} == set()
 
@@ -38,8 +40,8 @@ def test_every_file_that_is_said_to_keep_a_rule_is_there() -> None:
 def test_every_mutation_stands_beside_the_rule_that_it_breaks() -> None:
     rules = re.split(r"^## (\d+)\. ", PAGES["safety.md"], flags=re.M)
     told = {int(number): text for number, text in zip(rules[1::2], rules[2::2], strict=True)}
-    missing = [one.name for one in MUTATIONS if f"`{one.name}`" not in told[one.rule]]
-    for model in ("takeover", "promises", "voting"):
+    missing = [one.name for one in (*MUTATIONS, *IN_A_LAB) if f"`{one.name}`" not in told[one.rule]]
+    for model in ("takeover", "promises", "voting", "migration"):
         defined = re.findall(r"^#define (\w+) +\d+ +/\* rule (\d+): ", (ROOT / f"models/{model}.pml").read_text(), re.M)
         for name, rule in defined:
             words = f"`{model}/{name.lower().replace('_', '-')}`"

@@ -6,14 +6,17 @@ import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from outlast.core.spelling import spelled
 from outlast.model.event import KINDS
+from outlast.model.group import Group, Resource
+from outlast.model.guest import GuestCare
 from outlast.model.settings import Settings
-from outlast.service.commands.groups import GroupValues
-from outlast.service.commands.resources import ResourceValues
+from outlast.service.commands import group_settings, guest_settings, resource_settings
 from outlast.service.config import NodeConfig
 
 HOUSE = Path(__file__).parents[1]
@@ -72,11 +75,40 @@ def test_every_kind_of_event_is_in_the_docs() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [NodeConfig, Settings, GroupValues, ResourceValues], ids=lambda kind: kind.__name__
+    "names",
+    [
+        NodeConfig.__struct_fields__,
+        Settings.__struct_fields__,
+        tuple(group_settings.SETTINGS),
+        tuple(resource_settings.SETTINGS),
+    ],
+    ids=["node", "cluster", "group", "resource"],
 )
-def test_every_setting_is_in_the_docs(settings: type[msgspec.Struct]) -> None:
+def test_every_setting_is_in_the_docs(names: tuple[str, ...]) -> None:
     page = (DOCS / "settings.md").read_text()
-    assert [name for name in settings.__struct_fields__ if f"`{name}`" not in page] == []
+    assert [name for name in names if f"`{name}`" not in page] == []
+
+
+OF_A_RESOURCE = {name: kind for name, kind in resource_settings.SETTINGS.items() if name not in guest_settings.SETTINGS}
+
+
+@pytest.mark.parametrize(
+    ("noun", "settings"),
+    [(Group, group_settings.SETTINGS), (Resource, OF_A_RESOURCE), (GuestCare, guest_settings.SETTINGS)],
+)
+def test_what_can_be_set_of_groups_and_resources_is_theirs_with_the_default_that_the_docs_tell(
+    noun: type[msgspec.Struct], settings: dict[str, Any]
+) -> None:
+    page = (DOCS / "settings.md").read_text()
+    defaults = {field.name: field.default for field in msgspec.structs.fields(noun)}
+    assert [name for name in settings if name not in defaults] == []
+    plain = {name: defaults[name] for name in settings if isinstance(defaults[name], bool | int | float | enum.Enum)}
+    told = {
+        name: f"{default:g}" if not isinstance(default, bool | enum.Enum) else f"`{spelled(default)}`"
+        for name, default in plain.items()
+    }
+    missing = [name for name, default in told.items() if not re.search(rf"^\|.*`{name}`.* \| {default} \|", page, re.M)]
+    assert missing == []
 
 
 def test_the_defaults_in_the_docs_are_those_of_the_code() -> None:
@@ -88,6 +120,8 @@ def test_the_defaults_in_the_docs_are_those_of_the_code() -> None:
 def _shown(default: object) -> str:
     if isinstance(default, tuple):
         return ", ".join(map(_shown, default))
+    if isinstance(default, bool):
+        return "`yes`" if default else "`no`"
     if isinstance(default, int | float):
         return f"{default:g}"
     text = str(default.value if isinstance(default, enum.Enum) else default)
@@ -123,7 +157,7 @@ def test_every_page_that_the_docs_link_to_exists() -> None:
     assert [f"{page.name}: {name}" for page, name in sorted(linked) if not (page.parent / name).is_file()] == []
 
 
-@pytest.mark.parametrize("module", names(path for path in python_files(under=("src",)) if path.parent.name == "core"))
+@pytest.mark.parametrize("module", names(path for path in python_files(under=("src",)) if "core" in path.parts))
 def test_every_core_module_has_its_examples(module: str) -> None:
     stem = Path(module).stem
     assert stem == "__init__" or (HOUSE / "tests/core" / f"test_{stem}.py").is_file()

@@ -2,8 +2,9 @@
 
 The host speaks first: one line, `outlast-rhs <protocol> <types>`, so that it can be read in strace and checked from
 any language, and so that a service of another version learns at once what it talks to. After the line come frames:
-four bytes of length (big endian), then JSON. The first frame is the host's `Hello`; from then on the service sends
-calls, and the host sends answers (`Done`, `Failed`, `Progress`, by the call's id) and reports, in any order.
+four bytes of length (big endian), then JSON. The host says of each type that it is `Loading` it, then comes its
+`Hello`; from then on the service sends calls, and the host sends answers (`Done`, `Failed`, `Progress`, by the call's
+id) and reports, in any order.
 
 Fields that the reader does not know are ignored, and fields with a default may be missing: that is how a protocol
 version grows. A new kind of frame, or a new meaning, is a new version.
@@ -15,10 +16,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from outlast.model.health import Found, Health, Json, Spec
+from outlast.model.health import Found, Health, Json, Redefinition, Spec
+from outlast.model.inside import Incident, Inquiry
 from outlast.model.node import Offer
+from outlast.model.saved import SavedState
+from outlast.model.transfer import Destination, Transfer
 
-PROTOCOL = 1
+PROTOCOL = 2
 GREETING = "outlast-rhs"
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 """More than any domain XML or screenshot needs; less than what a broken peer could make us allocate."""
@@ -72,6 +76,55 @@ class Control(msgspec.Struct, frozen=True, tag_field="frame", tag="control"):
     arguments: Mapping[str, Json]
 
 
+class HandOver(msgspec.Struct, frozen=True, tag_field="frame", tag="hand_over"):
+    id: int
+    resource: str
+    to: Destination
+
+
+class CallBack(msgspec.Struct, frozen=True, tag_field="frame", tag="call_back"):
+    id: int
+    resource: str
+
+
+class TakeUp(msgspec.Struct, frozen=True, tag_field="frame", tag="take_up"):
+    id: int
+    resource: str
+
+
+class Inquire(msgspec.Struct, frozen=True, tag_field="frame", tag="inquire"):
+    id: int
+    resource: str
+    inquiry: Inquiry
+
+
+class Reset(msgspec.Struct, frozen=True, tag_field="frame", tag="reset"):
+    id: int
+    resource: str
+    until_s: float
+    """By CLOCK_BOOTTIME. Not later: what hung when that was decided may be well by then."""
+
+
+class GoOn(msgspec.Struct, frozen=True, tag_field="frame", tag="go_on"):
+    id: int
+    resource: str
+
+
+class Save(msgspec.Struct, frozen=True, tag_field="frame", tag="save"):
+    id: int
+    resource: str
+    stop: str
+    """What this stop is called: the state belongs to it alone."""
+    directory: str
+    """Where its state is to lie; empty: where its type keeps it."""
+
+
+class Restore(msgspec.Struct, frozen=True, tag_field="frame", tag="restore"):
+    id: int
+    resource: str
+    state: SavedState
+
+
 class LooksAlive(msgspec.Struct, frozen=True, tag_field="frame", tag="looks_alive"):
     id: int
     type: str
@@ -96,7 +149,23 @@ class TypeControl(msgspec.Struct, frozen=True, tag_field="frame", tag="type_cont
     arguments: Mapping[str, Json]
 
 
-ResourceCall = Open | Online | Offline | Terminate | Forget | Close | Control
+ResourceCall = (
+    Open
+    | Online
+    | Offline
+    | Terminate
+    | Forget
+    | Close
+    | Control
+    | HandOver
+    | CallBack
+    | TakeUp
+    | Inquire
+    | Reset
+    | GoOn
+    | Save
+    | Restore
+)
 TypeCall = LooksAlive | IsAlive | Discover | TypeControl
 Call = ResourceCall | TypeCall
 
@@ -107,9 +176,17 @@ class Hello(msgspec.Struct, frozen=True, tag_field="frame", tag="hello"):
     offers: tuple[Offer, ...]
 
 
+class Loading(msgspec.Struct, frozen=True, tag_field="frame", tag="loading"):
+    """Before `Hello`: which plugin is loaded now. A host that hangs or ends in that says by this whose fault it is."""
+
+    types: tuple[str, ...]
+    type: str
+
+
 class Progress(msgspec.Struct, frozen=True, tag_field="frame", tag="progress"):
     id: int
     word: str
+    transfer: Transfer | None = None
 
 
 class Done(msgspec.Struct, frozen=True, tag_field="frame", tag="done"):
@@ -129,6 +206,17 @@ class HealthSeen(msgspec.Struct, frozen=True, tag_field="frame", tag="health"):
     health: Health
 
 
+class Redefined(msgspec.Struct, frozen=True, tag_field="frame", tag="redefined"):
+    resource: str
+    change: Redefinition
+
+
+class Happened(msgspec.Struct, frozen=True, tag_field="frame", tag="happened"):
+    resource: str
+    incident: Incident
+    words: str
+
+
 class ThingAppeared(msgspec.Struct, frozen=True, tag_field="frame", tag="appeared"):
     type: str
     found: Found
@@ -139,7 +227,7 @@ class OfferChanged(msgspec.Struct, frozen=True, tag_field="frame", tag="offer"):
 
 
 Answer = Progress | Done | Failed
-FromHost = Hello | Progress | Done | Failed | HealthSeen | ThingAppeared | OfferChanged
+FromHost = Loading | Hello | Progress | Done | Failed | HealthSeen | Redefined | Happened | ThingAppeared | OfferChanged
 
 _encoder = msgspec.json.Encoder()
 _from_host: msgspec.json.Decoder[FromHost] = msgspec.json.Decoder(FromHost)

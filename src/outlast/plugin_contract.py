@@ -16,18 +16,29 @@ import time
 import unittest
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Protocol, cast
 
 from outlast.plugin import (
     API_VERSION,
+    INQUIRE,
+    STAND_STILL,
+    Answer,
     CannotStart,
     Condition,
+    Destination,
     Found,
     Health,
+    Incident,
+    Inhabited,
+    Inquiry,
+    Movable,
+    Redefinition,
     Refusal,
     Resource,
     ResourceName,
     ResourceType,
     Spec,
+    Transfer,
     TypeHost,
 )
 
@@ -41,6 +52,8 @@ class RecordingHost:
     def __init__(self) -> None:
         self.health: list[tuple[ResourceName, Health]] = []
         self.found: list[Found] = []
+        self.redefinitions: list[tuple[ResourceName, Redefinition]] = []
+        self.incidents: list[tuple[ResourceName, Incident, str]] = []
         self.news = threading.Condition()
 
     def report(self, resource: ResourceName, health: Health) -> None:
@@ -51,6 +64,16 @@ class RecordingHost:
     def appeared(self, found: Found) -> None:
         with self.news:
             self.found.append(found)
+            self.news.notify_all()
+
+    def redefined(self, resource: ResourceName, change: Redefinition) -> None:
+        with self.news:
+            self.redefinitions.append((resource, change))
+            self.news.notify_all()
+
+    def happened(self, resource: ResourceName, incident: Incident, words: str) -> None:
+        with self.news:
+            self.incidents.append((resource, incident, words))
             self.news.notify_all()
 
     def log(self, message: str) -> None:
@@ -289,6 +312,176 @@ class PluginContract:
             assert time.monotonic() < ends_s, f"it is still called {old.value}"
             time.sleep(0.01)
         return health
+
+
+class InhabitedContract(PluginContract):
+    """Besides, for a type in whose resources something lives that can be asked how it is (`Inhabited`)."""
+
+    def test_an_inquiry_and_a_reset_start_nothing(self) -> None:
+        with self._inhabited() as (resource, spec):
+            assert resource.inquire(Inquiry(timeout_s=1.0)).answer is not Answer.YES
+            for verb in (resource.reset, resource.go_on):
+                with suppress(Refusal):
+                    verb()
+            assert not self.runs(spec)
+
+    def test_an_inquiry_may_come_beside_everything_and_keeps_nothing_alive(self) -> None:
+        with self._inhabited() as (resource, spec):
+            resource.online(_ignore)
+            asking = threading.Thread(target=resource.inquire, args=(Inquiry(timeout_s=1.0),), daemon=True)
+            asking.start()
+            assert self.runs(spec)
+            resource.terminate()
+            assert not self.runs(spec)
+            asking.join(HANG_S)
+            assert not asking.is_alive(), "an inquiry hangs"
+            assert not self.runs(spec)
+
+    def test_a_reset_leaves_what_runs_running_and_so_does_going_on(self) -> None:
+        with self._inhabited() as (resource, spec):
+            resource.online(_ignore)
+            resource.reset()
+            assert self.runs(spec)
+            resource.go_on()
+            assert self.runs(spec)
+            assert resource.health().condition is Condition.ONLINE
+
+    @contextmanager
+    def _inhabited(self) -> Iterator[tuple["_InhabitedResource", Spec]]:
+        with self._opened() as (plugin, resource, spec):
+            assert INQUIRE in plugin.functions
+            assert isinstance(resource, Inhabited), "its resources lack a method of `Inhabited`"
+            yield cast("_InhabitedResource", resource), spec
+
+
+class MovableContract(PluginContract):
+    """Besides, for a type whose resources can be handed over as they run (`Movable`). The other node is another spec of
+    the same thing: with another connection, directory or whatever tells the two apart."""
+
+    def make_other(self, spec: Spec) -> tuple[Spec, Destination]:
+        """The same thing on the other node, and how that node is named to the owner."""
+        raise NotImplementedError
+
+    def test_what_is_handed_over_stands_still_there_and_runs_nowhere_until_it_is_taken_up(self) -> None:
+        with self._two() as (plugin, resource, other, spec, there, to):
+            resource.online(_ignore)
+            resource.hand_over(to, _ignore_transfer)
+            assert not self.runs(spec)
+            assert not self.runs(there)
+            left = plugin.is_alive([spec.name])[spec.name]
+            assert (left.condition, left.running, left.moved_away) == (Condition.OFFLINE, False, True)
+            assert self._stands(other)
+            other.take_up(_ignore)
+            assert self.runs(there)
+            assert not other.health().stands
+            assert not self.runs(spec)
+
+    def test_a_new_host_finds_what_stands_still_and_lets_it_stand(self) -> None:
+        with self._two() as (_, resource, _, _, there, to):
+            resource.online(_ignore)
+            resource.hand_over(to, _ignore_transfer)
+            again = self._open_movable(self.make_type(RecordingHost()), there)
+            assert self._stands(again)
+            assert not self.runs(there)
+            again.close()
+
+    def test_what_is_called_back_ends_as_it_ends_and_runs_in_one_place_at_most(self) -> None:
+        with self._two() as (_, resource, other, spec, there, to):
+            resource.online(_ignore)
+            refused = ""
+            threading.Thread(target=resource.call_back, daemon=True).start()
+            try:
+                resource.hand_over(to, _ignore_transfer)
+            except Refusal as refusal:
+                refused = str(refusal)
+            assert self.runs(spec) == bool(refused)
+            assert not self.runs(there)
+            assert other.health().stands == (not refused)
+
+    def test_what_stands_still_can_be_terminated_and_is_no_failure(self) -> None:
+        with self._two() as (_, resource, other, _, there, to):
+            resource.online(_ignore)
+            resource.hand_over(to, _ignore_transfer)
+            other.terminate()
+            assert other.health().condition is Condition.OFFLINE
+            assert not other.health().running
+            assert not self.runs(there)
+
+    def test_a_start_throws_away_what_stands_still(self) -> None:
+        with self._two() as (_, resource, other, _, there, to):
+            resource.online(_ignore)
+            resource.hand_over(to, _ignore_transfer)
+            other.online(_ignore)
+            assert self.runs(there)
+            assert not other.health().stands
+
+    def test_nothing_is_taken_up_where_nothing_stands(self) -> None:
+        with self._two() as (_, _, other, _, there, _):
+            try:
+                other.take_up(_ignore)
+            except CannotStart:
+                assert not self.runs(there)
+            else:
+                raise AssertionError("it took up what is not there")
+
+    def test_what_is_made_to_stand_still_stands_also_for_the_next_host_until_it_is_taken_up(self) -> None:
+        """For a type that names `STAND_STILL`; another refuses it as any word that it does not know."""
+        with self._opened() as (plugin, _, spec):
+            resource = self._open_movable(plugin, spec)
+            resource.online(_ignore)
+            if STAND_STILL not in plugin.functions:
+                assert _refusal_of(lambda: resource.control(STAND_STILL, {}))
+                return
+            resource.control(STAND_STILL, {})
+            assert self._stands(resource)
+            assert not self.runs(spec)
+            again = self._open_movable(self.make_type(RecordingHost()), spec)
+            assert self._stands(again)
+            again.control(STAND_STILL, {})
+            again.take_up(_ignore)
+            assert self.runs(spec)
+            assert not again.health().stands
+            again.terminate()
+            assert _refusal_of(lambda: again.control(STAND_STILL, {}))
+            again.close()
+
+    @contextmanager
+    def _two(self) -> Iterator[tuple[ResourceType, "_MovableResource", "_MovableResource", Spec, Spec, Destination]]:
+        with self._opened() as (plugin, _, spec):
+            there, to = self.make_other(spec)
+            elsewhere = self.make_type(RecordingHost())
+            other = self._open_movable(elsewhere, there)
+            try:
+                yield plugin, self._open_movable(plugin, spec), other, spec, there, to
+            finally:
+                other.terminate()
+                other.forget()
+                other.close()
+                elsewhere.close()
+
+    def _open_movable(self, plugin: ResourceType, spec: Spec) -> "_MovableResource":
+        resource = plugin.open(spec)
+        assert isinstance(resource, Movable), "its resources lack a method of `Movable`"
+        return cast("_MovableResource", resource)
+
+    def _stands(self, resource: Resource) -> bool:
+        """Its host may see it a moment later."""
+        ends_s = time.monotonic() + HANG_S
+        while not (health := resource.health()).stands and time.monotonic() < ends_s:
+            time.sleep(0.01)
+        return health.stands and health.running and health.condition is Condition.ONLINE
+
+
+class _InhabitedResource(Resource, Inhabited, Protocol):
+    """Both."""
+
+
+class _MovableResource(Resource, Movable, Protocol):
+    pass
+
+
+def _ignore_transfer(_transfer: Transfer) -> None:
+    pass
 
 
 def _ignore(_word: str) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from command_line import Ended, Outlast
 from fake_service import FakeService
-
 from outlast.cli import main
 
 

@@ -11,11 +11,11 @@ from outlast.model.answers import (
     NodeRow,
     ProtectReport,
     ResourceRow,
-    TypeOffer,
     VmDetail,
     VmRow,
 )
 from outlast.model.event import Event
+from outlast.model.type_answers import TypeOffer
 
 AT_S = 1_790_000_000.0
 
@@ -110,6 +110,7 @@ def status(**changes: Any) -> ClusterStatus:
         node_timeout_s=5.0,
         revision=42,
         session="",
+        age_s=0.0,
         nodes=(node("n1"), node("n2", coordinator=True, groups=0), node("n3", groups=0)),
         groups=(group("web"),),
         vms=(vm("web"),),

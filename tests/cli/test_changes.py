@@ -5,8 +5,10 @@ from pathlib import Path
 
 import healthy
 import pytest
+
 from command_line import Outlast
 from fake_service import FakeService, Refusal, Result, Stream
+from outlast.model.answers import Foretold
 
 pytest_plugins = ("cli_fixtures",)
 
@@ -17,11 +19,19 @@ OFF = healthy.group(state="offline", wanted="offline", owner="n1")
 @pytest.mark.parametrize(
     ("arguments", "verb", "asked", "ends"),
     [
-        (("vm", "start", "web"), "group.online", {"name": "g"}, healthy.group()),
+        (("vm", "start", "web"), "group.online", {"name": "g", "resource": "web"}, healthy.group()),
         (("vm", "stop", "web"), "group.offline", {"name": "g", "stop": "turn_off"}, OFF),
         (("vm", "shutdown", "web"), "group.offline", {"name": "g", "stop": "shutdown"}, OFF),
+        (
+            ("vm", "start", "web", "--discard-saved-state"),
+            "group.online",
+            {"name": "g", "resource": "web", "discard_saved": True},
+            healthy.group(),
+        ),
         (("group", "online", "g"), "group.online", {"name": "g"}, healthy.group()),
-        (("group", "offline", "g"), "group.offline", {"name": "g", "stop": "shutdown"}, OFF),
+        (("vm", "save", "web"), "group.offline", {"name": "g", "stop": "save"}, OFF),
+        (("group", "offline", "g"), "group.offline", {"name": "g", "stop": None}, OFF),
+        (("group", "offline", "g", "--how", "save"), "group.offline", {"name": "g", "stop": "save"}, OFF),
         (("group", "offline", "g", "--turn-off"), "group.offline", {"name": "g", "stop": "turn_off"}, OFF),
     ],
 )
@@ -98,12 +108,12 @@ def test_a_group_that_failed_in_the_end_has_failed(fake: FakeService, outlast: O
 def test_a_move_ends_where_it_was_asked_to_go(fake: FakeService, outlast: Outlast) -> None:
     moving = healthy.group(move_to="n3", settled=False)
     fake.answers |= {
-        "vm.show": Result(healthy.detail()),
+        "vm.group": Result("web"),
         "group.move": Result(moving),
         "group.wait": Stream([moving, healthy.group(owner="n3")]),
     }
     ended = outlast("vm", "move", "web", "--to", "n3", "--turn-off")
-    assert fake.arguments("group.move") == {"name": "web", "to": "n3", "stop": "turn_off"}
+    assert fake.arguments("group.move") == {"name": "web", "to": "n3", "stop": "turn_off", "ignore_lock": False}
     assert ended.out.startswith("web moved from n1 to n3 after ")
 
 
@@ -166,41 +176,38 @@ def test_a_definition_that_is_no_text_is_refused_in_words(fake: FakeService, out
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "asked"),
     [
-        (("vm", "move", "web", "--to", "n2"), "web would move from n1 to n2. Nothing was changed."),
-        (("vm", "move", "web"), "web would move from n1 to n2. Nothing was changed."),
-        (("vm", "start", "web"), "web is online on n1 already: nothing would change. Nothing was changed."),
-        (("vm", "stop", "web"), "web would be turned off at once on n1. Nothing was changed."),
-        (("vm", "shutdown", "web"), "web would be shut down on n1. Nothing was changed."),
+        (
+            ("vm", "move", "web", "--to", "n2"),
+            {"name": "g", "verb": "move", "to": "n2", "stop": None, "ignore_lock": False},
+        ),
+        (("vm", "start", "web"), {"name": "g", "verb": "online"}),
+        (("vm", "stop", "web"), {"name": "g", "verb": "offline", "stop": "turn_off"}),
+        (("vm", "shutdown", "web"), {"name": "g", "verb": "offline", "stop": "shutdown"}),
     ],
 )
-def test_what_if_tells_and_changes_nothing(
-    fake: FakeService, outlast: Outlast, arguments: tuple[str, ...], words: str
+def test_what_if_asks_what_a_wish_for_the_vm_s_group_would_do(
+    fake: FakeService, outlast: Outlast, arguments: tuple[str, ...], asked: object
 ) -> None:
-    fake.answers["vm.show"] = Result(healthy.detail(placement={"n1": "", "n2": "", "n3": "it is paused"}))
+    fake.answers |= {
+        "vm.group": Result("g"),
+        "group.would": Result(Foretold("web", "web would move from n1 to n2", "n2")),
+    }
     ended = outlast(*arguments, "--what-if")
-    assert (ended.code, ended.out) == (0, words + "\n")
-    assert fake.verbs() == ["vm.show"]
+    assert (ended.code, ended.out) == (0, "web would move from n1 to n2. Nothing was changed.\n")
+    assert fake.arguments("group.would") == asked
+    assert "group.move" not in fake.verbs()
 
 
 def test_what_if_of_something_impossible_is_not_possible_now(fake: FakeService, outlast: Outlast) -> None:
-    fake.answers["vm.show"] = Result(healthy.detail(placement={"n1": "", "n2": "it is paused", "n3": "it is dead"}))
+    fake.answers |= {
+        "vm.group": Result("web"),
+        "group.would": Refusal("impossible", "no other node can take web: n2: it is paused"),
+    }
     ended = outlast("vm", "move", "web", "--what-if")
     assert ended.code == 3
-    assert "cannot move web now: n2: it is paused; n3: it is dead" in ended.err
-    assert outlast("vm", "move", "web", "--to", "n9", "--what-if").code == 2
-
-
-def test_settings_send_only_what_was_given(fake: FakeService, outlast: Outlast) -> None:
-    fake.answers |= {"group.set": Result(healthy.group()), "resource.set": Result(healthy.resource())}
-    outlast(
-        "group", "set", "web", "--possible-owners", "", "--failover-threshold", "default", "--failover-period-s", "60"
-    )
-    values: dict[str, object] = {"possible_owners": [], "failover_threshold": None, "failover_period_s": 60.0}
-    assert fake.arguments("group.set") == {"name": "web", "values": values}
-    outlast("resource", "set", "web", "--is-alive-interval-s", "2")
-    assert fake.arguments("resource.set") == {"name": "web", "values": {"is_alive_interval_s": 2.0}}
+    assert "no other node can take web: n2: it is paused" in ended.err
 
 
 def test_a_word_on_a_node_s_death_takes_a_terminal_or_yes(fake: FakeService, outlast: Outlast) -> None:

@@ -9,7 +9,7 @@ import healthy
 import pytest
 
 from outlast.cli import output
-from outlast.cli.demo_times import Other, failover, tables
+from outlast.cli.lab.demo.times import Other, failover, tables
 from outlast.model.event import Event
 
 LAB = "demo-test"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import Outlast
 
+from command_line import Outlast
 from outlast.cli import main
 
 pytest_plugins = ("cli_fixtures",)
@@ -17,11 +17,32 @@ DOCS = ROOT / "docs"
 OWN_DOCS = {"lab": "lab.md", "sim": "simulator.md"}
 """Nouns with a document of their own."""
 CHANGE = {
-    *("vm protect", "vm unprotect", "vm start", "vm stop", "vm shutdown", "vm move"),
-    *("group online", "group offline", "group move", "group set", "resource set"),
+    *("balance", "vm check"),
+    *(
+        "vm create",
+        "vm import",
+        "vm protect",
+        "vm unprotect",
+        "vm start",
+        "vm stop",
+        "vm save",
+        "vm shutdown",
+        "vm move",
+        "vm migrate",
+        "vm set",
+        "vm probe add",
+        "vm probe delete",
+    ),
+    *("group online", "group offline", "group move", "group set", "group create", "group delete"),
+    *("group lock", "group unlock", "group maintenance", "resource create", "resource delete", "resource set"),
+    *("resource online", "resource offline", "resource fail", "resource maintenance"),
     *("cluster set", "cluster force-quorum"),
     *("fence add", "fence set", "fence delete", "node fence"),
-    *("node pause", "node resume", "node confirm-down", "cluster add-witness"),
+    *("rule add", "rule delete", "rule enable", "rule disable"),
+    *("node pause", "node drain", "node resume", "node release", "node set", "node before-shutdown"),
+    *("volume add", "volume set", "volume remove"),
+    *("volume create", "volume resize", "volume delete", "volume snapshot"),
+    *("node confirm-down", "cluster add-witness", "cluster release"),
 }
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import healthy
 import pytest
+
 from command_line import Outlast
 from fake_service import Broken, FakeService, Refusal, Result
-
 from outlast.client.control import DEFAULT_CONFIG, DEFAULT_SOCKET, EXIT_CODES
 
 pytest_plugins = ("cli_fixtures",)
@@ -111,7 +111,7 @@ def test_an_answer_of_another_form_is_said_to_be_one_of_another_version(fake: Fa
         (("vm", "protect", "web", "--xml", "x.xml"), "say which VM"),
         (("vm", "protect", "--xml", "/nowhere/x.xml"), "cannot read the definition /nowhere/x.xml: No such file"),
         (("group", "set", "web"), "nothing to set for web"),
-        (("group", "set", "web", "--failover-threshold", "few"), 'it takes a number or "default"'),
+        (("group", "set", "web", "failover_threshold"), "it takes KEY=VALUE"),
         (("resource", "set", "web"), "nothing to set for web"),
         (("events", "--limit", "0"), "--limit 0 shows nothing"),
     ],

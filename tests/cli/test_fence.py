@@ -7,11 +7,12 @@ from typing import Any
 import healthy
 import msgspec
 import pytest
-from command_line import Outlast
-from fake_service import FakeService, Result
 
-from outlast.model.answers import FenceAdded, FenceAgentRow, FenceDeviceRow, FenceTest, Finding, NodeFenced
+from command_line import Outlast
+from fake_service import FakeService, Refusal, Result
+from outlast.model.answers import Finding, NodeFenced
 from outlast.model.fence import FenceAgent, FenceParameter
+from outlast.model.fence_answers import FenceAdded, FenceAgentRow, FenceDeviceRow, FenceTest
 
 pytest_plugins = ("cli_fixtures",)
 
@@ -44,6 +45,7 @@ def test_a_secret_is_read_from_standard_input_and_not_from_the_command_line(
         "device": "board",
         "parameters": {"ip": "192.0.2.12", "password": PASSWORD},
         "level": 2,
+        "untested": False,
     }
     assert PASSWORD not in ended.out
     assert "board answers: n2 is on" in ended.out
@@ -64,12 +66,17 @@ def test_what_is_no_parameter_is_refused(fake: FakeService, outlast: Outlast, wo
     assert "KEY=VALUE" in ended.err
 
 
-def test_a_device_that_would_not_work_is_kept_but_the_command_fails(fake: FakeService, outlast: Outlast) -> None:
+def test_a_device_that_does_not_answer_is_taken_only_untested_and_that_is_told(
+    fake: FakeService, outlast: Outlast
+) -> None:
+    fake.answers["fence.add"] = Refusal("failed", "nothing was changed: board of n2 would not work")
+    assert outlast("fence", "add", "n2", "fence_ipmilan", "ip=192.0.2.12").code == 1
     given(fake, "fence.add", FenceAdded(ROW, DEAD))
-    ended = outlast("fence", "add", "n2", "fence_ipmilan", "ip=192.0.2.12")
-    assert ended.code == 1
-    assert "board of n2 would not work: it did not say within 20 s" in ended.err
-    assert "kept" in ended.err
+    ended = outlast("fence", "add", "n2", "fence_ipmilan", "ip=192.0.2.12", "--untested")
+    assert fake.arguments("fence.add")["untested"] is True
+    assert ended.code == 0
+    assert "board does not work yet: it did not say within 20 s" in ended.out
+    assert "outlast fence test n2" in ended.out
 
 
 def test_a_change_asks_only_for_what_is_given(fake: FakeService, outlast: Outlast) -> None:
@@ -80,6 +87,7 @@ def test_a_change_asks_only_for_what_is_given(fake: FakeService, outlast: Outlas
         "device": "board",
         "parameters": {"cipher": ""},
         "timeout_s": 5.0,
+        "untested": False,
     }
 
 
@@ -91,6 +99,23 @@ def test_the_devices_are_listed_in_the_order_in_which_they_are_tried_without_the
     lines = outlast("fence", "list").lines()
     assert [line.split()[:2] for line in lines[1:]] == [["n2", "board"], ["n2", "strip"]]
     assert "password=***" in lines[1]
+
+
+def test_a_device_that_is_never_used_is_listed_and_shown_with_the_reason(fake: FakeService, outlast: Outlast) -> None:
+    why = "fence_brocade does not cut a node's power"
+    port = msgspec.structs.replace(ROW, device="port", agent="fence_brocade", no_proof=why)
+    given(fake, "fence.list", [ROW, port])
+    told = " ".join(outlast("fence", "list").out.split())
+    assert told.count("never used:") == 1
+    assert f"never used: {why}" in told
+    given(fake, "fence.show", port)
+    assert why in " ".join(outlast("fence", "show", "n2", "port").out.split())
+
+
+def test_what_to_make_sure_of_is_said_when_an_unknown_agent_is_added(fake: FakeService, outlast: Outlast) -> None:
+    doubt = "Outlast does not know fence_ours and takes it for one that cuts the power"
+    given(fake, "fence.add", FenceAdded(ROW, WELL, doubt))
+    assert doubt in " ".join(outlast("fence", "add", "n2", "fence_ours", "plug=2").out.split())
 
 
 def test_a_test_fails_when_one_device_would_not_work(fake: FakeService, outlast: Outlast) -> None:
@@ -165,3 +190,24 @@ def test_status_tells_first_what_waits_for_proof_and_what_would_help(fake: FakeS
     fake.answers["status"] = Result(msgspec.to_builtins(msgspec.structs.replace(healthy.status(), alarms=(words,))))
     lines = outlast("status").lines()
     assert lines[2] == f"! {words}"
+
+
+def test_what_validate_finds_of_several_nodes_is_said_once_and_in_json_of_each(
+    fake: FakeService, outlast: Outlast
+) -> None:
+    def bare(node: str) -> Finding:
+        return Finding(
+            node, True, "nothing proves its death", f"it waits for `confirm-down {node}`", f"add {node} AGENT"
+        )
+
+    other = Finding("n3", False, "one way only", "it may wait", "a second level")
+    given(fake, "validate", [bare("n1"), other, bare("n2")])
+    assert outlast("validate").lines() == [
+        "n1, n2: nothing proves its death",
+        "    It means: it waits for `confirm-down NODE`",
+        "    What helps: add NODE AGENT",
+        "n3: one way only",
+        "    It means: it may wait",
+        "    What helps: a second level",
+    ]
+    assert len(json.loads(outlast("validate", "--json").out)) == 3

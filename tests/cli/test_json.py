@@ -6,8 +6,10 @@ from typing import Any
 import healthy
 import msgspec
 import pytest
+
 from command_line import Outlast
 from fake_service import FakeService, Result, Stream
+from outlast.model.type_answers import TypeDetail
 
 pytest_plugins = ("cli_fixtures",)
 
@@ -23,6 +25,7 @@ LOOKING: list[tuple[tuple[str, ...], str, Any]] = [
     (("resource", "show", "web"), "resource.show", healthy.resource()),
     (("resource-type", "list"), "type.list", [healthy.offer()]),
     (("resource-type", "verify"), "type.verify", [healthy.offer()]),
+    (("resource-type", "show", "vm"), "type.show", TypeDetail("vm", ("check",), (healthy.offer(),), ("web",))),
     (("events",), "events", list(healthy.failover())),
     (("explain", "vm", "web"), "explain.vm", healthy.explanation()),
     (("explain", "group", "web"), "explain.group", healthy.explanation()),
@@ -51,6 +54,30 @@ def test_people_get_the_same_without_json(
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.strip()
     assert not ended.out.lstrip().startswith(("{", "["))
+
+
+def test_everything_that_lists_vms_tells_scripts_what_is_protected_and_why_not(
+    fake: FakeService, outlast: Outlast
+) -> None:
+    why: dict[str, Any] = {
+        "protected": False,
+        "protection": "not protected",
+        "not_protected_because": ("there is no other node",),
+        "at_risk_because": ("it is in maintenance",),
+    }
+    fake.answers |= {
+        "status": Result(healthy.status(groups=(healthy.group(**why),), vms=(healthy.vm(**why),))),
+        "vm.list": Result([healthy.vm(**why)]),
+        "group.list": Result([healthy.group(**why)]),
+        "resource.list": Result([healthy.resource(**why)]),
+        "resource.show": Result(healthy.resource(**why)),
+    }
+    expected = {key: list(value) if isinstance(value, tuple) else value for key, value in why.items()}
+    status = json.loads(outlast("status", "--json").out)
+    listed = [json.loads(outlast(noun, "list", "--json").out)[0] for noun in ("vm", "group", "resource")]
+    shown = json.loads(outlast("resource", "show", "web", "--json").out)
+    for row in (status["groups"][0], status["vms"][0], *listed, shown):
+        assert {key: row[key] for key in expected} == expected
 
 
 def test_what_is_followed_is_one_document_a_line(fake: FakeService, outlast: Outlast) -> None:

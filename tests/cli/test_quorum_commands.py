@@ -5,9 +5,9 @@ from typing import Any
 import healthy
 import msgspec
 import pytest
+
 from command_line import Outlast
 from fake_service import FakeService, Refusal, Result
-
 from outlast.model.answers import ForceRow, QuorumRow, VoterRow
 
 pytest_plugins = ("cli_fixtures",)
@@ -49,14 +49,22 @@ def forecast(**changes: Any) -> ForceRow:
 
 def test_who_votes_and_what_can_be_lost(fake: FakeService, outlast: Outlast) -> None:
     gone = voter("n3", "not well", why="it has not answered for 7 s", version="")
-    fake.answers["quorum.show"] = Result(quorum(voters=(voter("n1", "leads"), voter("n2", behind=3), gone)))
+    fake.answers["quorum.show"] = Result(quorum(voters=(voter("n1", "leads", behind=1), voter("n2", behind=3), gone)))
     assert outlast("quorum", "show", width=120).lines() == [
         "Quorum: can lose one more of n1, n2, n3",
         "member  part  state     version  behind     size     why",
-        "n1      node  leads     3.4.23              0.5 MiB",
+        "n1      node  leads     3.4.23   1 entry    0.5 MiB",
         "n2      node  votes     3.4.23   3 entries  0.5 MiB",
         "n3      node  not well                               it has not answered for 7 s",
     ]
+
+
+def test_without_a_quorum_the_first_words_say_so(fake: FakeService, outlast: Outlast) -> None:
+    words = "no quorum: 1 of 3 voters answer (n1), 2 are needed"
+    waits = ("n1 does not go on alone; it waits for 1 of n2, n3: then a majority votes again",)
+    fake.answers["quorum.show"] = Result(quorum(quorum=False, leader="", margin=-1, words=words, waits=waits))
+    lines = outlast("quorum", "show").lines()
+    assert (lines[0], lines[-1]) == ("No quorum: 1 of 3 voters answer (n1), 2 are needed", waits[0])
 
 
 def test_what_is_waited_for_is_told(fake: FakeService, outlast: Outlast) -> None:
@@ -113,6 +121,6 @@ def test_what_the_service_refuses_is_not_possible_now(fake: FakeService, outlast
 
 def test_only_what_is_given_is_set_for_the_cluster(fake: FakeService, outlast: Outlast) -> None:
     fake.answers["cluster.set"] = Refusal("usage", "no")
-    outlast("cluster", "set", "--vote-removal-s", "30", "--watchdog-strength", "hardware")
-    assert fake.arguments("cluster.set") == {"values": {"vote_removal_s": 30.0, "watchdog_strength": ["hardware"]}}
+    outlast("cluster", "set", "vote_removal_s=30", "watchdog_strength=hardware")
+    assert fake.arguments("cluster.set") == {"values": {"vote_removal_s": "30", "watchdog_strength": "hardware"}}
     assert outlast("cluster", "set").code == 2

@@ -1,12 +1,12 @@
 """`events` and `explain`: the story of the cluster, told so that a reader sees what belongs together."""
 
 import healthy
+
 from command_line import Outlast
 from fake_service import FakeService, Result, Stream
-
 from outlast.cli.events import KIND_STYLES
 from outlast.cli.story import blocks
-from outlast.model.event import KINDS
+from outlast.model.event import KINDS, Event
 
 pytest_plugins = ("cli_fixtures",)
 
@@ -46,6 +46,48 @@ def test_a_failover_is_a_chapter_of_its_own_whatever_came_shortly_before() -> No
     assert [len(block.events) for block in told] == [2, 4]
 
 
+def live_move(at_s: float) -> list[Event]:
+    return [
+        healthy.event("intent", "web is to move as it runs from n1 to n2: an administrator on n1", at_s=at_s),
+        healthy.event("handed-over", "web was handed over to n2 as it ran: copied for 1.40 s", at_s=at_s + 1.5),
+        healthy.event("decided", "web goes to n2 (epoch 4): handed over by n1 as it ran", at_s=at_s + 1.51),
+        healthy.event("online-pending", "web is being brought online on n2: handed over by n1", at_s=at_s + 1.52),
+        healthy.event("online", "web is online on n2", at_s=at_s + 1.55),
+    ]
+
+
+CALLED_BACK = [
+    healthy.event("intent", "web is to move as it runs from n1 to n2: an administrator on n1"),
+    healthy.event("intent", "web is to stay on n1: an administrator on n1", at_s=healthy.AT_S + 8),
+    healthy.event("not-moved", "handing web over to n2 was given up after 8.10 s", at_s=healthy.AT_S + 8.2),
+]
+
+
+def test_a_live_move_is_one_story_and_nothing_in_it_is_brought_online(fake: FakeService, outlast: Outlast) -> None:
+    fake.answers["explain.vm"] = Result(healthy.explanation(story=tuple(live_move(healthy.AT_S))))
+    assert outlast("explain", "vm", "web").lines()[5:] == [
+        "     +0.000 s  intent            web is to move as it runs from n1 to n2: an administrator on n1",
+        "     +1.500 s  handed-over       web was handed over to n2 as it ran: copied for 1.40 s",
+        "     +1.510 s  decided           web goes to n2 (epoch 4): handed over by n1 as it ran",
+        "     +1.550 s  online            web is online on n2",
+        "               moved as it ran in 1.55 s; it went on 50 ms after it had left, by the clocks of both nodes",
+    ]
+
+
+def test_what_was_called_back_has_an_end_and_the_next_attempt_is_another_chapter() -> None:
+    first, second = blocks([*CALLED_BACK, *live_move(healthy.AT_S + 20)])
+    assert first.took_s is not None
+    assert round(first.took_s, 3) == 8.2
+    assert first.left is None
+    assert second.took_s is not None
+    assert round(second.took_s, 3) == 1.55
+
+
+def test_what_arrived_and_was_dropped_belongs_to_what_was_called_back() -> None:
+    late = healthy.event("not-moved", "what had arrived of web on n2 is dropped", at_s=healthy.AT_S + 8.4)
+    assert len(blocks([*CALLED_BACK, late])) == 1
+
+
 def test_clocks_that_differ_tell_nothing_before_its_cause() -> None:
     (chapter,) = blocks([healthy.event("failed", "x"), healthy.event("decided", "y", at_s=healthy.AT_S - 0.3)])
     assert [chapter.after_s(event) for event in chapter.events] == [0.0, 0.0]
@@ -61,11 +103,11 @@ def test_explain_tells_the_present_then_the_story_with_relative_times(fake: Fake
     assert lines[:4] == ["web", "  web is online on n2", "  it is wanted online", ""]
     assert lines[4].endswith(":20.000")
     assert lines[5:] == [
-        "     +0.000 s  failed          web failed on n1: QEMU ended with signal 9",
-        "     +0.012 s  decided         web goes to n2 (epoch 4): it failed on n1",
-        "                               n2: fewest groups (0) of the nodes that can take it (n2, n3)",
-        "     +0.020 s  online-pending  web is being brought online on n2",
-        "     +0.420 s  online          web is online on n2",
+        "     +0.000 s  failed            web failed on n1: QEMU ended with signal 9",
+        "     +0.012 s  decided           web goes to n2 (epoch 4): it failed on n1",
+        "                                 n2: fewest groups (0) of the nodes that can take it (n2, n3)",
+        "     +0.020 s  online-pending    web is being brought online on n2",
+        "     +0.420 s  online            web is online on n2",
         "               online after 0.42 s",
     ]
 
@@ -80,7 +122,7 @@ def test_explain_shows_the_last_chapters_and_how_to_see_the_others(fake: FakeSer
 def test_an_event_is_a_line_with_time_node_kind_and_words(fake: FakeService, outlast: Outlast) -> None:
     fake.answers["events"] = Result(healthy.failover())
     (line, *_) = outlast("events").lines()
-    assert line.endswith("20.000  n1   failed          web failed on n1: QEMU ended with signal 9")
+    assert line.endswith("20.000  n1   failed            web failed on n1: QEMU ended with signal 9")
     assert len(line.split()[0]) == len("2026-11-23")
     assert outlast("events", width=80).lines()[0].startswith(line.split()[1])
 

@@ -1,12 +1,15 @@
 """What people see: tables in which no state stands without its reason, in every width."""
 
+from typing import Any
+
 import healthy
 import pytest
+
 from command_line import Outlast
 from fake_service import FakeService, Result, Stream
-
 from outlast.cli import output
 from outlast.model.answers import FailureRow
+from outlast.model.type_answers import CallTime, TypeDetail
 
 pytest_plugins = ("cli_fixtures",)
 
@@ -39,6 +42,16 @@ def test_a_vm_that_is_not_protected_says_why_beside_its_row(fake: FakeService, o
         f"web  online  n1     no         512 MiB  2      not protected: {PLUGIN}",
         "db   online  n1     yes        512 MiB  2",
     ]
+
+
+def test_a_vm_at_risk_says_why_and_is_not_taken_for_well(fake: FakeService, outlast: Outlast) -> None:
+    weak: dict[str, Any] = {"protection": "at risk", "at_risk_because": ("in maintenance",)}
+    fake.answers["vm.list"] = Result([healthy.vm(**weak), healthy.vm("db")])
+    assert outlast("vm", "list", width=140).lines()[1] == (
+        "web  online  n1     at risk    512 MiB  2      at risk: in maintenance"
+    )
+    fake.answers["status"] = Result(healthy.status(groups=(healthy.group("web", **weak), healthy.group("db"))))
+    assert outlast("status").lines()[-1] == "Not well: 1 group at risk (web)."
 
 
 def test_in_the_status_a_long_reason_stands_with_the_first_vm_that_has_it(fake: FakeService, outlast: Outlast) -> None:
@@ -90,12 +103,20 @@ def test_the_last_line_of_status_tells_what_is_not_well(fake: FakeService, outla
 
 
 def test_a_node_that_is_on_its_own_says_so(fake: FakeService, outlast: Outlast) -> None:
-    fake.answers["status"] = Result(healthy.status(session="the database does not answer", coordinator=""))
+    alone = healthy.status(session="the database does not answer", coordinator="", age_s=14.2)
+    fake.answers["status"] = Result(alone)
     lines = outlast("status").lines()
     assert lines[1] == "n1 has no session, and may run nothing until it has: the database does not answer"
-    assert "Nodes, as n1 knew them last" in lines
-    assert "VMs (1), as n1 knew them last" in lines
+    assert "Nodes, as n1 knew them last, 14.2 s ago" in lines
+    assert "VMs (1), as n1 knew them last, 14.2 s ago (those of n1 as they are now)" in lines
     assert lines[-1] == "Not well: n1 has no session, so its answers may be old; nobody coordinates the cluster."
+
+
+def test_a_node_that_runs_on_without_the_database_says_how_old_its_knowledge_is(
+    fake: FakeService, outlast: Outlast
+) -> None:
+    fake.answers["status"] = Result(healthy.status(age_s=85.0))
+    assert "Nodes, as n1 knew them last, 85.0 s ago" in outlast("status").lines()
 
 
 def test_not_all_is_well_while_the_database_can_lose_no_member(fake: FakeService, outlast: Outlast) -> None:
@@ -170,6 +191,21 @@ def test_a_vm_shows_where_it_could_run_and_why_not_elsewhere(fake: FakeService, 
     assert lines[-3:] == ["node  could  why", "n1    yes", "n2    no     it is paused"]
 
 
+def test_resources_are_listed_and_shown_with_what_is_protected_and_why_not(fake: FakeService, outlast: Outlast) -> None:
+    lost = healthy.resource("db", protected=False, not_protected_because=("there is no other node",))
+    weak = healthy.resource("mail", at_risk_because=("nobody has asked n2",))
+    fake.answers |= {"resource.list": Result([healthy.resource(), lost, weak]), "resource.show": Result(lost)}
+    assert outlast("resource", "list").lines() == [
+        "resource  type  group  state   owner  protected  is alive every  why",
+        "web       vm    web    online  n1     yes        5 s",
+        "db        vm    db     online  n1     no         5 s             not protected: there is no other node",
+        "mail      vm    mail   online  n1     at risk    5 s             at risk: nobody has asked n2",
+    ]
+    shown = outlast("resource", "show", "db").out
+    assert "protected       no" in shown
+    assert "there is no other node" in shown
+
+
 def test_resource_types_tell_which_node_has_which_plugin(fake: FakeService, outlast: Outlast) -> None:
     broken = healthy.offer("n2", digest="ffff0000ffff00", problem="cannot be imported: no module named libvirt")
     fake.answers["type.list"] = Result([healthy.offer("n1"), broken])
@@ -179,6 +215,34 @@ def test_resource_types_tell_which_node_has_which_plugin(fake: FakeService, outl
         "vm    n2    1        ffff0000ffff  cannot run it  cannot be imported: no module named libvirt",
         "vm: the nodes have 2 different plugins (see digest)",
     ]
+
+
+def test_a_resource_type_is_shown_with_what_it_can_do_and_what_is_of_it(fake: FakeService, outlast: Outlast) -> None:
+    fake.answers["type.show"] = Result(TypeDetail("vm", ("check", "migrate"), (healthy.offer("n1"),), ("web", "db")))
+    lines = outlast("resource-type", "show", "vm").lines()
+    assert lines[:3] == ["type       vm", "functions  check, migrate", "resources  web, db"]
+    assert lines[-1].startswith("vm    n1")
+    assert fake.arguments("type.show") == {"type": "vm"}
+
+
+def test_a_resource_type_is_shown_with_how_long_its_calls_take_and_which_are_near_their_deadline(
+    fake: FakeService, outlast: Outlast
+) -> None:
+    calls = (CallTime("n1", "is_alive", 12, 0.0031, 1.8, 3.0, 0), CallTime("n2", "open", 3, 0.01, 15.0, 15.0, 1))
+    fake.answers["type.show"] = Result(TypeDetail("vm", (), (healthy.offer("n1"),), (), calls))
+    assert outlast("resource-type", "show", "vm").lines()[-3:] == [
+        "call      node  calls  median   slowest     deadline  why",
+        "is_alive  n1    12     3.1 ms   1800.0 ms   3 s",
+        "open      n2    3      10.0 ms  15000.0 ms  15 s      1 missed the deadline: its resource host was replaced",
+    ]
+
+
+def test_a_restart_tells_where_a_plugin_still_cannot_run(fake: FakeService, outlast: Outlast) -> None:
+    fake.answers["type.restart"] = Result([healthy.offer("n1"), healthy.offer("n2", problem="it hung")])
+    ended = outlast("resource-type", "restart", "vm", "--node", "n1", "--node", "n2")
+    assert ended.code == 1
+    assert ended.err == "outlast: vm cannot run everywhere: n2: it hung\n"
+    assert fake.arguments("type.restart") == {"type": "vm", "nodes": ["n1", "n2"]}
 
 
 def test_verify_fails_when_a_plugin_cannot_run(fake: FakeService, outlast: Outlast) -> None:

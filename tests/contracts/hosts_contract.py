@@ -4,13 +4,14 @@ A story gets a `Stage`: a service with its hosts, and a way to look at what runs
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import pytest
 
 from outlast.model.health import Condition, Health, Spec
-from outlast.ports.hosts import CallFailed, HealthReport, Host, HostDied, Hosts
+from outlast.model.transfer import Destination, Transfer
+from outlast.ports.hosts import CallFailed, HealthReport, Host, HostDied, Hosts, Report
 
 PERMIT_S = 3600.0
 SOON_S = 60.0
@@ -30,10 +31,19 @@ class Stage(Protocol):
         hang_in: Sequence[str] = (),
         fail_in: Sequence[str] = (),
         crash_in: Sequence[str] = (),
+        transfer_takes_s: float = 0.0,
     ) -> Spec: ...
 
     def runs(self, name: str) -> bool:
-        """Whether it runs, found out without a host."""
+        """Whether it runs, found out without a host; what stands still does not."""
+        ...
+
+    def other(self) -> "Stage":
+        """Another node, to which resources can be handed over."""
+        ...
+
+    def destination(self) -> Destination:
+        """How this node is named to one that hands something over to it."""
         ...
 
     def now_s(self) -> float:
@@ -88,6 +98,22 @@ class HostsContract:
             assert not stage.runs("it")
             await host.forget("it")
             await host.close("it")
+
+        self.play(story)
+
+    def test_what_is_saved_goes_on_from_its_state_and_who_has_none_is_refused(self) -> None:
+        async def story(stage: Stage) -> None:
+            host = await _start(stage)
+            await host.open(stage.spec("it"))
+            with pytest.raises(CallFailed) as failed:
+                await host.save("it", "1-0-0", "", _ignore)
+            assert failed.value.refusal
+            await host.online("it", _ignore)
+            state = await host.save("it", "1-0-0", "", _ignore)
+            assert state.id == "1-0-0"
+            assert not stage.runs("it")
+            await host.restore("it", state, _ignore)
+            assert stage.runs("it")
 
         self.play(story)
 
@@ -155,6 +181,19 @@ class HostsContract:
             stuck = asyncio.create_task(host.offline("it", 1.0, _ignore))
             await host.terminate("it")
             assert not stage.runs("it")
+            await _abandon(stuck)
+
+        self.play(story)
+
+    def test_while_a_start_is_under_way_no_word_means_that_nothing_runs(self) -> None:
+        async def story(stage: Stage) -> None:
+            host = await _start(stage)
+            await host.open(stage.spec("it", hang_in=["online"]))
+            stuck = asyncio.create_task(host.online("it", _ignore))
+            async with asyncio.timeout(SOON_S):
+                while (told := (await host.is_alive(stage.type, ["it"]))["it"]).condition is not Condition.UNKNOWN:
+                    pass  # the start has not begun yet
+            assert told.running
             await _abandon(stuck)
 
         self.play(story)
@@ -243,6 +282,109 @@ class HostsContract:
 
         self.play(story)
 
+    # -- from one node to another as it runs -------------------------------------------------------------------
+
+    def test_what_is_handed_over_stands_still_there_and_nothing_of_it_runs_anywhere_until_it_is_taken_up(self) -> None:
+        async def story(stage: Stage) -> None:
+            other = stage.other()
+            host, there = await _start(stage), await _start(other)
+            await there.open(other.spec("it"))
+            await host.open(stage.spec("it", transfer_takes_s=0.5))
+            await host.online("it", _ignore)
+            told: list[Transfer] = []
+            await host.hand_over("it", other.destination(), told.append)
+            assert told
+            assert not stage.runs("it")
+            assert not other.runs("it")
+            here = (await host.is_alive(stage.type, ["it"]))["it"]
+            assert (here.condition, here.moved_away) == (Condition.OFFLINE, True)
+            health = (await there.is_alive(other.type, ["it"]))["it"]
+            assert (health.condition, health.stands) == (Condition.ONLINE, True)
+            assert [found.stands for found in await there.discover(other.type) if found.running] == [True]
+            await there.take_up("it", _ignore)
+            assert other.runs("it")
+            assert not (await there.is_alive(other.type, ["it"]))["it"].stands
+            await there.terminate("it")
+
+        self.play(story)
+
+    def test_what_is_called_back_in_time_runs_on_and_nothing_of_it_stands_elsewhere(self) -> None:
+        async def story(stage: Stage) -> None:
+            other = stage.other()
+            host, there = await _start(stage), await _start(other)
+            await there.open(other.spec("it"))
+            await host.open(stage.spec("it", transfer_takes_s=3600.0))
+            await host.online("it", _ignore)
+            told = asyncio.Event()
+            going = asyncio.create_task(host.hand_over("it", other.destination(), lambda _: told.set()))
+            await told.wait()
+            await host.call_back("it")
+            with pytest.raises(CallFailed) as failed:
+                await going
+            assert failed.value.refusal
+            assert stage.runs("it")
+            assert (await host.is_alive(stage.type, ["it"]))["it"].condition is Condition.ONLINE
+            assert (await there.is_alive(other.type, ["it"]))["it"].condition is Condition.OFFLINE
+
+        self.play(story)
+
+    def test_terminate_comes_through_while_it_is_handed_over_and_then_it_went_nowhere(self) -> None:
+        async def story(stage: Stage) -> None:
+            other = stage.other()
+            host, there = await _start(stage), await _start(other)
+            await there.open(other.spec("it"))
+            await host.open(stage.spec("it", transfer_takes_s=2.0))
+            await host.online("it", _ignore)
+            told = asyncio.Event()
+            going = asyncio.create_task(host.hand_over("it", other.destination(), lambda _: told.set()))
+            await told.wait()
+            await host.terminate("it")
+            assert not stage.runs("it")
+            with pytest.raises(CallFailed):
+                await going
+            assert not (await there.is_alive(other.type, ["it"]))["it"].running
+
+        self.play(story)
+
+    def test_what_stands_still_is_taken_up_only_with_a_permit(self) -> None:
+        async def story(stage: Stage) -> None:
+            other = await _handed_over(stage)
+            there = await other.hosts.start([other.type], timeout_s=SOON_S)
+            assert (await there.open(other.spec("it"))).stands
+            with pytest.raises(CallFailed, match="permit") as failed:
+                await there.take_up("it", _ignore)
+            assert failed.value.refusal
+            assert not other.runs("it")
+            other.hosts.permit.extend(other.now_s() + PERMIT_S)
+            await there.take_up("it", _ignore)
+            assert other.runs("it")
+
+        self.play(story)
+
+    def test_nothing_is_taken_up_where_nothing_stands(self) -> None:
+        async def story(stage: Stage) -> None:
+            host = await _start(stage)
+            await host.open(stage.spec("it"))
+            with pytest.raises(CallFailed) as failed:
+                await host.take_up("it", _ignore)
+            assert failed.value.refusal
+            assert not stage.runs("it")
+
+        self.play(story)
+
+    def test_an_old_copy_can_be_terminated_and_a_start_throws_it_away(self) -> None:
+        async def story(stage: Stage) -> None:
+            other = await _handed_over(stage)
+            there = await _start(other)
+            assert (await there.open(other.spec("it"))).stands
+            await there.online("it", _ignore)
+            assert other.runs("it")
+            assert not (await there.is_alive(other.type, ["it"]))["it"].stands
+            await there.terminate("it")
+            assert not (await there.is_alive(other.type, ["it"]))["it"].running
+
+        self.play(story)
+
     # -- the run permit ----------------------------------------------------------------------------------------
 
     def test_nothing_starts_without_a_permit(self) -> None:
@@ -265,7 +407,7 @@ class HostsContract:
             for name in ("one", "two"):
                 await host.open(stage.spec(name))
                 await host.online(name, _ignore)
-            reports = host.reports()
+            reports = reports_of(host)
             stage.hosts.permit.extend(stage.now_s() + 0.2)
             await host.discover(stage.type)  # A host learns of a shorter permit when it next looks around.
             stopped = set()
@@ -287,7 +429,7 @@ class HostsContract:
             host = await _start(stage)
             await host.open(stage.spec("it"))
             await host.online("it", _ignore)
-            reports = host.reports()
+            reports = reports_of(host)
             stage.hosts.permit.extend(stage.now_s())
             await host.discover(stage.type)
             await anext(reports)
@@ -304,14 +446,37 @@ async def _start(stage: Stage) -> Host:
     return host
 
 
+async def _handed_over(stage: Stage) -> Stage:
+    """The other node, on which it stands; nobody there has it open."""
+    other = stage.other()
+    host = await _start(stage)
+    other.spec("it")
+    await host.open(stage.spec("it"))
+    await host.online("it", _ignore)
+    await host.hand_over("it", other.destination(), lambda _: None)
+    return other
+
+
 async def _abandon(call: asyncio.Task[Any]) -> None:
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
 
 
+async def reports_of(host: Host) -> AsyncIterator[Report]:
+    """What it tells, until it has died."""
+    heard: asyncio.Queue[Report | None] = asyncio.Queue()
+    listening = asyncio.create_task(host.listen(heard.put_nowait))
+    listening.add_done_callback(lambda _: heard.put_nowait(None))
+    try:
+        while (report := await heard.get()) is not None:
+            yield report
+    finally:
+        listening.cancel()
+
+
 async def _all_reports(host: Host) -> list[object]:
-    return [report async for report in host.reports()]
+    return [report async for report in reports_of(host)]
 
 
 def _ignore(_word: str) -> None:

@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from outlast.adapters.fence_agents import FenceAgents
-from outlast.core.fence_parameters import OURS, is_secret, problems, translated
+from outlast.core.fence.agents import CUTS_OFF, NEEDED, NO_PROOF, POWER, agent_no_proof, is_known
+from outlast.core.fence.fence_parameters import OURS, is_secret, problems, translated
 from outlast.model.fence import FenceAgent
 from outlast.ports.fence import FenceFailed
 
@@ -79,6 +80,38 @@ def test_what_every_agent_says_of_itself_makes_a_device_that_can_be_checked(
             assert problems(translated(needed, agent), agent) == (), agent.name
             missing = [one for one in needed if not _default(agent, one)]
             assert len(problems({}, agent)) == len(missing), agent.name
+
+
+def test_of_every_agent_it_is_known_what_its_off_is_worth(described: dict[str, FenceAgent | str]) -> None:
+    assert {name for name in described if not is_known(name)} == set()
+
+
+def test_the_table_and_what_the_agents_say_of_themselves_do_not_contradict_each_other(
+    described: dict[str, FenceAgent | str],
+) -> None:
+    """What must be given back to a node that starts was not its power, and who confirms must have a status."""
+    agents = {name.removeprefix("fence_"): found for name, found in described.items() if isinstance(found, FenceAgent)}
+    gives_back = {name for name, agent in agents.items() if agent.gives_back}
+    assert gives_back == {name for name in CUTS_OFF if name in agents} | {"compute"}
+    assert {name for name in POWER if name in agents and not set(NEEDED) <= set(agents[name].actions)} == set()
+    without_status = {name for name, agent in agents.items() if not set(NEEDED) <= set(agent.actions)}
+    assert without_status == {"heuristics_ping", "kdump", "ovh", "rcd_serial"}
+    assert without_status <= set(NO_PROOF)
+    for name in gives_back | without_status:
+        stranger = agents[name]
+        assert agent_no_proof("fence_of_a_site", stranger), f"{name} under a name that nobody knows"
+
+
+def test_an_agent_that_cuts_a_node_off_and_one_that_cuts_the_power_are_told_apart(
+    described: dict[str, FenceAgent | str],
+) -> None:
+    worth = {name: agent_no_proof(name, found) for name, found in described.items() if isinstance(found, FenceAgent)}
+    for name in ("scsi", "mpath", "brocade", "sanbox2", "cisco_mds", "ifmib"):
+        assert "the node runs on" in worth[f"fence_{name}"]
+    for name in ("dummy", "kdump", "sbd", "compute", "heuristics_ping", "crosslink"):
+        assert "proves no death" in worth[f"fence_{name}"]
+    for name in ("ipmilan", "redfish", "ilo5", "apc", "virsh", "vmware_soap", "aws"):
+        assert worth[f"fence_{name}"] == ""
 
 
 def _default(agent: FenceAgent, parameter: str) -> str:

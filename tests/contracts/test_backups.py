@@ -17,13 +17,13 @@ from outlast.adapters.clock import SystemClock
 from outlast.adapters.etcd import Client, EtcdDatabase
 from outlast.adapters.sqlite import SqliteDatabase
 from outlast.core.backup import UNFINISHED
-from outlast.core.membership import Observer
-from outlast.core.timing import timing
+from outlast.core.membership.membership import Observer
+from outlast.core.membership.timing import timing
 from outlast.model import keys
 from outlast.model.group import Definition, Group
 from outlast.model.settings import Settings
 from outlast.ports.database import Committed, Compare, Database, Refused, Uncertain, Write
-from outlast.service.backup import Backing
+from outlast.service.backup import Backing, CannotRestore
 from outlast.service.journal import Journal
 from outlast.service.store import Store, put
 
@@ -146,6 +146,21 @@ class BackupContract:
 
         self.play(story)
 
+    def test_it_does_not_say_of_another_restore_that_is_under_way_that_it_has_ended(self) -> None:
+        """Then half a database could be confirmed, and VMs started by it."""
+
+        async def story(old: Cluster, new: Cluster) -> None:
+            await old.protect("web")
+            row = await old.backing.take()
+            another = Settings(name="prod", id="c2", hold=f"{UNFINISHED}, the one of another day")
+            new.store.database = Interrupted(new.database, put(keys.CLUSTER, another))
+            with pytest.raises(CannotRestore, match="another day"):
+                await new.restore(row.path)
+            (settings,) = (await new.entries(keys.CLUSTER)).values()
+            assert msgspec.json.decode(settings, type=Settings).hold == another.hold
+
+        self.play(story)
+
     def test_over_a_living_cluster_it_forgets_what_was_not_there_and_raises_every_epoch(self) -> None:
         async def story(old: Cluster, _: Cluster) -> None:
             await old.protect("web")
@@ -195,6 +210,23 @@ class Failing:
             raise Uncertain("gone")
         self._left -= 1
         return await self._database.transact(compares, writes, timeout_s=timeout_s)
+
+
+class Interrupted(Failing):
+    """Somebody else writes this after the first commit."""
+
+    def __init__(self, database: Database, write: Write) -> None:
+        super().__init__(database, commits=1000)
+        self._write: Write | None = write
+
+    async def transact(
+        self, compares: Sequence[Compare], writes: Sequence[Write], *, timeout_s: float
+    ) -> Committed | Refused:
+        outcome = await super().transact(compares, writes, timeout_s=timeout_s)
+        if self._write is not None:
+            write, self._write = self._write, None
+            await super().transact([], [write], timeout_s=timeout_s)
+        return outcome
 
 
 class TestSqlite(BackupContract):

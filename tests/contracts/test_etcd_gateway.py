@@ -10,7 +10,7 @@ from etcd_gateway import FakeGateway, Said, event, header
 
 from outlast.adapters.etcd import Client, EtcdDatabase, watches
 from outlast.adapters.etcd.faults import fault_of
-from outlast.ports.database import Batch, Change, Compacted, Put, Unavailable, Uncertain
+from outlast.ports.database import AnotherHistory, Batch, Change, Compacted, Put, Unavailable, Uncertain
 
 HANG_S = 60.0
 
@@ -19,7 +19,7 @@ Story = Callable[[EtcdDatabase, FakeGateway], Awaitable[None]]
 
 def stand_still() -> None:
     """All of the process, as a frozen one does."""
-    time.sleep(1.5)
+    time.sleep(0.75)
 
 
 def play(story: Story) -> None:
@@ -161,7 +161,7 @@ def test_a_history_that_went_back_is_noticed_by_readers_writers_and_watches() ->
         gateway.revision = 50
         with pytest.raises(Uncertain, match="went back from revision 100 to 50"):
             await database.transact([], [Put("k", b"")], timeout_s=SOON_S)
-        with pytest.raises(Compacted, match="is at revision 50, and has been at 100"):
+        with pytest.raises(AnotherHistory, match="is at revision 50, and has been at 100"):
             await after(batches)
         assert (await database.read("", timeout_s=SOON_S)).revision == 50
 
@@ -183,8 +183,35 @@ def test_a_history_that_went_back_and_has_passed_the_old_one_since_is_noticed_by
         gateway.revision = 7
         gateway.watched = [{"header": header(7), "events": list(instead)}]
         gateway.cut()
-        with pytest.raises(Compacted, match="is another one than what was seen there"):
+        with pytest.raises(AnotherHistory, match="is another one than what was seen there"):
             await after(batches)
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    ("delivered", "instead"),
+    [
+        ([event("k", None, 5)], [event("k", b"3", 7)]),
+        ([event("a", b"1", 5), event("k", None, 5)], [event("a", b"1", 5)]),
+    ],
+    ids=["nothing but deletes", "a put stays"],
+)
+def test_a_delete_that_is_just_forgotten_is_no_other_history(
+    delivered: Sequence[Said], instead: Sequence[Said]
+) -> None:
+    """Etcd forgets it as soon as its own revision is compacted. Nothing was lost."""
+
+    async def story(database: EtcdDatabase, gateway: FakeGateway) -> None:
+        gateway.watched = [{"header": header(5), "events": list(delivered)}]
+        batches = database.watch("", 4)
+        assert (await after(batches)).revision == 5
+        gateway.revision = 7
+        gateway.watched = [{"header": header(7), "events": list(instead)}]
+        gateway.cut()
+        with pytest.raises(Compacted, match="just forgotten") as caught:
+            await after(batches)
+        assert caught.type is Compacted
 
     play(story)
 

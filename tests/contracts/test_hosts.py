@@ -15,11 +15,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hosts_contract import PERMIT_S, SOON_S, HostsContract, Stage, Story
+from hosts_contract import PERMIT_S, SOON_S, HostsContract, Stage, Story, reports_of
 
 from outlast.adapters.hosts import ProcessHosts
 from outlast.model.health import Condition, Spec
-from outlast.ports.hosts import Host, HostDied, Hosts, OfferReport
+from outlast.model.transfer import Destination
+from outlast.ports.hosts import Host, HostDied, Hosts, HostSilent, OfferReport
 from outlast.resources.dummy import State
 
 HANG_S = 120.0
@@ -32,8 +33,8 @@ class TrackedHosts(ProcessHosts):
         super().__init__(run_dir, command=command)
         self.started: list[int] = []
 
-    async def start(self, types: Sequence[str], *, timeout_s: float) -> Host:
-        host = await super().start(types, timeout_s=timeout_s)
+    async def start(self, types: Sequence[str], *, timeout_s: float, type_timeout_s: float | None = None) -> Host:
+        host = await super().start(types, timeout_s=timeout_s, type_timeout_s=type_timeout_s)
         self.started.append(host.pid)
         return host
 
@@ -50,6 +51,7 @@ class RealStage:
         self.directory = directory
         self.tracked = TrackedHosts(directory / "run")
         self.hosts: Hosts = self.tracked
+        self._other: RealStage | None = None
 
     def spec(
         self,
@@ -60,13 +62,34 @@ class RealStage:
         hang_in: Sequence[str] = (),
         fail_in: Sequence[str] = (),
         crash_in: Sequence[str] = (),
+        transfer_takes_s: float = 0.0,
     ) -> Spec:
-        properties = {"directory": str(self.directory), "start_fails": start_fails, "start_takes_s": start_takes_s}
+        takes = {"start_takes_s": start_takes_s, "transfer_takes_s": transfer_takes_s}
+        properties = {"directory": str(self.directory), "start_fails": start_fails, **takes}
         faults = {"hang_in": list(hang_in), "fail_in": list(fail_in), "crash_in": list(crash_in)}
         return Spec(name, "dummy", properties={**properties, **faults})
 
     def runs(self, name: str) -> bool:
-        return self.pid(name) != 0
+        pid = self.pid(name)
+        return pid != 0 and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T"
+
+    def other(self) -> Stage:
+        if self._other is None:
+            directory = self.directory / "other"
+            directory.mkdir()
+            self._other = RealStage(directory)
+        return self._other
+
+    def destination(self) -> Destination:
+        return Destination("n2", str(self.directory))
+
+    def clear_away(self) -> None:
+        self.tracked.clear_away()
+        for file in self.directory.glob("*.json"):
+            if pid := self.pid(file.stem):
+                os.kill(pid, signal.SIGKILL)
+        if self._other is not None:
+            self._other.clear_away()
 
     def pid(self, name: str) -> int:
         file = self.directory / f"{name}.json"
@@ -93,10 +116,7 @@ def play_on(directory: Path, story: Story) -> None:
     try:
         asyncio.run(main())
     finally:
-        stage.tracked.clear_away()
-        for file in directory.glob("*.json"):
-            if pid := stage.pid(file.stem):
-                os.kill(pid, signal.SIGKILL)
+        stage.clear_away()
 
 
 class TestProcessHosts(HostsContract):
@@ -169,7 +189,7 @@ def test_a_host_that_was_killed_from_outside_is_noticed_and_the_signal_is_named(
     async def story(stage: Stage) -> None:
         host = await ready(stage)
         os.kill(host.pid, signal.SIGKILL)
-        assert [report async for report in host.reports()] == []
+        assert [report async for report in reports_of(host)] == []
         with pytest.raises(HostDied, match="signal 9"):
             await host.discover("dummy")
 
@@ -182,7 +202,7 @@ def test_sigterm_ends_a_host_and_touches_nothing(tmp_path: Path) -> None:
         await host.open(stage.spec("it"))
         await host.online("it", print)
         os.kill(host.pid, signal.SIGTERM)
-        assert [report async for report in host.reports()] == []
+        assert [report async for report in reports_of(host)] == []
         await gone(host.pid)
         assert stage.runs("it")
 
@@ -331,11 +351,38 @@ def test_a_plugin_that_cannot_be_used_is_published_with_what_is_wrong(
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("source", "error", "word"),
+    [
+        ("import time; time.sleep(1000)", HostSilent, "hung as it loaded the plugin for mine"),
+        ("import os; os.abort()", HostDied, "signal 6.* as it loaded the plugin for mine"),
+    ],
+)
+def test_a_plugin_that_hangs_or_ends_its_host_as_it_is_loaded_is_named(
+    tmp_path: Path, source: str, error: type[HostDied | HostSilent], word: str
+) -> None:
+    """So that it is loaded by a host of its own, and the others by theirs."""
+    command = ["env", f"PYTHONPATH={tmp_path / 'site'}", sys.executable, "-P", "-m", "outlast.rhs.main"]
+    install(tmp_path / "site", source)
+
+    async def main() -> None:
+        hosts = ProcessHosts(tmp_path / "run", command=command)
+        with pytest.raises(error, match=word) as ended:
+            await hosts.start(["dummy", "mine"], timeout_s=SOON_S, type_timeout_s=1.0)
+        assert isinstance(ended.value, HostDied | HostSilent)
+        assert (ended.value.types, ended.value.loading) == (("dummy", "mine"), "mine")
+        host = await hosts.start(["dummy"], timeout_s=SOON_S)
+        assert [(offer.type, offer.problem) for offer in host.offers] == [("dummy", "")]
+        await host.kill()
+
+    asyncio.run(main())
+
+
 def test_a_plugin_whose_files_are_damaged_while_it_runs_is_reported_and_goes_on_serving(tmp_path: Path) -> None:
     async def main() -> None:
         install(tmp_path / "site", PLUGIN.format(more=""))
         async with mine(tmp_path / "site", tmp_path) as host:
-            reports = host.reports()
+            reports = reports_of(host)
             (tmp_path / "site" / "my_plugin.py").write_text("class Mine(:")
             damaged = await anext(reports)
             assert isinstance(damaged, OfferReport)
@@ -359,6 +406,6 @@ def test_a_service_that_closes_the_socket_without_a_permit_ever_given_is_left_at
     )
     theirs.close()
     ours.settimeout(HANG_S)
-    assert ours.recv(100).startswith(b"outlast-rhs 1 dummy\n")
+    assert ours.recv(100).startswith(b"outlast-rhs 2 dummy\n")
     ours.close()
     assert process.wait(HANG_S) == 0

@@ -28,3 +28,19 @@ def test_a_machine_is_the_same_for_ever_and_no_other_one_is(tmp_path: Path) -> N
     machine = FileIncarnations(tmp_path / "run", tmp_path / "state").machine()
     assert FileIncarnations(tmp_path / "run after a boot", tmp_path / "state").machine() == machine
     assert FileIncarnations(tmp_path / "run", tmp_path / "another").machine() != machine
+
+
+def test_a_stop_that_was_noted_is_remembered_by_its_resource_until_run_is_empty_again(tmp_path: Path) -> None:
+    run, state = tmp_path / "run", tmp_path / "state"
+    first = FileIncarnations(run, state)
+    first.note_stop("web.1", "begun")
+    first.note_stop("web.2", "ended")
+    first.note_stop("a/../b", "begun")
+    first.note_stop(300 * "ö", "begun")
+    again = FileIncarnations(run, state)
+    assert [again.stop_of(name) for name in ("web.1", "web.2", "a/../b", "web")] == ["begun", "ended", "begun", ""]
+    assert FileIncarnations(tmp_path / "run after a boot", state).stop_of("web.1") == ""
+    again.note_stop("web.1", "")
+    again.note_stop("never", "")
+    assert first.stop_of("web.1") == ""
+    assert {path.parent for path in tmp_path.rglob("*.stop")} == {run / "stops"}

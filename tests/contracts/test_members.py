@@ -10,6 +10,7 @@ import pytest
 from members_contract import HANG_S, NAMES, MembersContract, Story, until
 
 from etcd_members import free_ports
+from nobody import Nobody
 from outlast.adapters.etcd import Client, EtcdMembers
 from outlast.adapters.member import EtcdMember
 from outlast.ports.members import LocalMember, Members, Start
@@ -20,7 +21,6 @@ from outlast.sim.links import Links
 from outlast.sim.loop import SimLoop
 from outlast.sim.machine import Machine
 from outlast.sim.setup import Setup
-from outlast.sim.vms import Ended
 
 
 class Program:
@@ -91,22 +91,6 @@ class TestEtcdMembers(MembersContract):
 
 async def _all_are_named(members: Members) -> bool:
     return all(member.name for member in await members.list(timeout_s=1.0))
-
-
-class Nobody:
-    """Who is told of what happens to machines and members, and does not care."""
-
-    def power_changed(self, node: str, *, on: bool, why: str) -> None: ...
-
-    def vm_started(self, node: str, vm: str, by: str) -> None: ...
-
-    def vm_ended(self, node: str, vm: str, ended: Ended) -> None: ...
-
-    def permit_extended(self, node: str, until_s: float) -> None: ...
-
-    def commits_lost(self, words: str) -> None: ...
-
-    def two_go_on(self, words: str) -> None: ...
 
 
 class SimStage:

@@ -1,4 +1,4 @@
-"""The plugin API's contract, kept by the dummy and by the smallest example. (The VM's: tests/rhs/test_vm.py.)"""
+"""The plugin API's contract, kept by the dummy, the shared volume, the smallest example. (VM: tests/rhs/test_vm.py.)"""
 
 import importlib.util
 import os
@@ -10,9 +10,11 @@ from types import ModuleType
 
 import msgspec
 
-from outlast.plugin import ResourceType, Spec, TypeHost
-from outlast.plugin_contract import PluginContract
+from outlast.plugin import Destination, ResourceType, Spec, TypeHost
+from outlast.plugin_contract import MovableContract, PluginContract
+from outlast.plugin_contract_saving import SavableContract
 from outlast.resources.dummy import DummyType, State
+from outlast.resources.shared_volume import SharedVolumeType
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "flagfile" / "outlast_flagfile.py"
 
@@ -25,29 +27,34 @@ class InDirectory(PluginContract):
         shutil.rmtree(self.directory)
 
 
-class TestDummy(InDirectory):
+class TestDummy(InDirectory, MovableContract, SavableContract):
     def make_type(self, host: TypeHost) -> ResourceType:
         return DummyType(host)
 
     def make_spec(self) -> Spec:
         return Spec("it", "dummy", properties={"directory": str(self.directory)})
 
+    def make_other(self, spec: Spec) -> tuple[Spec, Destination]:
+        there = self.directory / "other"
+        there.mkdir()
+        return Spec("it", "dummy", properties={"directory": str(there)}), Destination("n2", str(there))
+
     def runs(self, spec: Spec) -> bool:
-        pid = self.pid()
+        pid = self.pid(spec)
         if not pid:
             return False
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except (FileNotFoundError, ProcessLookupError):
             return False
-        return state != "Z"
+        return state not in ("Z", "T")
 
     def kill_from_outside(self, spec: Spec) -> bool:
-        os.kill(self.pid(), signal.SIGKILL)
+        os.kill(self.pid(spec), signal.SIGKILL)
         return True
 
-    def pid(self) -> int:
-        file = self.directory / "it.json"
+    def pid(self, spec: Spec) -> int:
+        file = Path(str(spec.properties["directory"])) / "it.json"
         return msgspec.json.decode(file.read_bytes(), type=State).pid if file.exists() else 0
 
 
@@ -70,3 +77,22 @@ def example() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+class TestSharedVolume(InDirectory, PluginContract):
+    def make_type(self, host: TypeHost) -> ResourceType:
+        return SharedVolumeType(host)
+
+    def make_spec(self) -> Spec:
+        path = self.directory / "volume"
+        (path / ".outlast").mkdir(parents=True, exist_ok=True)
+        (path / ".outlast" / "volume").write_text("an id\n")
+        run = str(self.directory / "run")
+        return Spec("it", "shared_volume", identity="an id", properties={"path": str(path), "directory": run})
+
+    def runs(self, spec: Spec) -> bool:
+        return Path(str(spec.properties["directory"]), "it.online").exists()
+
+    def kill_from_outside(self, spec: Spec) -> bool:
+        Path(str(spec.properties["directory"]), "it.online").unlink()
+        return True

@@ -2,39 +2,43 @@
 
 from collections.abc import Sequence
 
-from hosts_contract import HostsContract, Story
+from hosts_contract import HostsContract, Stage, Story
 
+from nobody import Nobody
 from outlast.model.health import Spec
+from outlast.model.transfer import Destination
 from outlast.ports.hosts import Host, Hosts
 from outlast.sim.clock import SimClock
 from outlast.sim.host import SimHost
 from outlast.sim.hosts import SimHosts
+from outlast.sim.links import Links
 from outlast.sim.loop import SimLoop
 from outlast.sim.machine import Machine
+from outlast.sim.migrations import Migrations
 from outlast.sim.plugin import VM_TYPE
-from outlast.sim.vms import Ended, SimVm
-
-
-class NobodyLooks:
-    """A witness that keeps nothing."""
-
-    def power_changed(self, node: str, *, on: bool, why: str) -> None: ...
-
-    def vm_started(self, node: str, vm: str, by: str) -> None: ...
-
-    def vm_ended(self, node: str, vm: str, ended: Ended) -> None: ...
-
-    def permit_extended(self, node: str, until_s: float) -> None: ...
+from outlast.sim.vms import SimVm
 
 
 class SimStage:
     type = VM_TYPE
 
-    def __init__(self, loop: SimLoop) -> None:
+    def __init__(self, loop: SimLoop, among: dict[str, Machine] | None = None) -> None:
+        """`among`: the machines that are there already."""
         clock = SimClock(loop, offset_s=500.0)
-        self.machine = Machine("n1", loop, clock, {}, 5.0, NobodyLooks())
+        self._loop = loop
+        self.machines = among if among is not None else {}
+        name = f"n{len(self.machines) + 1}"
+        vms = {} if among is None else next(iter(among.values())).vms
+        self.machine = self.machines[name] = Machine(name, loop, clock, vms, 5.0, Nobody())
         self.machine.power_on("")
-        self.hosts: Hosts = SimHosts(self.machine, "service-1")
+        migrations = Migrations(loop, Links(loop), self.machines, lambda _: None)
+        self.hosts: Hosts = SimHosts(self.machine, f"service-{name}", migrations)
+
+    def other(self) -> Stage:
+        return SimStage(self._loop, self.machines)
+
+    def destination(self) -> Destination:
+        return Destination(self.machine.name, "192.0.2.2")
 
     def spec(
         self,
@@ -45,11 +49,13 @@ class SimStage:
         hang_in: Sequence[str] = (),
         fail_in: Sequence[str] = (),
         crash_in: Sequence[str] = (),
+        transfer_takes_s: float = 0.1,
     ) -> Spec:
         vm = SimVm(
             name,
             f"uuid-of-{name}",
             boot_s=start_takes_s,
+            transfer_s=transfer_takes_s,
             start_problem=start_fails,
             hung_calls=set(hang_in),
             failing_calls=set(fail_in),

@@ -2,6 +2,7 @@
 
 from peers_contract import SOON_S, PeersContract, Story
 
+from nobody import Nobody
 from outlast.ports.peers import Peers
 from outlast.sim.clock import SimClock
 from outlast.sim.links import Links
@@ -9,19 +10,6 @@ from outlast.sim.loop import SimLoop
 from outlast.sim.machine import Machine
 from outlast.sim.peers import Exchange, SimPeers
 from outlast.sim.process import Process
-from outlast.sim.vms import Ended
-
-
-class Nobody:
-    """Who is told of what happens to machines, and does not care."""
-
-    def power_changed(self, node: str, *, on: bool, why: str) -> None: ...
-
-    def vm_started(self, node: str, vm: str, by: str) -> None: ...
-
-    def vm_ended(self, node: str, vm: str, ended: Ended) -> None: ...
-
-    def permit_extended(self, node: str, until_s: float) -> None: ...
 
 
 class SimStage:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from watchdog_contract import Harness, WatchdogContract
+from watchdog_contract import Harness, WatchdogContract, described
 
 from outlast.adapters.watchdog import chosen
 from outlast.adapters.watchdog.device import DeviceWatchdog
@@ -161,16 +161,6 @@ def test_a_device_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="there is no such device; load the driver"):
         watchdog.length_s(2.0)
     watchdog.disarm()
-
-
-def described(place: Path, **attributes: str) -> Path:
-    """What the kernel tells of a device without its being opened; /dev/null stands for the device's number."""
-    number = os.stat("/dev/null").st_rdev
-    here = place / "sys" / "watchdog0"
-    here.mkdir(parents=True)
-    for name, value in {"dev": f"{os.major(number)}:{os.minor(number)}", "state": "inactive", **attributes}.items():
-        (here / name).write_text(f"{value}\n")
-    return here.parent
 
 
 def test_what_the_kernel_tells_of_a_device_is_known_without_starting_it(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What every watchdog must keep, whatever it is (ports/watchdog.py). A harness looks at it from outside."""
 
+import os
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -94,3 +96,13 @@ class WatchdogContract:
         with pytest.raises(OSError, match=r"."):
             watchdog.feed()
         watchdog.disarm()
+
+
+def described(place: Path, **attributes: str) -> Path:
+    """What the kernel tells of a device without its being opened; /dev/null stands for the device's number."""
+    number = os.stat("/dev/null").st_rdev
+    here = place / "sys" / "watchdog0"
+    here.mkdir(parents=True)
+    for name, value in {"dev": f"{os.major(number)}:{os.minor(number)}", "state": "inactive", **attributes}.items():
+        (here / name).write_text(f"{value}\n")
+    return here.parent

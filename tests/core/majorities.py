@@ -57,6 +57,8 @@ class Machine:
     """Who was confirmed off since this one saw a leader last."""
     off: frozenset[str] = frozenset()
     """Who is off, as an administrator said here."""
+    left: bool = False
+    """Its service has closed its session in order; its member runs on."""
     lost_s: float = 0.0
     """For how long it has seen no leader."""
 
@@ -76,6 +78,8 @@ class World:
         self.machines = {name: Machine(name, witness=name == "w1") for name in names}
         self.cuts: set[frozenset[str]] = set()
         self.committed: list[int] = []
+        self.sessions: set[str] = set()
+        """Who has one, as the database says: only who leaves in order has none any more."""
         self._ids = 0
         self._numbers = 0
         founders = [name for name in names if not (name == "w1" and nodes % 2)]
@@ -97,7 +101,19 @@ class World:
     def power_on(self, name: str) -> None:
         machine = self.machines[name]
         if not machine.on:
-            machine.on, machine.life, machine.lost_s = True, machine.life + 1, 0.0
+            machine.on, machine.life, machine.lost_s, machine.left = True, machine.life + 1, 0.0, False
+
+    def leave(self, name: str) -> None:
+        """Only where the database answers can a session be closed in order."""
+        machine = self.machines[name]
+        if machine.started and not machine.witness and self.leader_for(machine) is not None:
+            machine.left, machine.session_until_loss = True, False
+            self.sessions.discard(name)
+            machine.noted = noting(machine.noted, may_be_out=True)
+
+    def come_back(self, name: str) -> None:
+        """Its service runs again. It has no session before the database answers."""
+        self.machines[name].left = False
 
     def cut(self, one: str, other: str) -> None:
         self.cuts.add(frozenset((one, other)))
@@ -108,7 +124,7 @@ class World:
     def force_quorum(self, name: str) -> None:
         """An administrator who says of exactly those machines that they are off which are. What is lost is lost."""
         machine = self.machines[name]
-        if not machine.on:
+        if not machine.on or machine.left:
             return
         others = [other for other in self.machines.values() if other is not machine]
         heard = {other.name: self._roll(other) for other in others if self.hears(name, other.name)}
@@ -132,7 +148,7 @@ class World:
         for name in self._shuffled([only] if only else self.machines):
             machine = self.machines[name]
             if machine.on:
-                if not machine.started:
+                if not machine.started and not machine.left:
                     self._roll_call(machine)
                 if machine.started:
                     leader = self.leader_for(machine)
@@ -194,6 +210,11 @@ class World:
         # A renewal was acknowledged after this config was seen.
         machine.session_until_loss = not machine.witness and machine.id in before.voters and before == leader.config
         machine.noted = noting(machine.noted, voters=self._names(machine.config.voters), member=machine.id)
+        if machine.left:
+            machine.session_until_loss = False
+            return
+        self.sessions.add(machine.name)
+        machine.noted = noting(machine.noted, may_be_out=False)
         if not machine.witness:
             self._decide_votes(machine, leader)
 
@@ -219,6 +240,7 @@ class World:
             },
             # Fenced for good: what does not answer is switched off, and confirmed.
             dead_s={name: 1000.0 for name, machine in self.machines.items() if not machine.on and not machine.witness},
+            left=frozenset(self.machines) - self.sessions,
             asking={
                 name: self._roll(machine)
                 for name, machine in self.machines.items()
@@ -242,7 +264,7 @@ class World:
         if any(self._was_removed(machine, other) for other in self.machines.values()):
             machine.started = False  # etcd says so, and its process ends
             return
-        if machine.witness:
+        if machine.witness or machine.left:
             return
         config = machine.config
         look = Look(
@@ -312,6 +334,7 @@ class World:
             machine.noted = Noted(generation=machine.noted.generation)
         elif isinstance(verdict, Begin) and machine.log:
             machine.started = True
+            machine.noted = noting(machine.noted, may_be_out=True)
         elif isinstance(verdict, Begin):
             self._begin_empty(machine, verdict, answers)
 

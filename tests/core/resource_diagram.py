@@ -1,12 +1,12 @@
-"""Draws docs/resource-states.md from the table in core/resource.py; run as a script, it rewrites the page."""
+"""Draws docs/resource-states.md from the table in core/owner/resource.py; run as a script, it rewrites the page."""
 
 import sys
 from pathlib import Path
 
-from outlast.core.resource import PUBLISHED, TRANSITIONS, Call, E, S
+from outlast.core.owner.resource import PUBLISHED, TRANSITIONS, Call, E, S
 
 PAGE = Path(__file__).parents[2] / "docs" / "resource-states.md"
-BEGIN = "<!-- drawn from core/resource.py -->"
+BEGIN = "<!-- drawn from core/owner/resource.py -->"
 END = "<!-- end of what is drawn -->"
 
 

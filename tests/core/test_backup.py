@@ -20,8 +20,9 @@ from outlast.core.backup import (
 )
 from outlast.model import keys
 from outlast.model.backup import Kept
-from outlast.model.group import Definition, Group, Wanted
+from outlast.model.group import Definition, Group, Resource, Wanted
 from outlast.model.node import Node
+from outlast.model.saved import SavedState
 from outlast.model.settings import Settings
 
 TAKEN_AT_S = 1_700_000_000.0
@@ -84,7 +85,7 @@ def test_of_every_kind_of_key_it_is_said_whether_it_comes_back() -> None:
     prefixes = {
         value
         for name, value in vars(keys).items()
-        if name.isupper() and name not in ("CONTROL", "CLUSTER", "SECRET_KEY", "FENCE_SECRETS")
+        if name.isupper() and name not in ("CONTROL", "CLUSTER", "SECRET_KEY", "FENCE_SECRETS", "WEB_AUTHORITY")
     }
     assert prefixes == {*RESTORED, *LEFT_AS_IT_IS}
     assert not {*RESTORED} & {*LEFT_AS_IT_IS}
@@ -102,6 +103,17 @@ def test_a_restored_group_has_an_epoch_above_all_that_were_given_out() -> None:
     assert (record.owner, record.epoch) == ("n1", 13)
 
 
+def test_nothing_goes_on_from_what_was_handed_over_before_the_restore() -> None:
+    """What stands on a node by then may be an old copy."""
+    received = group("web", on="n3", received_from="n1", move_to="n2")
+    now = kept(group("web", on="n3", epoch=12), resource("web"), Definition("web", "<domain/>"))
+    then = kept(received, resource("web"), Definition("web", "<domain/>"))
+    record = msgspec.json.decode(written(then, now)[keys.GROUPS + "web"], type=Group)
+    assert record.received_from == ""
+    for owner in ("n1", "n3", ""):
+        assert owned(received, owner, "somebody").received_from == ""
+
+
 def test_a_group_is_written_with_its_resources_and_definitions_or_not_at_all() -> None:
     (bundle,) = bundles(WEB, [])
     assert {one.key for one in bundle.puts} == {one.key for one in WEB}
@@ -111,6 +123,18 @@ def test_what_was_not_there_then_is_forgotten_with_all_that_belongs_to_it() -> N
     assert deleted(WEB, [*WEB, *DB]) == {one.key for one in DB}
     header = header_of(pack(Settings(), "n1", TAKEN_AT_S, 1, WEB))
     assert report(header, WEB, [*WEB, *DB]).forgotten == ("db",)
+
+
+def test_a_resource_that_is_in_another_group_by_now_comes_back_to_the_one_in_which_it_was() -> None:
+    """In whatever order the groups are written."""
+    tool = kept(resource("tool", group="web"), Definition("tool", "then"))
+    then = [*kept(group("web", on="n1", resources=("web", "tool"))), *WEB[1:], *DB, *tool]
+    moved = kept(resource("tool", group="db"), Definition("tool", "now"))
+    now = [*WEB, *kept(group("db", on="n2", epoch=9, resources=("db", "tool"))), *DB[1:], *moved]
+    gone = [*WEB, *kept(group("other", resources=("tool",))), *moved]
+    for present in (now, gone):
+        assert written(then, present)[keys.DEFINITIONS + "tool"] == tool[1].value
+        assert not deleted(then, present) & {keys.RESOURCES + "tool", keys.DEFINITIONS + "tool"}
 
 
 def test_the_cluster_stays_who_it_is_and_takes_the_settings_of_then_with_a_hold() -> None:
@@ -162,3 +186,10 @@ def test_what_was_found_running_is_wanted_so_and_not_stopped_because_of_an_old_i
 def test_the_newest_backups_are_kept() -> None:
     files = [f"prod-2026010{day}T000000Z-scheduled.backup" for day in range(1, 6)]
     assert surplus(files, 3) == [files[1], files[0]]
+
+
+def test_a_backup_brings_no_saved_state_back() -> None:
+    state = SavedState("3-1-0", "/srv/outlast-web-3-1-0.state")
+    saved = kept(group("web", on="n1", epoch=3, wanted=Wanted.OFFLINE), resource("web", saved=state, taken="n1"))
+    (restored,) = (value for key, value in written(saved, saved).items() if key.startswith(keys.RESOURCES))
+    assert msgspec.json.decode(restored, type=Resource) == resource("web")

@@ -7,10 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlast.core.certainty import YOUNG_S, Pledges, Promise, Standing, Wait, certainty, counts_from, missing, why_not
-from outlast.core.membership import Observer, Session
+from outlast.core.membership.certainty import (
+    YOUNG_S,
+    Pledges,
+    Promise,
+    Standing,
+    Wait,
+    certainty,
+    counts_from,
+    missing,
+    why_not,
+)
+from outlast.core.membership.membership import Observer, Session
+from outlast.core.membership.timing import timing
 from outlast.core.quorum.leaderless import Look
-from outlast.core.timing import timing
 
 TIMES = timing(5.0)
 GAP_S = TIMES.steady_gap_s

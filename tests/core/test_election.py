@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from build import incarnation, observed, session, silence, view
-from outlast.core.election import claim, coordinates
+from outlast.core.coordinator.election import claim, coordinates
 from outlast.model.node import Coordinator
 
 

@@ -19,11 +19,12 @@ from build import (
     status,
     view,
 )
-from outlast.core.failover import decide
-from outlast.core.timing import watchdog_proof_s
-from outlast.model.group import Group, Wanted
+from outlast.core.coordinator.failover import decide
+from outlast.core.membership.timing import watchdog_proof_s
+from outlast.model.group import AWAY, Group, Wanted
 from outlast.model.node import Offer, ProofKind
 from outlast.model.plan import Assign, ClearMove, DeclareSilent, Fence, ForgetFailures, Plan, RecordProof
+from outlast.model.policy import Failback
 from outlast.model.status import State
 from outlast.model.view import ClusterView
 
@@ -184,6 +185,32 @@ def test_a_failed_group_is_tried_where_it_was_when_no_other_node_can_take_it() -
     assert assign.reasons[0] == "n2 again: no other node can take it"
 
 
+def fails_often(**more: Any) -> Group:
+    failures = (failure("web-1", on="n2"), failure("web-2", on="n2"))
+    return group("web", on="n2", failures=failures, failover_threshold=50, **more)
+
+
+def test_where_it_failed_before_it_is_not_tried_again_at_once() -> None:
+    web, ages = fails_often(possible_owners=("n2",)), {"web-1": 2.5, "web-2": 0.5}
+    plan = decide(owner_reports(State.FAILED, web=web, observed=observed(failure_age_s=ages)))
+    assert (plan.actions, plan.wake_in_s) == ((), 1.5)
+    assert waits(plan).startswith("2 s to pass before n2 tries it again")
+    ages["web-2"] = 2.0
+    assert assigned(decide(owner_reports(State.FAILED, web=web, observed=observed(failure_age_s=ages)))) == {
+        "web": "n2"
+    }
+
+
+def test_a_node_where_it_has_not_failed_takes_it_at_once_however_often_it_failed_elsewhere() -> None:
+    assert assigned(decide(owner_reports(State.FAILED, web=fails_often(possible_owners=("n2", "n3"))))) == {"web": "n3"}
+
+
+def test_what_its_node_left_behind_is_started_at_once_also_where_it_failed_before() -> None:
+    failures = tuple(failure(f"web-{number}", on="n1") for number in range(3))
+    web = group("web", on="n3", failures=failures, possible_owners=("n1", "n3"))
+    assert assigned(decide(view(web, silences=[silence("n3", proof=PROVEN)]))) == {"web": "n1"}
+
+
 def test_unknown_never_leads_to_a_start_elsewhere() -> None:
     plan = decide(owner_reports(State.UNKNOWN))
     assert plan.actions == ()
@@ -254,7 +281,8 @@ def test_a_moving_group_waits_until_its_owner_has_reported_that_nothing_runs() -
     for state in (State.ONLINE, State.OFFLINE_PENDING, State.ONLINE_PENDING, State.UNKNOWN):
         plan = decide(owner_reports(state, web=web))
         assert plan.actions == ()
-        assert waits(plan) == "n2 to take it offline before it moves to n3"
+        doubt = " (as it is)" if state is State.UNKNOWN else ""
+        assert waits(plan) == f"n2 to take it offline before it moves to n3{doubt}"
 
 
 @pytest.mark.parametrize("state", [State.OFFLINE, State.FAILED])
@@ -334,7 +362,9 @@ def views(draw: st.DrawFn) -> ClusterView:
             f"g{number}",
             on=draw(st.sampled_from(["", "n1", "n2", "n3"])),
             wanted=draw(st.sampled_from(Wanted)),
-            move_to=draw(st.sampled_from(["", "", "n1", "n3"])),
+            move_to=draw(st.sampled_from(["", "", "n1", "n3", AWAY])),
+            return_to=draw(st.sampled_from(["", "n1", "n2"])),
+            failback=draw(st.sampled_from(Failback)),
         )
         for number in range(3)
     ]
@@ -349,7 +379,18 @@ def views(draw: st.DrawFn) -> ClusterView:
     ]
     sessions = [session(name, life=draw(st.sampled_from([1, 2]))) for name in draw(st.sets(names, min_size=1))]
     silent = {name: 6.0 for name in draw(st.sets(names, max_size=2))}
-    return view(*groups, statuses=reports, silences=silences, sessions=sessions, observed=observed(silent_s=silent))
+    nodes = [
+        msgspec.structs.replace(
+            node(name),
+            draining=draw(st.booleans()),
+            force_drain=draw(st.booleans()),
+            leaving=draw(st.sampled_from(["", incarnation(name)])),
+            calls_back=draw(st.booleans()),
+        )
+        for name in ("n1", "n2", "n3")
+    ]
+    look = observed(silent_s=silent)
+    return view(*groups, nodes=nodes, statuses=reports, silences=silences, sessions=sessions, observed=look)
 
 
 def nothing_runs_at(owner: str, of: Group, seen: ClusterView) -> bool:
@@ -381,7 +422,7 @@ def test_whatever_the_view_a_group_changes_hands_only_when_nothing_of_it_can_run
             before = seen.groups[action.group]
             assert action.epoch == before.epoch + 1
             assert not before.owner or nothing_runs_at(before.owner, before, seen)
-            assert before.wanted is Wanted.ONLINE or before.move_to == action.owner
+            assert before.wanted is Wanted.ONLINE or before.move_to in (action.owner, AWAY)
             assert action.owner in seen.sessions
             assert action.owner not in seen.silences
             assert action.owner not in seen.observed.silent_s

@@ -1,8 +1,9 @@
 """Can a fence device work with these parameters? Judged by its agent's metadata, before anybody needs it."""
 
+import msgspec
 import pytest
 
-from outlast.core.fence_parameters import OURS, device_problems, is_secret, named, problems, translated
+from outlast.core.fence.fence_parameters import OURS, device_problems, is_secret, named, problems, translated
 from outlast.model.fence import FenceAgent, FenceDevice, FenceParameter
 
 AGENT = FenceAgent(
@@ -110,6 +111,31 @@ def test_nothing_may_be_set_that_would_print_passwords_or_change_what_is_done() 
 )
 def test_a_device_that_makes_no_sense_is_refused_with_the_reason(device: FenceDevice, words: str) -> None:
     assert words in "; ".join(device_problems(device, [FenceDevice("fence_x", name="board")]))
+
+
+BOARD = FenceDevice("fence_x", {"ip": "192.0.2.1", "username": "fence"}, "board")
+
+
+@pytest.mark.parametrize(
+    ("device", "is_refused"),
+    [
+        (FenceDevice("fence_x", {"ip": "192.0.2.1", "username": "other", "password": "x", "lanplus": "1"}, "b"), True),
+        (FenceDevice("fence_x", {"ip": "192.0.2.2", "username": "fence"}, "b"), False),
+        (FenceDevice("fence_x", {"ip": "192.0.2.1", "plug": "2"}, "b"), False),
+        (FenceDevice("fence_y", {"ip": "192.0.2.1"}, "b"), False),
+        (FenceDevice("fence_x", {"ip": "192.0.2.1"}, "b", level=2), False),
+    ],
+)
+def test_a_device_is_not_its_own_witness_at_one_level(device: FenceDevice, is_refused: bool) -> None:
+    words = "; ".join(device_problems(device, [BOARD]))
+    assert ("the same device as board, which level 1 has already" in words) == is_refused
+    assert bool(words) == is_refused
+
+
+def test_devices_that_need_no_address_are_the_same_when_all_is_the_same() -> None:
+    one, two = FenceDevice("fence_z", {"domain": "a"}, "a"), FenceDevice("fence_z", {"domain": "b"}, "b")
+    assert device_problems(two, [one]) == ()
+    assert device_problems(msgspec.structs.replace(two, parameters={"domain": "a"}), [one]) != ()
 
 
 def test_devices_without_names_get_their_agents_and_numbers() -> None:

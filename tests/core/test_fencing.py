@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlast.core.fencing import (
+from outlast.core.fence.fencing import (
     LONGEST_PAUSE_S,
     RETRY_S,
     Action,

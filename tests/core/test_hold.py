@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from build import group, silence, status, view
-from outlast.core.failover import decide
-from outlast.core.protection import protection
+from outlast.core.coordinator.failover import decide
+from outlast.core.foresight.protection import protection
 from outlast.model.group import Group, Wanted
 from outlast.model.node import ProofKind
 from outlast.model.plan import Assign

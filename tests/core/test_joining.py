@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from outlast.core.joining import abandoned, due_for_renewal, finished, need_not_vote, refusal, wrong_name
+from outlast.core.joining.joining import abandoned, due_for_renewal, finished, need_not_vote, refusal, wrong_name
 from outlast.model.enrolment import Enrol
 from outlast.model.member import Join, Part
 from outlast.model.node import Node, Session

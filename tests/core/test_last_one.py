@@ -48,6 +48,12 @@ def test_a_device_that_says_off_of_a_member_that_answers_lies(stage: Stage) -> N
     assert isinstance(decided(confirmed_off=CONFIRMED, other_stage=stage, unheard_s=0.0), Idle)
 
 
+def test_nobody_is_fenced_while_the_cluster_is_not_armed() -> None:
+    step = decided(armed=False, unheard_s=1e9)
+    assert isinstance(step, Idle)
+    assert "not armed" in step.why
+
+
 def test_the_other_one_may_have_booted_again_since_it_was_confirmed_off() -> None:
     assert isinstance(decided(confirmed_off=CONFIRMED, other_stage=Stage.WAITS, unheard_s=0.0), GoAlone)
 
@@ -64,6 +70,14 @@ def test_one_whose_data_is_gone_by_its_own_word_need_not_be_fenced() -> None:
 def test_a_node_without_a_session_until_the_loss_never_goes_on_alone() -> None:
     for more in ({}, {"confirmed_off": CONFIRMED}, {"other_stage": Stage.EMPTY}):
         assert isinstance(decided(session_until_loss=False, **more), Idle)
+
+
+def test_it_is_said_whether_there_was_no_session_or_only_no_time() -> None:
+    none, young = decided(session_until_loss=False), decided(session_until_loss=False, had_session=True)
+    assert isinstance(none, Idle)
+    assert isinstance(young, Idle)
+    assert "no valid session" in none.why
+    assert "n2 had been the only other voter for a moment only" in young.why
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlast.core.membership import Observer, Session
-from outlast.core.timing import timing
+from outlast.core.membership.membership import Observer, Session
+from outlast.core.membership.timing import timing
 
 TIMES = timing(5.0)
 BEAT_S = TIMES.renew_interval_s

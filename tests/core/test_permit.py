@@ -1,6 +1,6 @@
 """What a resource host does about the run permit, by example. Times are seconds of one clock; now is 100."""
 
-from outlast.core.permit import RECORD_BYTES, Guard, Judgement, Order, PermitRecord, from_bytes, to_bytes
+from outlast.core.membership.permit import RECORD_BYTES, Guard, Judgement, Order, PermitRecord, from_bytes, to_bytes
 
 NOW_S = 100.0
 

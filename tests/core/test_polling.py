@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlast.core.polling import Polling
+from outlast.core.owner.polling import Polling
 
 intervals = st.floats(0.1, 3600.0)
 times = st.floats(0.0, 1e7)

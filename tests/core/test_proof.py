@@ -3,8 +3,8 @@
 import pytest
 
 from build import confirmed, incarnation, node, observed, session, silence, view
-from outlast.core.proof import pursue
-from outlast.core.timing import watchdog_proof_s
+from outlast.core.fence.proof import pursue
+from outlast.core.membership.timing import watchdog_proof_s
 from outlast.model.node import Proof, ProofKind
 from outlast.model.plan import Fence, RecordProof
 from outlast.model.view import ClusterView, FenceReport

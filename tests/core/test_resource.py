@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from resource_diagram import PAGE, redrawn
 
-from outlast.core.resource import (
+from outlast.core.owner.resource import (
     PUBLISHED,
     TRANSITIONS,
     Call,
@@ -28,9 +28,15 @@ HANGS = Health(Condition.FAILED, "the guest crashed (panic)", running=True)
 NOBODY_KNOWS = Health(Condition.UNKNOWN, "libvirt does not answer", running=True)
 
 CHANGES = {row: new for row, (new, _) in TRANSITIONS.items() if new is not row[0]}
-OWN_STOP = {(S.OFFLINE_PENDING, E.CALL_DONE), (S.TERMINATING, E.CALL_DONE), (S.FAILING, E.CALL_DONE)}
-PLUGINS_WORD = {E.FOUND_OFFLINE, E.FOUND_FAILED}
-BETWEEN_THEM = {(S.FAILED, E.WANT_OFFLINE), (S.FAILED, E.WANT_TERMINATED)}
+OWN_STOP = {
+    (S.OFFLINE_PENDING, E.CALL_DONE),
+    (S.TERMINATING, E.CALL_DONE),
+    (S.FAILING, E.CALL_DONE),
+    (S.SAVING, E.CALL_DONE),
+}
+HANDED_OVER = {(S.HANDING_OVER, E.CALL_DONE), (S.CALLING_BACK, E.CALL_DONE)}
+PLUGINS_WORD = {E.FOUND_OFFLINE, E.FOUND_FAILED, E.FOUND_LEFT}
+BETWEEN_THEM = {(state, wish) for state in (S.FAILED, S.HANDED_OVER) for wish in (E.WANT_OFFLINE, E.WANT_TERMINATED)}
 
 
 def then(state: S, *events: E) -> S:
@@ -44,7 +50,9 @@ def then(state: S, *events: E) -> S:
 
 def test_nothing_is_called_off_or_failed_but_on_positive_evidence() -> None:
     ways = {row for row, new in CHANGES.items() if runs_nothing(new)}
-    no_evidence = {row for row in ways if row not in OWN_STOP | BETWEEN_THEM and row[1] not in PLUGINS_WORD}
+    no_evidence = {
+        row for row in ways if row not in OWN_STOP | HANDED_OVER | BETWEEN_THEM and row[1] not in PLUGINS_WORD
+    }
     assert no_evidence == set()
 
 
@@ -57,13 +65,13 @@ def test_a_stop_that_timed_out_failed_or_lost_its_host_is_no_evidence() -> None:
 
 def test_only_off_and_failed_are_told_as_such() -> None:
     told = {state for state, public in PUBLISHED.items() if public in (State.OFFLINE, State.FAILED)}
-    assert told == {S.OFFLINE, S.FAILED}
+    assert told == {S.OFFLINE, S.FAILED, S.HANDED_OVER} == {state for state in S if runs_nothing(state)}
     assert set(PUBLISHED) == set(S)
 
 
 def test_a_resource_is_started_only_from_a_state_in_which_nothing_runs_and_only_when_wanted() -> None:
     starts = {row for row, (_, call) in TRANSITIONS.items() if call is Call.ONLINE}
-    assert starts == {(S.OFFLINE, E.WANT_ONLINE), (S.FAILED, E.WANT_ONLINE)}
+    assert starts == {(state, E.WANT_ONLINE) for state in S if runs_nothing(state)}
 
 
 def test_a_host_that_died_stops_and_starts_nothing_and_proves_nothing() -> None:
@@ -85,6 +93,7 @@ def test_a_new_host_only_looks() -> None:
         S.DETACHED: (S.OPENING, Call.OPEN),
         S.OFFLINE: (S.OFFLINE, Call.OPEN),
         S.FAILED: (S.FAILED, Call.OPEN),
+        S.HANDED_OVER: (S.HANDED_OVER, Call.OPEN),
     }
 
 
@@ -141,13 +150,30 @@ def test_whatever_happens_every_state_has_a_way_to_off(events: list[E]) -> None:
 
 
 def test_whatever_is_not_on_its_way_is_polled() -> None:
-    on_its_way = {S.OPENING, S.ONLINE_PENDING, S.OFFLINE_PENDING, S.TERMINATING, S.FAILING}
-    assert {state for state in S if not is_polled(state)} == on_its_way | {S.DETACHED}
+    on_its_way = {S.OPENING, S.ONLINE_PENDING, S.OFFLINE_PENDING, S.TERMINATING, S.FAILING, S.SAVING}
+    handed_over = {S.HANDING_OVER, S.CALLING_BACK, S.HOLDING}
+    assert {state for state in S if not is_polled(state)} == on_its_way | handed_over | {S.DETACHED}
 
 
 def test_the_diagram_in_the_docs_is_drawn_from_the_table() -> None:
     page = PAGE.read_text()
     assert page == redrawn(page), "draw it anew: python tests/core/resource_diagram.py"
+
+
+def test_what_could_not_be_made_to_stand_still_is_looked_at_and_not_ended() -> None:
+    assert step(S.ONLINE, E.WANT_STILL) == (S.HOLDING, Call.STAND_STILL)
+    assert step(S.HOLDING, E.CALL_DONE) == (S.RECEIVED, Call.NONE)
+    assert step(S.HOLDING, E.CALL_FAILED) == (S.OPENING, Call.OPEN)
+    assert step(S.HOLDING, E.CALL_TIMED_OUT) == (S.DETACHED, Call.NONE)
+
+
+def test_what_the_cluster_itself_has_stand_still_is_taken_up_again_and_what_a_person_paused_is_not() -> None:
+    held = Health(Condition.ONLINE, running=True, stands=True, held=True)
+    paused = Health(Condition.ONLINE, running=True, stands=True, paused=True)
+    options = {"was_online": True, "permitted": True}
+    assert judge(S.ONLINE, held, **options).event is E.FOUND_STANDING
+    assert step(S.ONLINE, E.FOUND_STANDING) == (S.RECEIVED, Call.NONE)
+    assert judge(S.ONLINE, paused, **options).event is E.FOUND_ONLINE
 
 
 # -- what a plugin's words amount to ---------------------------------------------------------------------------------
@@ -226,3 +252,56 @@ def test_what_this_life_of_the_node_reported_failed_is_still_failed_for_a_servic
 ) -> None:
     verdict = judge(S.OPENING, Health(condition), was_online=False, permitted=True, had_failed=True)
     assert verdict == Verdict(E.FOUND_FAILED)
+
+
+# -- from one node to another as it runs -----------------------------------------------------------------------------
+
+ARRIVES = Health(Condition.ONLINE, "another node hands it over", running=True, stands=True)
+LEFT = Health(Condition.OFFLINE, "migrated away from this node", moved_away=True)
+NOBODY_KNOWS_WHY = Health(Condition.OFFLINE, "it is not running", unexplained=True)
+
+
+def test_what_could_not_be_handed_over_is_looked_at_before_anything_else_is_done() -> None:
+    for state in (S.HANDING_OVER, S.CALLING_BACK):
+        assert step(state, E.CALL_FAILED) == (S.OPENING, Call.OPEN)
+        for event in (E.CALL_TIMED_OUT, E.HOST_DIED):
+            assert step(state, event) == (S.DETACHED, Call.NONE)
+
+
+def test_what_stands_here_runs_on_only_when_that_is_wanted() -> None:
+    goes_on = {row for row, (_, call) in TRANSITIONS.items() if call is Call.TAKE_UP}
+    assert goes_on == {(S.RECEIVED, E.WANT_TAKEN_UP)}
+    assert step(S.RECEIVED, E.WANT_ONLINE) == (S.RECEIVED, Call.NONE)
+
+
+def test_who_is_called_back_is_still_waited_for_and_may_have_gone_all_the_same() -> None:
+    assert step(S.HANDING_OVER, E.WANT_CALLED_BACK) == (S.CALLING_BACK, Call.CALL_BACK)
+    assert step(S.HANDING_OVER, E.WANT_OFFLINE) == (S.CALLING_BACK, Call.CALL_BACK)
+    assert then(S.CALLING_BACK, E.CALL_DONE) is S.HANDED_OVER
+    assert PUBLISHED[S.CALLING_BACK] is State.ONLINE
+
+
+@pytest.mark.parametrize("state", [S.OPENING, S.OFFLINE, S.FAILED, S.UNCERTAIN, S.HANDED_OVER])
+def test_what_stands_still_is_received_only_where_the_records_allow_it(state: S) -> None:
+    def seen(may: bool) -> S:
+        verdict = judge(state, ARRIVES, was_online=False, permitted=True, may_be_received=may)
+        assert not may or not verdict.switched_on
+        return then(state, verdict.event)
+
+    assert (seen(may=True), seen(may=False)) == (S.RECEIVED, S.ONLINE)
+
+
+def test_who_went_to_another_node_was_switched_off_by_nobody_and_has_not_failed() -> None:
+    for state in (S.ONLINE, S.OPENING, S.UNCERTAIN):
+        assert word(state, LEFT) == Verdict(E.FOUND_LEFT)
+        assert then(state, E.FOUND_LEFT) is S.HANDED_OVER
+    assert word(S.ONLINE, LEFT, permitted=False) == Verdict(E.FOUND_OFFLINE)
+
+
+def test_that_somebody_migrated_it_away_is_not_forgotten_with_the_service_that_saw_it() -> None:
+    def found_by_the_next(health: Health, left: bool) -> E:
+        return judge(S.OPENING, health, was_online=False, permitted=True, had_left=left).event
+
+    assert found_by_the_next(NOBODY_KNOWS_WHY, left=True) is E.FOUND_LEFT
+    assert found_by_the_next(NOBODY_KNOWS_WHY, left=False) is E.FOUND_OFFLINE
+    assert found_by_the_next(MEANT_OFF, left=True) is E.FOUND_OFFLINE

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from build import failure, group, node, observed, view
-from outlast.core.restarts import exhausted, next_expiry_s, outdated, threshold
+from outlast.core.coordinator.restarts import exhausted, next_expiry_s, outdated, retry_in_s, threshold
 from outlast.model.group import Group
 from outlast.model.settings import Settings
 
@@ -67,3 +67,11 @@ def test_the_words_say_the_limit_and_the_command_that_helps(period_s: float, wor
     found = exhausted(failed(2, failover_period_s=period_s), view()) or ""
     assert words in found
     assert "`outlast group online web`" in found
+
+
+def test_a_group_that_stays_failed_is_tried_anew_when_its_own_time_has_passed_since_that() -> None:
+    seen = view(observed=observed(failed_s={"web": 600.0}))
+    assert retry_in_s(failed(2), seen) == HOUR_S - 600.0
+    assert retry_in_s(failed(2, retry_after_s=300.0), seen) == 0.0
+    assert retry_in_s(failed(2, retry_after_s=0.0), seen) is None
+    assert retry_in_s(failed(2), view()) == HOUR_S

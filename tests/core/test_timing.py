@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlast.core.timing import (
+from outlast.core.membership.timing import (
     LONGEST_NODE_TIMEOUT_S,
     SHORTEST_NODE_TIMEOUT_S,
     Impossible,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlast.core.tokens import Token, WrongToken, decode, encode, key_of
+from outlast.core.joining.tokens import Token, WrongToken, decode, encode, id_in, id_of, key_of, named_by
 
 TOKEN = Token("10.0.0.11:7405", bytes(range(16)), bytes(range(16, 32)))
 
@@ -49,3 +49,16 @@ def test_a_token_that_lost_its_end_is_refused(length: int) -> None:
 def test_the_secret_is_not_found_from_what_the_cluster_keeps() -> None:
     assert key_of("secret") != "secret"
     assert key_of("secret") != key_of("secret2")
+
+
+def test_a_token_is_named_by_the_beginning_of_its_id_or_by_itself() -> None:
+    keys = [key_of(TOKEN.secret.hex()), key_of("another"), "ab" * 16]
+    assert named_by(id_in(encode(TOKEN)), keys) == [keys[0]] == named_by(encode(TOKEN), keys)
+    assert named_by(f" {id_of(keys[1]).upper()} ", keys) == [keys[1]]
+    assert named_by("", keys) == [] == named_by("xyz", keys)
+    with pytest.raises(WrongToken):
+        named_by(encode(TOKEN)[:-3], keys)
+
+
+def test_an_id_says_nothing_of_the_secret() -> None:
+    assert id_in(encode(TOKEN)) not in encode(TOKEN) + TOKEN.secret.hex()

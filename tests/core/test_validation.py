@@ -2,18 +2,23 @@
 
 import msgspec
 
-from build import node, observed, session, silence, view
+from build import LOST, MISSING, UP, group, networked, node, observed, session, silence, view
 from outlast.core.validation import (
     contradiction,
     database_findings,
+    down_findings,
     fence_findings,
     hold_findings,
     lease_findings,
     link_findings,
+    migration_findings,
+    network_findings,
+    restraint_findings,
     watchdog_findings,
 )
-from outlast.model.answers import FenceTest, Finding, QuorumRow, VoterRow
+from outlast.model.answers import Finding, QuorumRow, VoterRow
 from outlast.model.fence import FenceDevice
+from outlast.model.fence_answers import FenceTest
 from outlast.model.node import Node, Session
 from outlast.model.settings import Settings
 from outlast.model.view import ClusterView
@@ -97,6 +102,15 @@ def test_a_member_that_does_not_hear_this_one_is_worth_a_word_before_the_databas
     assert link_findings("n1", {}) == ()
 
 
+def test_a_node_that_is_down_is_told_as_such() -> None:
+    (finding,) = down_findings(view(silences=[silence("n2")]))
+    assert (finding.about, finding.grave) == ("n2", False)
+    assert finding.problem.startswith("it is down")
+    (finding,) = down_findings(view(observed=observed(silent_s={"n3": 6.0})))
+    assert finding.about == "n3"
+    assert down_findings(view()) == ()
+
+
 def test_a_member_of_the_database_that_is_out_of_order_is_told_of_before_another_one_is_lost() -> None:
     well = VoterRow("n1", "node", "leads", "", "3.4.23", 0, 0.1)
     full = msgspec.structs.replace(well, name="n2", state="votes", why="its quota is reached")
@@ -126,6 +140,16 @@ def test_a_watchdog_that_is_only_a_program_is_called_what_it_is() -> None:
     assert watchdog_findings(with_watchdog()) == ()
 
 
+def test_a_watchdog_of_a_virtual_machine_is_told_to_stand_still_with_it() -> None:
+    (finding,) = watchdog_findings(with_watchdog(watchdog=Strength.VIRTUAL))
+    assert "stands still while that is paused, so its time is no proof of death" in finding.problem
+    assert "`outlast fence add n2 AGENT ...` with an agent for its hypervisor" in finding.advice
+    trusted = msgspec.structs.replace(
+        with_watchdog(watchdog=Strength.VIRTUAL), settings=Settings(watchdog_strength=tuple(Strength))
+    )
+    assert watchdog_findings(trusted) == ()
+
+
 def test_a_cluster_that_was_restored_and_not_confirmed_is_grave() -> None:
     (finding,) = hold_findings(view(settings=Settings(hold="the database was restored")))
     assert finding.grave
@@ -137,3 +161,30 @@ def test_a_vm_with_a_storage_lease_is_told_to_wait_for_it() -> None:
     (finding,) = lease_findings(["web"])
     assert (finding.about, finding.grave) == ("web", False)
     assert "68 s" in finding.means
+
+
+def test_a_cluster_that_is_not_armed_is_grave_and_a_quarantined_node_is_told() -> None:
+    barred = msgspec.structs.replace(node("n3"), quarantined="it was lost 3 times within 1 h")
+    first, second = restraint_findings(view(nodes=(node("n1"), barred), settings=Settings(armed=False)))
+    assert (first.about, first.grave, second.about, second.grave) == ("the cluster", True, "n3", False)
+    assert restraint_findings(view()) == ()
+
+
+def test_a_node_that_can_hand_over_nothing_as_it_runs_is_worth_a_word_where_there_is_another_one() -> None:
+    able = msgspec.structs.replace(session("n1"), migration="tls")
+    unable = msgspec.structs.replace(session("n2"), migration="")
+    (finding,) = migration_findings(view(sessions=[able, unable]))
+    assert (finding.about, finding.grave) == ("n2", False)
+    assert migration_findings(view(sessions=[unable])) == ()
+
+
+def test_validate_says_which_network_is_missing_on_which_node() -> None:
+    seen = networked(group("a", on="n1"), networks={"n1": UP, "n2": LOST, "n3": MISSING})
+    lost, missing = network_findings(seen)
+    assert (lost.about, lost.problem) == ("n2", "the bridge br0 is lost there: its uplink eth1 has no carrier")
+    assert (missing.about, missing.problem) == ("n3", "it does not have the bridge br0: br0 does not exist")
+    assert missing.means == "a could not start there"
+
+
+def test_what_may_never_come_to_a_node_misses_nothing_there() -> None:
+    assert network_findings(networked(group("a", on="n1", possible_owners=("n1",)), lost="n2")) == ()

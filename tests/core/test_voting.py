@@ -70,6 +70,17 @@ def test_a_witness_that_nobody_reaches_votes_no_more() -> None:
     assert step(view, unanswered_s={"id-w1": 59.0}) is None
 
 
+def test_a_node_that_left_in_order_and_is_off_votes_no_more() -> None:
+    """A machine in maintenance: were it lost to the vote for longer, the next one to fail would stop the database."""
+    view = standing("n1", "n2", "n3")
+    off = {"left": frozenset(("n3",)), "unanswered_s": {"id-n3": 60.0}}
+    found = step(view, statuses={id: view.statuses[id] for id in ("id-n1", "id-n2")}, **off)
+    assert isinstance(found, Remove)
+    assert found.why == "n3 left the cluster in order, and its member has not answered for 60 s"
+    assert step(view, left=frozenset(("n3",)), unanswered_s={"id-n3": 59.0}) is None
+    assert step(view, left=frozenset(("n3",))) is None, "its member is well: only its service was stopped"
+
+
 def test_a_node_that_nobody_reaches_needs_proof_of_its_death() -> None:
     assert step(standing("n1", "n2", "n3"), unanswered_s={"id-n3": 1e6}) is None
 

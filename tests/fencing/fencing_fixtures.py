@@ -16,7 +16,7 @@ def fenced_lab() -> Iterator[Lab]:
         pytest.skip("the lab makes Linux namespaces, which takes root")
     lab = Lab(f"test-{os.getpid()}-fence")
     try:
-        lab.up(nodes=3, node_timeout_s=2.0, database="etcd", watchdog=False)
+        lab.up(nodes=3, node_timeout_s=5.0, database="etcd", watchdog=False)
         yield lab
     finally:
         lab.down()

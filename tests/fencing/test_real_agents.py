@@ -5,7 +5,8 @@ from boards import PASSWORD, IpmiBoard, RedfishBoard
 
 from outlast.client.control import ControlError
 from outlast.lab.cluster import LabCluster, up
-from outlast.model.answers import FenceAdded, FenceDeviceRow, Finding, NodeFenced
+from outlast.model.answers import Finding, NodeFenced
+from outlast.model.fence_answers import FenceAdded, FenceDeviceRow
 
 pytest_plugins = ("fencing_fixtures",)
 pytestmark = pytest.mark.lab
@@ -25,9 +26,9 @@ def add(cluster: LabCluster, device: str, agent: str, parameters: dict[str, str]
     return cluster.client("n2").call("fence.add", given, type=FenceAdded, timeout_s=CALL_S)
 
 
-def add_both(cluster: LabCluster, ipmi: IpmiBoard, redfish: RedfishBoard) -> None:
-    """The first is not waited for as long as it may take by default: in these tests it does not work."""
-    assert add(cluster, "ipmi", "fence_ipmilan", ipmi.parameters, timeout_s=5.0).test.power == "on"
+def add_both(cluster: LabCluster, ipmi: IpmiBoard, redfish: RedfishBoard, *, ipmi_s: float = 5.0) -> None:
+    """Where the first does not work, it is not waited for as long as it may take by default."""
+    assert add(cluster, "ipmi", "fence_ipmilan", ipmi.parameters, timeout_s=ipmi_s).test.power == "on"
     assert add(cluster, "redfish", "fence_redfish", redfish.parameters, level=2).test.power == "on"
 
 
@@ -91,7 +92,7 @@ def test_a_board_that_lies_is_not_believed_while_the_node_answers(
     cluster: LabCluster, ipmi: IpmiBoard, redfish: RedfishBoard
 ) -> None:
     """n1 has lost the database, not the other nodes."""
-    add_both(cluster, ipmi, redfish)
+    add_both(cluster, ipmi, redfish, ipmi_s=30.0)
     on_n1(cluster)
     ipmi.lie()
     for other in ("n2", "n3"):
@@ -105,8 +106,8 @@ def test_a_board_that_lies_is_not_believed_while_the_node_answers(
 
 
 def test_two_boards_of_one_level_must_both_confirm(cluster: LabCluster, ipmi: IpmiBoard, redfish: RedfishBoard) -> None:
-    add(cluster, "ipmi", "fence_ipmilan", ipmi.parameters)
-    add(cluster, "redfish", "fence_redfish", redfish.parameters)
+    add(cluster, "ipmi", "fence_ipmilan", ipmi.parameters, timeout_s=8.0)
+    add(cluster, "redfish", "fence_redfish", redfish.parameters, timeout_s=8.0)
     on_n1(cluster)
     redfish.freeze()
     cluster.lab.power_off("n1")
@@ -140,11 +141,19 @@ def test_a_wrong_password_is_found_out_before_it_is_needed_and_stands_nowhere(
     cluster: LabCluster, ipmi: IpmiBoard
 ) -> None:
     wrong = "it-is-not-this"
-    added = add(cluster, "ipmi", "fence_ipmilan", {**ipmi.parameters, "password": wrong})
+    given = {**ipmi.parameters, "password": wrong}
+    with pytest.raises(ControlError, match="ipmi of n1 would not work") as refused:
+        add(cluster, "ipmi", "fence_ipmilan", given)
+    added = add(cluster, "ipmi", "fence_ipmilan", given, untested=True)
     assert added.test.problem
     findings = cluster.client("n2").call("validate", {}, type=list[Finding], timeout_s=CALL_S)
     assert "n1: ipmi" in [finding.about for finding in findings if finding.grave]
-    words = [added.test.problem, *(event.words for event in cluster.events("n2")), *(one.problem for one in findings)]
+    words = [
+        str(refused.value),
+        added.test.problem,
+        *(event.words for event in cluster.events("n2")),
+        *(one.problem for one in findings),
+    ]
     assert not any(secret in word for word in words for secret in (wrong, PASSWORD))
     for node in ("n1", "n2", "n3"):
         assert wrong not in cluster.lab.log(node, "outlastd")

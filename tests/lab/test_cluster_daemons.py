@@ -6,7 +6,7 @@ from outlast.lab.cluster import LabCluster
 
 pytestmark = pytest.mark.lab
 
-HARMLESS = {"host-died", "type", "coordinator", "online", "online-pending", "unknown"}
+HARMLESS = {"slow", "host-died", "type", "coordinator", "online", "online-pending", "unknown"}
 
 
 def runs_on(cluster: LabCluster, names: tuple[str, ...]) -> dict[str, int]:

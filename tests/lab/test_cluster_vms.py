@@ -1,6 +1,7 @@
 """What administrators do with VMs: protect, start, stop, move, let go; at the cluster's command line or the host's."""
 
 import re
+import time
 
 import pytest
 
@@ -110,6 +111,29 @@ def test_what_an_administrator_does_at_the_hosts_console_is_followed(cluster: La
     assert "console" in status.groups[0].wanted_by
     cluster.lab.virsh("n1", "start", "web")
     cluster.wait(lambda s: s.groups[0].wanted == "online" and s.groups[0].state == "online", "the start is followed")
+
+
+def test_a_definition_that_is_changed_with_virsh_is_the_clusters_within_a_second_and_runs_elsewhere(
+    cluster: LabCluster,
+) -> None:
+    cluster.protect("beacon", "web", preferred_owners=["n1"])
+    before = cluster.call("vm.show", "n2", name="web")["vm"]["memory_mib"]
+    # As an editor does it: by hand, in the XML.
+    edit = f"EDITOR='sed -i s/{before * 1024}/{2 * before * 1024}/' virsh edit web"
+    cluster.lab.exec("n1", "sh", "-c", edit)
+    edited_s = time.monotonic()
+    cluster.wait(lambda s: s.vms[0].memory_mib == 2 * before, "followed")
+    assert time.monotonic() - edited_s < 1.0
+    cluster.lab.virsh("n1", "setvcpus", "web", "2", "--config", "--maximum")
+    cluster.wait(lambda s: s.vms[0].vcpus == 2, "followed, without an event of libvirt")
+    cluster.call("group.move", name="web", to="n3", stop="turn_off")
+    cluster.wait(lambda s: s.groups[0].owner == "n3" and s.groups[0].state == "online", "on n3")
+    there = cluster.lab.virsh("n3", "dumpxml", "web")
+    assert f"<memory unit='KiB'>{2 * before * 1024}<" in there
+    assert ">2</vcpu>" in there
+    told = [event["words"] for event in cluster.call("events") if event["kind"] == "definition"]
+    assert told[0].endswith(f"n1: memory {before} -> {2 * before} MiB")
+    assert len(told) == 2
 
 
 def _serial(cluster: LabCluster, node: str) -> str:

@@ -1,7 +1,6 @@
 """A database that is full, slow, read-only or damaged, in a whole cluster: what is said, and that no VM notices.
 
-With real etcd: the disks that ail are those of its members. QEMU's image lock is switched off everywhere (rule 5); the
-fixture's checker proves that no guest ever ran twice.
+With real etcd: the disks that ail are those of its members.
 """
 
 import functools
@@ -9,53 +8,43 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from lab.guarded import ALL, WITHIN_S, Guarded, ThreeGuests
 from outlast.client.control import ControlError
-from outlast.core.certainty import YOUNG_S
 from outlast.lab import engine
 from outlast.lab.cluster import LabCluster
-from outlast.lab.lab import Lab
 from outlast.lab.layout import address_of
 from outlast.model.answers import Finding, QuorumRow
 
 pytestmark = pytest.mark.lab
-WITHIN_S = 120.0
-ALL = ("n1", "n2", "n3")
-GUESTS = ("web1", "web2", "web3")
-A_WHILE = 200
-"""Bytes of a beacon's output: some ten seconds of it."""
 QUOTA_MIB = 8
 STATE = "/var/lib/outlast"
 BAD = {"node-silent", "node-dead", "node-joined", "stopped", "permit", "failed"}
 """Kinds of events of which none must be told."""
 
 
-class Ailing:
-    """Three nodes whose database is soon full, and a guest for each."""
+class Ailing(ThreeGuests):
+    """Their database is soon full."""
 
     def __init__(self, cluster: LabCluster) -> None:
-        self.cluster = cluster
-        self.lab = cluster.lab
+        super().__init__(cluster)
         self.before: dict[str, Any] = {}
         self.told: set[str] = set()
 
     def prepare(self) -> None:
         for name in ALL:
             self._limit(name)
-        self.cluster.wait_for_members(within_s=WITHIN_S)
-        there = {row.name for row in self.cluster.status().groups}
-        for guest in GUESTS:
-            if guest not in there:
-                self.cluster.protect("beacon", guest)
-        self.cluster.wait_online(*GUESTS, within_s=WITHIN_S)
+        super().prepare()
         self.wait_until_all_vote()
         self.told = {event.id for event in self.cluster.events()}
+
+    def remember(self) -> None:
+        super().remember()
         self.before = self.lives()
 
     def lives(self) -> dict[str, Any]:
@@ -69,34 +58,25 @@ class Ailing:
         assert [event.words for event in self.news() if event.kind in BAD] == []
         assert self.lives() == self.before
 
-    def wait_for_a_while_of_output(self) -> None:
-        owners = {row.name: row.owner for row in self.cluster.status().groups}
-        before = self.cluster.outputs(GUESTS, ALL)
-
-        def grown(guest: str) -> int:
-            at = (guest, owners[guest])
-            return self.cluster.outputs([guest], [owners[guest]])[at] - before[at]
-
-        self.lab.wait(lambda: all(grown(guest) > A_WHILE for guest in GUESTS), WITHIN_S, "all guests go on")
-
     def wait_until_all_vote(self) -> None:
-        self.cluster.wait(lambda _: engine.voters(self.cluster) == set(ALL), "all three vote", WITHIN_S)
+        """Each one's member runs and says so itself: to the others it may not have been away yet."""
+        self.lab.wait(lambda: all(self.votes_with_all(name) for name in ALL), WITHIN_S, "all three vote")
+
+    def votes_with_all(self, name: str) -> bool:
+        try:
+            row = self.quorum(name)
+        except (ControlError, OSError):
+            return False
+        return self.cluster.pid(name, "etcd") != 0 and not row.waits and engine.voters_of(row) == set(ALL)
 
     def news(self) -> list[Any]:
         return [event for event in self.cluster.events() if event.id not in self.told]
-
-    def alarm(self, node: str) -> str:
-        return " ".join(self.cluster.status(node).alarms)
 
     def wait_for_alarms(self, *parts: str) -> None:
         """On every node."""
         for name in ALL:
             happened = functools.partial(lambda at: all(part in self.alarm(at) for part in parts), name)
             self.lab.wait(happened, WITHIN_S, f"{name} says: {', '.join(parts)}")
-
-    def wait_until_services_may_promise(self) -> None:
-        youngest = max(os.stat(f"/proc/{self.cluster.pid(name, 'outlastd')}").st_mtime for name in ALL)
-        self.lab.wait(lambda: time.time() - youngest > YOUNG_S + 1, WITHIN_S, "old enough to promise")
 
     def quorum(self, node: str) -> QuorumRow:
         return engine.quorum(self.cluster, node)
@@ -139,13 +119,10 @@ class Ailing:
 
 
 @pytest.fixture
-def ailing(labs: Callable[..., Lab]) -> Iterator[Ailing]:
-    ready = Ailing(LabCluster(labs("ails", nodes=3, database="etcd", node_timeout_s=5.0)))
+def ailing(guarded: Guarded) -> Ailing:
+    ready = Ailing(guarded("ails", clear=False, nodes=3, database="etcd"))
     ready.prepare()
-    with ready.lab.watcher() as watcher:
-        yield ready
-    assert not watcher.findings, "two copies of a guest ran at once"
-    assert not ready.lab.check_disks(), "two copies of a guest wrote to one disk"
+    return ready
 
 
 def test_a_full_database_is_told_as_such_and_stops_nothing_and_has_room_again_by_itself(ailing: Ailing) -> None:
@@ -198,13 +175,14 @@ def test_a_disk_that_can_only_be_read_stops_its_member_alone_also_when_the_servi
     victim = ailing.quorum("n1").leader
     other = next(name for name in ALL if name != victim)
     with disk_of_its_own(ailing, victim):
-        ailing.before = ailing.lives()
+        ailing.remember()
         ailing.shell(
             victim,
             f"until mount -o remount,ro {STATE} 2>/dev/null; do kill -9 $(pidof etcd) 2>/dev/null; sleep 0.01; done",
         )
         ailing.cluster.wait(lambda _: ailing.says(victim, "Read-only file system"), "it says why")
-        assert f"{victim}: its member of the cluster database is not in order" in ailing.findings(other)
+        words = f"{victim}: its member of the cluster database is not in order"
+        ailing.lab.wait(lambda: words in ailing.findings(other), WITHIN_S, "validate tells it elsewhere")
         ailing.check_that_nobody_noticed()
         with ailing.another(victim, "outlastd"):
             ailing.lab.kill(victim, "outlastd")

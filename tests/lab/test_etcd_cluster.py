@@ -68,8 +68,13 @@ class Machines:
     def is_clean(self, name: str) -> bool:
         """Nothing of a cluster is on it, and nothing runs."""
         node = self.lab.node(name)
-        left = [path for path in ("outlast.toml", "pki", "secrets.key") if (node.etc / "outlast" / path).exists()]
+        left = [
+            path
+            for path in ("outlast.toml", "pki", "secrets.key", "migration")
+            if (node.etc / "outlast" / path).exists()
+        ]
         left += [path for path in ("etcd", "etcd.json", "etcd.marks", "setting-up.json") if state(self, name, path)]
+        left += ["libvirt's"] if "Outlast" in (node.etc / "libvirt/libvirtd.conf").read_text() else []
         return not left and not self.cluster.pid(name, "outlastd") and not self.cluster.pid(name, "etcd")
 
 

@@ -1,25 +1,16 @@
 """A node dies that leads the database and coordinates the cluster: real etcd members, a real power cut."""
 
-from collections.abc import Callable, Iterator
-
 import pytest
 
 from outlast.lab import engine
 from outlast.lab.cluster import LabCluster
-from outlast.lab.lab import Lab
 
 pytestmark = pytest.mark.lab
 
 
 @pytest.fixture
-def cluster(labs: Callable[..., Lab]) -> Iterator[LabCluster]:
-    """Shared with the tests of the quorum: three nodes, node time-out 5 s."""
-    usual = LabCluster(labs("quorum", nodes=3, database="etcd"))
-    usual.clear()
-    with usual.lab.watcher() as watcher:
-        yield usual
-    assert not watcher.findings, "two copies of a guest ran at once"
-    assert not usual.lab.check_disks(), "two copies of a guest wrote to one disk"
+def cluster(etcd_cluster: LabCluster) -> LabCluster:
+    return etcd_cluster
 
 
 def test_what_ran_on_the_node_that_led_the_database_and_coordinated_runs_again(cluster: LabCluster) -> None:

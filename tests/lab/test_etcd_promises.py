@@ -1,75 +1,29 @@
-"""The database away, and links cut in every shape: with real etcd, real links between the services, real guests.
+"""The database away, and links cut in every shape: with real etcd, real links between the services, real guests."""
 
-QEMU's image lock is switched off everywhere (rule 5); the fixture's checker proves that no guest ever ran twice.
-"""
-
-import os
 import re
-import time
-from collections.abc import Callable, Iterator
 
 import pytest
 
-from outlast.core.certainty import YOUNG_S
-from outlast.lab.cluster import LabCluster
-from outlast.lab.lab import Lab
+from lab.guarded import ALL, GUESTS, WITHIN_S, Guarded, ThreeGuests
 from outlast.model.event import Event
 
 pytestmark = pytest.mark.lab
-WITHIN_S = 120.0
-ALL = ("n1", "n2", "n3")
-GUESTS = ("web1", "web2", "web3")
-A_WHILE = 300
-"""Bytes of a beacon's output: some fifteen seconds of it."""
 
 
-class Running:
-    """Three nodes, and a guest for each."""
-
-    def __init__(self, cluster: LabCluster) -> None:
-        self.cluster = cluster
-        self.lab = cluster.lab
-
-    def prepare(self) -> None:
-        self.lab.heal()
-        for name in ALL:
-            if not self.lab.is_on(name):
-                self.lab.power_on(name)
-        self.cluster.wait_for_members(within_s=WITHIN_S)
-        there = {row.name for row in self.cluster.status().groups}
-        for guest in GUESTS:
-            if guest not in there:
-                self.cluster.protect("beacon", guest)
-        self.cluster.wait_online(*GUESTS, within_s=WITHIN_S)
-        self.owners = {row.name: row.owner for row in self.cluster.status().groups}
-        """Guest to the node where it runs."""
+class Running(ThreeGuests):
+    a_while = 300
+    """Some fifteen seconds."""
 
     def lives(self) -> dict[str, str]:
         return {row.name: row.incarnation for row in self.cluster.status().nodes}
-
-    def alarm(self, node: str) -> str:
-        return " ".join(self.cluster.status(node).alarms)
 
     def away_s(self, node: str) -> float:
         """For how long the database has not answered, in the node's own words."""
         found = re.search(r"has not answered for (\d+) s", self.alarm(node))
         return float(found[1]) if found else 0.0
 
-    def wait_until_services_may_promise(self) -> None:
-        youngest = max(os.stat(f"/proc/{self.cluster.pid(name, 'outlastd')}").st_mtime for name in ALL)
-        self.lab.wait(lambda: time.time() - youngest > YOUNG_S + 1, WITHIN_S, "old enough to promise")
-
     def processes(self) -> dict[str, int]:
         return {guest: self.cluster.qemu_pid(owner, guest) for guest, owner in self.owners.items()}
-
-    def wait_for_a_while_of_output(self) -> None:
-        """Every guest goes on where it is."""
-        before = self.cluster.outputs(GUESTS, ALL)
-
-        def grown(guest: str, owner: str) -> int:
-            return self.cluster.outputs([guest], [owner])[guest, owner] - before[guest, owner]
-
-        self.lab.wait(lambda: all(grown(*at) > A_WHILE for at in self.owners.items()), WITHIN_S, "all guests go on")
 
 
 def outages(running: Running) -> list[Event]:
@@ -77,13 +31,10 @@ def outages(running: Running) -> list[Event]:
 
 
 @pytest.fixture
-def running(labs: Callable[..., Lab]) -> Iterator[Running]:
-    ready = Running(LabCluster(labs("promises", nodes=3, database="etcd", node_timeout_s=5.0)))
+def running(guarded: Guarded) -> Running:
+    ready = Running(guarded("promises", clear=False, nodes=3, database="etcd"))
     ready.prepare()
-    with ready.lab.watcher() as watcher:
-        yield ready
-    assert not watcher.findings, "two copies of a guest ran at once"
-    assert not ready.lab.check_disks(), "two copies of a guest wrote to one disk"
+    return ready
 
 
 def test_all_members_of_the_database_stopped_for_a_minute_cost_no_session_and_no_vm(running: Running) -> None:

@@ -1,24 +1,23 @@
-"""Members of the database are lost and come back: with real etcd, real power cuts, real disks.
+"""Members of the database are lost and come back: with real etcd, real power cuts, real disks."""
 
-QEMU's image lock is switched off everywhere (rule 5); the fixture's checker proves that no guest ever ran twice.
-"""
-
+import functools
+import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
+from lab.guarded import ALL, WITHIN_S
 from outlast.client.control import ControlError
 from outlast.lab.cluster import LabCluster
-from outlast.lab.lab import Lab
 from outlast.lab.layout import NodePaths
 from outlast.model.answers import ForceRow, QuorumRow
+from outlast.model.roll import Noted
 
 pytestmark = pytest.mark.lab
-WITHIN_S = 120.0
-ALL = ("n1", "n2", "n3")
 
 
 class Quorum:
@@ -52,6 +51,24 @@ class Quorum:
             lambda row: voting(row) == only == {voter.name for voter in row.voters}, f"{', '.join(names)} vote", node
         )
 
+    def wait_until_all_know_it(self) -> None:
+        """That all three vote: each says it of itself, and after a power cut it will find it on its own disk."""
+        for name in ALL:
+            self.wait_for_voters(*ALL, node=name)
+            self.lab.wait(functools.partial(self.has_noted, name), WITHIN_S, f"{name} has noted who votes")
+
+    def has_noted(self, name: str) -> bool:
+        return set(self.noted(name).voters) == set(ALL)
+
+    def wait_until_certain_of_its_vote(self, name: str) -> None:
+        """It has been in the cluster for a while since it booted: nobody takes its vote without proof of its death."""
+        self.lab.wait(lambda: not self.noted(name).may_be_out, WITHIN_S, f"{name} is certain that it votes")
+
+    def noted(self, name: str) -> Noted:
+        """As its disk has it."""
+        marks = json.loads(etcd_files(self.lab.node(name))[1].read_text())
+        return msgspec.json.decode(marks.get("noted", "{}"), type=Noted)
+
     def force(self, node: str, **arguments: Any) -> str:
         return self.cluster.client(node).call("quorum.force", arguments, type=str, timeout_s=WITHIN_S)
 
@@ -64,17 +81,12 @@ def voting(row: QuorumRow) -> set[str]:
 
 
 @pytest.fixture
-def quorum(labs: Callable[..., Lab]) -> Iterator[Quorum]:
+def quorum(etcd_cluster: LabCluster) -> Quorum:
     """All three vote; a dead node's vote is taken after three seconds, and what was fenced stays off."""
-    cluster = LabCluster(labs("quorum", nodes=3, database="etcd"))
-    cluster.clear()
-    ready = Quorum(cluster)
-    ready.wait_for_voters(*ALL)
-    cluster.call("cluster.set", values={"vote_removal_s": 3.0, "fence_action": "off"})
-    with cluster.lab.watcher() as watcher:
-        yield ready
-    assert not watcher.findings, "two copies of a guest ran at once"
-    assert not cluster.lab.check_disks(), "two copies of a guest wrote to one disk"
+    ready = Quorum(etcd_cluster)
+    ready.wait_until_all_know_it()
+    etcd_cluster.call("cluster.set", values={"vote_removal_s": 3.0, "fence_action": "off"})
+    return ready
 
 
 def etcd_files(node: NodePaths) -> list[Any]:
@@ -109,6 +121,7 @@ def test_a_cluster_that_loses_its_nodes_one_after_the_other_goes_on_to_the_last_
 def test_a_quorum_that_is_lost_for_good_is_forced_and_the_others_form_no_cluster_of_their_own(quorum: Quorum) -> None:
     cluster = quorum.cluster
     cluster.protect("beacon", "web", preferred_owners=["n2"])
+    quorum.wait_until_certain_of_its_vote("n1")
     for name in ("n2", "n3"):
         quorum.lab.power_off(name)
     quorum.wait(lambda row: not row.quorum, "n1 has noticed")
@@ -172,8 +185,7 @@ def test_a_member_whose_disk_is_from_the_past_does_not_vote_with_it(quorum: Quor
     for path in etcd_files(node):
         (shutil.copytree if path.is_dir() else shutil.copy2)(path, saved / path.name)
     quorum.lab.power_on("n3")
-    quorum.cluster.wait_for_members()
-    quorum.wait_for_voters(*ALL)
+    quorum.wait_for_voters(*ALL, node="n3")  # it says so itself: to the others it may never have been away
     quorum.lab.power_off("n3")
     for path in etcd_files(node):
         if path.is_dir():

@@ -1,17 +1,16 @@
 """A cluster of two nodes and a witness; and the certificates of all three, which are renewed while everything runs."""
 
 import json
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from lab.guarded import Guarded
 from outlast.adapters import pki
 from outlast.lab import engine
 from outlast.lab.bmc import Fault
 from outlast.lab.cluster import LabCluster
-from outlast.lab.lab import Lab
 from outlast.lab.layout import NodePaths, address_of
 
 pytestmark = pytest.mark.lab
@@ -20,13 +19,8 @@ PATIENCE_S = 90.0
 
 
 @pytest.fixture
-def cluster(labs: Callable[..., Lab]) -> Iterator[LabCluster]:
-    two = LabCluster(labs("witness", nodes=2, database="etcd", witness=True))
-    two.clear()
-    with two.lab.watcher() as watcher:
-        yield two
-    assert not watcher.findings, "two copies of a guest ran at once"
-    assert not two.lab.check_disks(), "two copies of a guest wrote to one disk"
+def cluster(guarded: Guarded) -> LabCluster:
+    return guarded("witness", nodes=2, database="etcd", witness=True)
 
 
 def test_two_nodes_and_a_witness_vote(cluster: LabCluster) -> None:

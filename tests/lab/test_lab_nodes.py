@@ -13,6 +13,7 @@ from outlast.lab import cgroup, node
 from outlast.lab.errors import NotPossibleNow, WrongInput
 from outlast.lab.lab import Lab
 from outlast.lab.layout import LabPaths
+from outlast.lab.network import in_switch
 
 pytestmark = pytest.mark.lab
 
@@ -128,6 +129,21 @@ def test_a_frozen_node_stands_still_and_goes_on_where_it_was(lab: Lab) -> None:
     assert ticks.read_text() == frozen_at
     lab.thaw("n1")
     lab.wait(lambda: ticks.read_text() not in ("", frozen_at), 10, "the clock in the node goes on")
+
+
+def test_the_switch_keeps_its_address_whatever_loses_power(lab: Lab) -> None:
+    """Or boards on it are lost to those that asked them before."""
+
+    def shown() -> str:
+        return in_switch(lab.paths, "ip", "-o", "link", "show", "br0").split("link/ether ")[1].split()[0]
+
+    before = shown()
+    for name in lab.state().nodes:
+        lab.power_off(name)
+        assert shown() == before
+    for name in lab.state().nodes:
+        lab.power_on(name)
+        assert shown() == before
 
 
 def test_a_frozen_node_can_lose_its_power(lab: Lab) -> None:

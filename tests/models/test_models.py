@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 MODELS = Path(__file__).parents[2] / "models"
-NAMES = ("takeover", "promises", "voting")
+NAMES = ("takeover", "promises", "voting", "migration")
 HANG_S = 400
 COMPILE = ("gcc", "-O2", "-DSAFETY", "-DNOREDUCE", "-DNOBOUNDCHECK", "-DNOFAIR", "-DVECTORSZ=2048", "-DMEMLIM=3000")
 SEARCH = ("-m5000000", "-w22")

@@ -6,16 +6,27 @@ from typing import Any
 
 import msgspec
 
-from outlast.core import certainty, duty, failover, fencing, group_state, membership, resource
+from outlast.core.coordinator import failover
+from outlast.core.coordinator.round import Round
+from outlast.core.fence import fencing
+from outlast.core.group import group_state
+from outlast.core.membership import certainty, membership
+from outlast.core.owner import duty, resource
+from outlast.core.owner.resource import Call, E, S
 from outlast.core.quorum import last_one, roll_call
-from outlast.core.resource import Call, E, S
+from outlast.lab.lab import Lab
 from outlast.model.group import Group
+from outlast.model.health import Health
 from outlast.model.node import Silence
 from outlast.model.plan import Assign
 from outlast.model.view import ClusterView
-from outlast.service import coordinator
+from outlast.ports.database import Compare
 from outlast.service import membership as service_membership
+from outlast.service import recording
 from outlast.service.hosting import reporting
+from outlast.service.hosting.local import Local
+from outlast.service.hosting.resources import Resources
+from outlast.service.quorum.member_keeper import MemberKeeper
 
 Break = Callable[[], None]
 
@@ -38,21 +49,21 @@ def method(owner: type, name: str, new: Any) -> Break:
 
 
 def no_new_epoch() -> None:
-    init = failover._Round._assign
+    init = Round.assign
 
     def assign(self: Any, group: Group, *rest: Any, **options: Any) -> None:
         init(self, group, *rest, **options)
-        last = self.actions[-1]
+        last = self._actions[-1]
         assert isinstance(last, Assign)
-        self.actions[-1] = msgspec.structs.replace(last, epoch=group.epoch)
+        self._actions[-1] = msgspec.structs.replace(last, epoch=group.epoch)
 
-    setattr(failover._Round, "_assign", assign)  # noqa: B010
+    setattr(Round, "assign", assign)  # noqa: B010
 
 
 def compares_nothing(name: str) -> Break:
     def apply() -> None:
-        original = getattr(coordinator.Coordinating, name)
-        setattr(coordinator.Coordinating, name, lambda self, action: ([], original(self, action)[1]))
+        original = getattr(recording.Recording, name)
+        setattr(recording.Recording, name, lambda self, action, *more: ([], original(self, action, *more)[1]))
 
     return apply
 
@@ -65,6 +76,22 @@ def reports_compare_only_the_group() -> None:
         return made if made is None else made._replace(compares=made.compares[:1])
 
     setattr(reporting.Reporting, "_part", part)  # noqa: B010
+
+
+def reports_while_it_is_called_silent() -> None:
+    """It compares something that is never there."""
+    setattr(reporting, "Compare", lambda key, revision: Compare(f"{key}/none", revision))  # noqa: B010
+
+
+def binds_only_when_it_is_sent() -> None:
+    bind, commit = reporting.Reporting._bind, reporting.Reporting._commit
+
+    async def late(self: Any, parts: Any) -> bool:
+        bind(self, parts)
+        return await commit(self, parts)
+
+    setattr(reporting.Reporting, "_bind", lambda self, parts: None)  # noqa: B010
+    setattr(reporting.Reporting, "_commit", late)  # noqa: B010
 
 
 def starts_without_taking_back() -> None:
@@ -96,7 +123,7 @@ def continues_whatever_the_permit() -> None:
 
 def silence_is_death() -> None:
     setattr(  # noqa: B010
-        failover._Round,
+        failover._Looking,
         "_owner_declared_silent",
         lambda self, group: self._place(group, f"{group.owner} is silent", avoid=group.owner),
     )
@@ -177,6 +204,37 @@ def unfenced_last_one() -> None:
     swap(original, lambda view: original(msgspec.structs.replace(view, confirmed_off=view.confirmed_off or "surely")))
 
 
+def drops_the_end_of_the_log() -> None:
+    original = MemberKeeper.go_alone
+
+    def go_alone(self: Any, *left_behind: Any, whole_log: bool = False, **rest: Any) -> Any:
+        return original(self, *left_behind, **rest)
+
+    method(MemberKeeper, "go_alone", go_alone)()
+
+
+def forgets_the_hold() -> None:
+    """As if it had never been noted: a service that starts again knows nothing of it."""
+    original = MemberKeeper._read_marks
+
+    def read(self: Any) -> None:
+        told, self._on_hold = self._on_hold, lambda why: None
+        original(self)
+        self._on_hold = told
+        self.noted = msgspec.structs.replace(self.noted, hold="")
+
+    setattr(MemberKeeper, "_read_marks", read)  # noqa: B010
+
+
+def takes_back_what_was_tried() -> None:
+    original = MemberKeeper._note
+
+    def note(self: Any, **changes: object) -> None:
+        original(self, **{name: value for name, value in changes.items() if name != "alone_tried"})
+
+    setattr(MemberKeeper, "_note", note)  # noqa: B010
+
+
 def last_one_of_another_life() -> None:
     original = last_one.last_one
     swap(original, lambda view: original(msgspec.structs.replace(view, session_until_loss=True)))
@@ -185,6 +243,25 @@ def last_one_of_another_life() -> None:
 def hold_holds_nothing() -> None:
     original = duty.next_step
     swap(original, lambda group, me, here, *, hold=False: original(group, me, here))
+
+
+def fails_without_terminating() -> None:
+    original = Resources._believe
+
+    def believe(self: Resources, local: Local, health: Health) -> None:
+        by_hand = health.running and health.why.startswith("an administrator")
+        original(self, local, msgspec.structs.replace(health, running=False) if by_hand else health)
+
+    Resources._believe = believe  # type: ignore[method-assign]
+
+
+def images_are_locked() -> None:
+    create = Lab.create_guest
+
+    def locked(self: Lab, kind: str, name: str, *, image_lock: bool = True, on_node: str = "") -> str:
+        return create(self, kind, name, on_node=on_node)
+
+    setattr(Lab, "create_guest", locked)  # noqa: B010
 
 
 def starts_at_once(view: roll_call.RollCallView) -> roll_call.Verdict:

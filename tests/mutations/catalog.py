@@ -4,29 +4,29 @@ Nothing in the product knows of this; there is no switch that turns a rule off. 
 rule for the process that calls it. `run.py` gives each a process of its own, and lets the suite find it.
 """
 
-from dataclasses import dataclass
-
-from mutations import broken
-from mutations.broken import Break, always, method, swap
-from outlast.core import certainty, membership, permit, proof, watchdog
-from outlast.core import timing as times
-from outlast.core.permit import Judgement, Order
-from outlast.core.quorum import roll_call, voting
+from mutations import broken, broken_moves
+from mutations.broken import always, method, swap
+from mutations.by_hand import BY_HAND
+from mutations.mutation import Mutation
+from mutations.saves import SAVES
+from outlast.adapters.watchdog import virtual
+from outlast.core.fence import agents, proof
+from outlast.core.group import deletion, group_state
+from outlast.core.membership import certainty, membership, permit, watchdog
+from outlast.core.membership import timing as times
+from outlast.core.membership.permit import Judgement, Order
+from outlast.core.owner import duty, witness
+from outlast.core.owner.duty import Duty, Step
+from outlast.core.quorum import force_quorum, roll_call, voting
 from outlast.service import membership as service_membership
 from outlast.service.commands import nodes
-from outlast.service.fence import ladder
+from outlast.service.fence import hearing
 from outlast.service.hosting import cleaning, standing
+from outlast.service.hosting.resources import Resources
+from outlast.service.store import Store
+from outlast.sim.clock import SimClock
 
-
-@dataclass(frozen=True, slots=True)
-class Mutation:
-    name: str
-    rule: int
-    words: str
-    shown_by: str
-    """The test that must turn red, below `tests/`."""
-    apply: Break
-
+__all__ = ["IN_A_LAB", "MUTATIONS", "Mutation"]
 
 MUTATIONS = (
     Mutation(
@@ -34,7 +34,7 @@ MUTATIONS = (
         1,
         "a new owner is written without comparing what the decision rests on",
         "service/test_last_moment.py",
-        broken.compares_nothing("_assign"),
+        broken.compares_nothing("assign"),
     ),
     Mutation("forget-epoch", 1, "a change of owner raises no epoch", "core/test_failover.py", broken.no_new_epoch),
     Mutation(
@@ -50,6 +50,13 @@ MUTATIONS = (
         "an old report may be written after the newer one that took it back",
         "service/test_old_knowledge.py",
         broken.reports_compare_only_the_group,
+    ),
+    Mutation(
+        "bind-when-sent",
+        1,
+        "what is made up to be told of one group does not bind while another one's report is under way",
+        "service/test_groups_of_several.py",
+        broken.binds_only_when_it_is_sent,
     ),
     Mutation(
         "forget-unheard-reports",
@@ -80,6 +87,13 @@ MUTATIONS = (
         method(membership.Session, "valid", lambda self, now: True),
     ),
     Mutation(
+        "announce-while-silent",
+        2,
+        "a node that was called silent meanwhile announces a start, and starts",
+        "service/test_reports.py",
+        broken.reports_while_it_is_called_silent,
+    ),
+    Mutation(
         "permit-not-kept",
         3,
         "resource hosts go on when the permit has passed",
@@ -106,6 +120,13 @@ MUTATIONS = (
         "something is started before the declared watchdog counts",
         "core/test_watchdog.py",
         always(watchdog.may_start, True),
+    ),
+    Mutation(
+        "feed-late",
+        3,
+        "an answer feeds the watchdog although the permit that it gave is over",
+        "service/test_watchdog_counts.py",
+        always(watchdog.may_feed, True),
     ),
     Mutation(
         "take-over-without-proof", 4, "a silence counts as a death", "core/test_failover.py", broken.silence_is_death
@@ -160,11 +181,25 @@ MUTATIONS = (
         broken.one_of_a_level_is_enough,
     ),
     Mutation(
+        "any-agent-is-proof",
+        4,
+        "a fence agent that only cuts a node off from its storage is believed",
+        "core/test_agents.py",
+        always(agents.no_proof, ""),
+    ),
+    Mutation(
+        "trust-a-virtual-watchdog",
+        4,
+        "the watchdog of a virtual machine, which can be paused, counts as one of hardware",
+        "contracts/test_virtual_watchdogs.py",
+        always(virtual.hypervisor, ""),
+    ),
+    Mutation(
         "believe-every-device",
         4,
         "a fence device is believed although its node still answers",
         "service/test_ladder.py",
-        method(ladder._Life, "goes_on", broken.never_heard),
+        method(hearing.Ear, "goes_on", broken.never_heard),
     ),
     Mutation(
         "session-before-stop",
@@ -181,6 +216,13 @@ MUTATIONS = (
         broken.a_host_that_died_ran_nothing,
     ),
     Mutation(
+        "partly-running-as-off",
+        8,
+        "a group of which something still runs is given away like one of which nothing does",
+        "core/test_failing.py",
+        always(group_state.nothing_runs, True),
+    ),
+    Mutation(
         "unknown-as-failed",
         8,
         "what cannot be told counts as failed",
@@ -188,11 +230,32 @@ MUTATIONS = (
         broken.unknown_is_failed,
     ),
     Mutation(
+        "delete-what-may-run",
+        8,
+        "a group or a resource is deleted although it may run, and could be made anew and started beside it",
+        "core/test_deletion.py",
+        always(deletion.may_run, ""),
+    ),
+    Mutation(
+        "fail-without-terminating",
+        8,
+        "what an administrator has fail is told as failed, and is not terminated first",
+        "service/test_failing_on_purpose.py",
+        broken.fails_without_terminating,
+    ),
+    Mutation(
         "heal-what-was-switched-off",
         10,
         "what somebody switched off counts as failed",
         "core/test_resource.py",
         broken.nothing_is_meant,
+    ),
+    Mutation(
+        "forget-own-stops",
+        10,
+        "what the cluster itself had begun to stop is forgotten with the service that began it",
+        "scenarios/34-service-dies-in-its-own-stop.txt",
+        method(Resources, "_note_stop", lambda self, local, stop: None),
     ),
     Mutation(
         "hold-holds-nothing",
@@ -279,11 +342,39 @@ MUTATIONS = (
         always(roll_call._past, ""),
     ),
     Mutation(
+        "forget-the-hold",
+        6,
+        "a service that is killed while the quorum is forced forgets that nothing may be started yet",
+        "service/test_hold_of_a_forced_quorum.py",
+        broken.forgets_the_hold,
+    ),
+    Mutation(
+        "take-back-what-was-tried",
+        6,
+        "a member whose start alone was tried is started again as one of several",
+        "service/test_hold_of_a_forced_quorum.py",
+        broken.takes_back_what_was_tried,
+    ),
+    Mutation(
+        "follow-another-history",
+        6,
+        "a node that knew more than the database that went on does as that says",
+        "service/test_hold_of_a_forced_quorum.py",
+        method(Store, "_lost_history", lambda self: setattr(self, "_another", False)),
+    ),
+    Mutation(
         "go-alone-unfenced",
         4,
         "the last of two goes on alone although the other one may live",
         "core/test_last_one.py",
         broken.unfenced_last_one,
+    ),
+    Mutation(
+        "go-alone-without-the-end-of-the-log",
+        1,
+        "the last of two goes on alone without what it has not heard to be committed",
+        "service/test_last_word.py",
+        broken.drops_the_end_of_the_log,
     ),
     Mutation(
         "go-alone-in-a-new-life",
@@ -300,10 +391,93 @@ MUTATIONS = (
         method(voting._Round, "_may_go", lambda self, member: True),
     ),
     Mutation(
+        "force-where-the-vote-may-be-gone",
+        11,
+        "a quorum is forced on a node that left in order, although the others may start without it",
+        "core/test_voting_model.py",
+        always(force_quorum._may_be_out, ""),
+    ),
+    Mutation(
         "confirm-down-the-living",
         4,
         "an administrator's word is taken for a node that lives",
         "service/test_last_moment.py",
         lambda: swap(nodes._silence, broken.whoever_it_is),
     ),
+    Mutation(
+        "decide-by-wall-clock",
+        12,
+        "decisions are made by the wall clock, which jumps",
+        "scenarios/21-clock-jumps.txt",
+        method(SimClock, "now", SimClock.wall),
+    ),
+    Mutation(
+        "take-up-whatever-stands",
+        9,
+        "an old copy goes on, because something of that name stands there",
+        "core/test_duty.py",
+        always(duty._with_what_stands_here, Step.TAKE_UP),
+    ),
+    Mutation(
+        "received-without-a-word",
+        9,
+        "a copy goes on although its owner has not said that nothing of it runs any more",
+        "core/test_handing_over.py",
+        broken_moves.whatever_the_owner_says,
+    ),
+    Mutation(
+        "run-what-is-received",
+        9,
+        "the destination runs what arrives before the database says so",
+        "core/test_duty.py",
+        lambda: broken_moves.the_destination(Duty.RUN),
+    ),
+    Mutation(
+        "believe-one-witness",
+        8,
+        "a plugin's word that nothing runs is believed, whatever its own list says",
+        "scenarios/210-plugin-calls-failed-what-runs.txt",
+        always(witness.contradiction, ""),
+    ),
+    Mutation(
+        "failed-hand-over-is-done",
+        9,
+        "a migration that failed counts as one that came through",
+        "core/test_resource.py",
+        broken_moves.failed_is_done,
+    ),
+    Mutation(
+        "guess-where-it-went",
+        9,
+        "what has gone to another node went where the record says by now",
+        "scenarios/163-called-back-too-late-and-service-killed.txt",
+        broken_moves.guesses_where_it_went,
+    ),
+    Mutation(
+        "end-what-is-about-to-arrive",
+        9,
+        "the destination terminates the copy that is about to be its own, and the VM starts anew for nothing",
+        "scenarios/160-migrated-live.txt",
+        broken_moves.ends_what_arrives,
+    ),
+    Mutation(
+        "forget-that-it-was-handed-over",
+        10,
+        "what the cluster has handed over itself counts as migrated away by somebody",
+        "core/test_own_stop.py",
+        broken_moves.forgets_that_it_was_handed_over,
+    ),
+    *BY_HAND,
+    *SAVES,
 )
+
+IN_A_LAB = (
+    Mutation(
+        "lock-the-images",
+        5,
+        "guests run with QEMU's lock on their disks, so that the lock hides what Outlast does not prevent",
+        "lab/test_lab_guests.py::test_two_copies_on_one_disk_are_found_by_the_disk_and_by_the_watcher",
+        broken.images_are_locked,
+    ),
+)
+"""What only real QEMUs can show. Tried where there is a lab (`test_in_a_lab.py`), or by name."""

@@ -20,9 +20,12 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS)]  # the mutations, and the builders of the tests
 
+import hypothesis  # noqa: E402, F401  # pytest loads it in every process, unless it is there: two thirds of the time of most
 import pytest  # noqa: E402
 
-from mutations.catalog import MUTATIONS, Mutation  # noqa: E402
+from mutations.catalog import IN_A_LAB, MUTATIONS  # noqa: E402
+from mutations.mutation import Mutation  # noqa: E402
+from mutations.policies import POLICIES  # noqa: E402
 from outlast.service import node  # noqa: E402, F401  # all of the service is there before anything is broken
 from outlast.sim import commands, seeds  # noqa: E402
 
@@ -117,7 +120,8 @@ def main() -> int:
     options.add_argument("--seeds", type=int, default=0, help="how many seeds of the simulator to try for each")
     options.add_argument("--everything", action="store_true", help="all examples, until one turns red")
     given = options.parse_args()
-    chosen = [one for one in MUTATIONS if not given.names or one.name in given.names]
+    chosen = [one for one in (*MUTATIONS, *POLICIES) if not given.names or one.name in given.names]
+    chosen += [one for one in IN_A_LAB if one.name in given.names]
     results = []
     for mutation in chosen:
         where = EVERYTHING if given.everything else (mutation.shown_by,)

@@ -6,14 +6,17 @@ All of them are tried at once, each in a process of its own (`run.py`), which it
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mutations.catalog import MUTATIONS, Mutation
+from mutations.catalog import IN_A_LAB, MUTATIONS
+from mutations.conftest import TABLE, row
+from mutations.mutation import Mutation
 
-HANG_S = 900
+HANG_S = 2400
 RUN = Path(__file__).parent / "run.py"
 
 
@@ -25,13 +28,16 @@ def results() -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
-def test_the_suite_turns_red_when_a_rule_is_broken(mutation: Mutation, results: dict[str, dict[str, Any]]) -> None:
-    assert results[mutation.name]["found_by"], f"nobody noticed: {mutation.words}"
+def test_the_suite_turns_red_when_a_rule_is_broken(
+    mutation: Mutation, results: dict[str, dict[str, Any]], record_property: Callable[[str, object], None]
+) -> None:
+    found_by = results[mutation.name]["found_by"]
+    record_property(TABLE, row(mutation, found_by))
+    assert found_by, f"nobody noticed: {mutation.words}"
 
 
-def test_every_rule_of_safety_that_a_decision_keeps_has_a_mutation() -> None:
-    # Rule 5 is kept by an absence, rule 9 has nothing to break yet, rule 12 is an import contract.
-    assert {mutation.rule for mutation in MUTATIONS} >= {1, 2, 3, 4, 6, 7, 8, 10, 11}
+def test_every_rule_of_safety_has_a_mutation() -> None:
+    assert {mutation.rule for mutation in (*MUTATIONS, *IN_A_LAB)} == set(range(1, 14))
 
 
 def test_names_are_given_once() -> None:

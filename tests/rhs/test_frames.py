@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlast import frames
-from outlast.model.health import Condition, Health, Spec
+from outlast.model.health import Condition, Features, Health, Redefinition, Spec
+from outlast.model.inside import Asked, Incident, Inquiry
 from outlast.model.node import Offer
 
 CALLS: list[frames.Call] = [
@@ -20,6 +21,9 @@ CALLS: list[frames.Call] = [
     frames.LooksAlive(8, "vm", ["web", "db"]),
     frames.IsAlive(9, "vm", []),
     frames.Discover(10, "vm"),
+    frames.Inquire(12, "web", Inquiry(Asked.TCP, "192.0.2.1:80", 2.5)),
+    frames.Reset(13, "web", 12345.5),
+    frames.GoOn(14, "web"),
     frames.TypeControl(11, "vm", "parse", {"definition": "<domain/>"}),
 ]
 FROM_HOST: list[frames.FromHost] = [
@@ -28,6 +32,8 @@ FROM_HOST: list[frames.FromHost] = [
     frames.Done(2, msgspec.Raw(b'{"a":1}')),
     frames.Failed(3, "no such disk", refusal=True),
     frames.HealthSeen("web", Health(Condition.FAILED, "killed")),
+    frames.Redefined("web", Redefinition("<domain/>", Features(1024), Features(2048, disks=("/srv/a.img",)))),
+    frames.Happened("web", Incident.REBOOTED, "was rebooted"),
     frames.OfferChanged(Offer("vm", problem="damaged")),
 ]
 
@@ -50,7 +56,7 @@ def test_answers_and_reports_come_out_as_they_went_in() -> None:
 
 def test_the_first_line_can_be_read_by_people_and_comes_off_before_the_frames() -> None:
     line = frames.greeting(["vm", "dummy"])
-    assert line == b"outlast-rhs 1 vm,dummy\n"
+    assert line == b"outlast-rhs 2 vm,dummy\n"
     stream = line + frames.encode(frames.Discover(1, "vm"))
     assert len(bodies(stream, pieces=5, greeting_first=True)) == 1
 
@@ -58,11 +64,11 @@ def test_the_first_line_can_be_read_by_people_and_comes_off_before_the_frames() 
 @pytest.mark.parametrize(
     ("line", "word"),
     [
-        (b"outlast-rhs 2 vm\n", "protocol 2"),
+        (b"outlast-rhs 1 vm\n", "protocol 1"),
         (b"SSH-2.0-OpenSSH_9.2\n", "no resource host"),
         (b"outlast-rhs\n", "no resource host"),
         (b"x" * 5000, "no resource host"),
-        (b"outlast-rhs 1 " + b"x" * 5000, "does not end"),
+        (b"outlast-rhs 2 " + b"x" * 5000, "does not end"),
     ],
 )
 def test_a_greeting_of_another_kind_or_version_is_refused_in_words(line: bytes, word: str) -> None:

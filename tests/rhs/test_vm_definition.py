@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from outlast.plugin import Refusal
-from outlast.resources.vm.definition import parse, root_of, uuid_of
+from outlast.resources.vm.definition import agent_state, has_agent, parse, root_of, uuid_of
 
 UUID = "11111111-2222-3333-4444-555555555555"
 DISK = "<disk type='file' device='disk'><source file='/shared/web.img'/><target dev='vda'/></disk>"
@@ -29,7 +29,14 @@ def test_a_definition_says_who_the_vm_is_and_what_it_needs() -> None:
     assert found["identity"] == UUID
     assert (found["name"], found["type"], found["memory_mib"], found["vcpus"]) == ("web", "kvm", 512, 2)
     assert found["disks"] == [
-        {"path": "/shared/web.img", "kind": "file", "device": "disk", "target": "vda", "shared": False}
+        {
+            "path": "/shared/web.img",
+            "kind": "file",
+            "device": "disk",
+            "target": "vda",
+            "shared": False,
+            "readonly": False,
+        }
     ]
 
 
@@ -89,3 +96,20 @@ def test_every_kind_of_disk_is_named(source: str, kind: str, path: str) -> None:
 @pytest.mark.parametrize(("memory", "mib"), [("<memory>524288</memory>", 512), ("<memory unit='G'>2</memory>", 2048)])
 def test_memory_is_read_in_libvirts_units(memory: str, mib: int) -> None:
     assert parse(xml(memory=memory))["memory_mib"] == mib
+
+
+AGENT = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'{state}/></channel>"
+
+
+def test_only_a_guest_with_the_channel_for_it_can_answer() -> None:
+    other = "<channel type='unix'><target type='virtio' name='org.libguestfs.channel.0' state='connected'/></channel>"
+    assert not has_agent(xml(devices=DISK + other))
+    assert agent_state(xml(devices=DISK + other)) is None
+    assert has_agent(xml(devices=DISK + AGENT.format(state="")))
+
+
+@pytest.mark.parametrize(
+    ("state", "answers"), [("", False), (" state='disconnected'", False), (" state='connected'", True)]
+)
+def test_a_running_guest_answers_when_its_agent_is_connected(state: str, answers: bool) -> None:
+    assert agent_state(xml(devices=DISK + AGENT.format(state=state))) is answers

@@ -70,3 +70,9 @@ def test_no_switched_off_state_says_that_something_runs() -> None:
     names = [name for name in dir(libvirt) if name.startswith("VIR_DOMAIN_SHUTOFF_") and not name.endswith("_LAST")]
     for name in names:
         assert not states.of_state(libvirt.VIR_DOMAIN_SHUTOFF, getattr(libvirt, name)).running, name
+
+
+def test_what_libvirt_is_just_starting_stands_still_so_that_what_is_handed_over_is_not_taken_for_running() -> None:
+    assert states.of_state(*states.STARTS_UP).stands
+    assert states.ARRIVES.stands
+    assert not states.of_state(libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_RUNNING_MIGRATED).stands

@@ -1,84 +1,38 @@
 """What the vm type promises, with a real libvirtd and QEMU. Run inside a private node only, by test_vm.py."""
 
 import contextlib
-import itertools
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import guest
 import pytest
+from vm_node import (
+    Running,
+    frozen_libvirtd,
+    make_spec,
+    no_libvirtd,
+    qemu_pid,
+    virsh,
+    vm,
+    wait_until,
+)
 
-from outlast.plugin import CannotStart, Condition, Health, Refusal, ResourceType, Spec, TypeHost
-from outlast.plugin_contract import HANG_S, PluginContract, RecordingHost
-from outlast.resources.vm import VmType, qemu
+from outlast.plugin import CannotStart, Condition, EndedBy, Health, Refusal, ResourceType, Spec, TypeHost
+from outlast.plugin_contract import HANG_S, InhabitedContract, RecordingHost
+from outlast.plugin_contract_saving import SavableContract
+from outlast.resources.vm import VmType
 from outlast.resources.vm.definition import uuid_of
-from outlast.resources.vm.domain import VmDomain
 
-NUMBERS = itertools.count(1)
-
-
-def make_spec(directory: Path) -> Spec:
-    name = f"vm{next(NUMBERS)}"
-    disk = directory / f"{name}.img"
-    guest.write_disk(disk)
-    xml = guest.definition(name, disk)
-    return Spec(f"res-{name}", "vm", definition=xml, identity=uuid_of(xml))
+__all__ = ["vm"]
 
 
-def qemu_pid(spec: Spec) -> int:
-    """Found without the plugin."""
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdigit() and spec.identity.encode() in (entry / "cmdline").read_bytes():
-                return int(entry.name)
-    return 0
-
-
-def virsh(*arguments: str) -> str:
-    done = subprocess.run(["virsh", "-q", *arguments], capture_output=True, text=True, timeout=HANG_S, check=True)
-    return done.stdout.strip()
-
-
-def libvirtd_pid() -> int:
-    return int(Path("/run/libvirtd.pid").read_text())
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    ends_s = time.monotonic() + HANG_S
-    while not true():
-        assert time.monotonic() < ends_s
-        time.sleep(0.01)
-
-
-@contextlib.contextmanager
-def frozen_libvirtd() -> Iterator[None]:
-    pid = libvirtd_pid()
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-@contextlib.contextmanager
-def no_libvirtd() -> Iterator[None]:
-    os.kill(libvirtd_pid(), signal.SIGKILL)
-    wait_until(lambda: not qemu.scan().daemon_runs)
-    try:
-        yield
-    finally:
-        subprocess.run(["libvirtd", "-d", "-p", "/run/libvirtd.pid"], check=True, timeout=HANG_S)
-
-
-class TestContract(PluginContract):
+class TestContract(InhabitedContract, SavableContract):
     def setup_method(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="outlast-vm-"))
 
@@ -97,43 +51,6 @@ class TestContract(PluginContract):
     def kill_from_outside(self, spec: Spec) -> bool:
         os.kill(qemu_pid(spec), signal.SIGKILL)
         return True
-
-
-class Running:
-    """A VM that runs, and what its type reports since."""
-
-    def __init__(self, directory: Path) -> None:
-        self.host = RecordingHost()
-        self.type = VmType(self.host)
-        self.spec = make_spec(directory)
-        self.vm: VmDomain = self.type.open(self.spec)
-        self.name = self.vm.libvirt_name
-        self.vm.online(lambda _: None)
-
-    @property
-    def pid(self) -> int:
-        return qemu_pid(self.spec)
-
-    def is_alive(self) -> Health:
-        return self.type.is_alive([self.spec.name])[self.spec.name]
-
-    def reported(self) -> list[Condition]:
-        return [health.condition for _, health in self.host.health]
-
-    def end(self) -> None:
-        with contextlib.suppress(subprocess.CalledProcessError):
-            virsh("destroy", self.name)
-        self.vm.terminate()
-        self.vm.forget()
-        self.vm.close()
-        self.type.close()
-
-
-@pytest.fixture
-def vm(tmp_path: Path) -> Iterator[Running]:
-    running = Running(tmp_path)
-    yield running
-    running.end()
 
 
 # -- who ended it -------------------------------------------------------------------------------------------------
@@ -185,6 +102,49 @@ def test_a_paused_vm_is_online_and_says_so(vm: Running) -> None:
     assert vm.is_alive().why == "paused from the host's console"
     virsh("resume", vm.name)
     wait_until(lambda: vm.is_alive().why == "")
+
+
+def test_who_ended_it_is_told_where_a_start_loses_nothing(vm: Running) -> None:
+    virsh("destroy", vm.name)
+    assert vm.host.wait_for(Condition.OFFLINE).ended_by is EndedBy.CONSOLE
+
+
+def test_that_somebody_has_paused_it_is_told(vm: Running) -> None:
+    virsh("suspend", vm.name)
+    assert vm.host.wait_for(Condition.ONLINE).paused
+    virsh("resume", vm.name)
+    wait_until(lambda: not vm.is_alive().paused)
+
+
+def test_what_is_made_to_stand_still_stands_also_for_the_next_host_until_it_is_taken_up(vm: Running) -> None:
+    pid = vm.pid
+    vm.vm.control("stand_still", {})
+    assert virsh("domstate", vm.name) == "paused"
+    assert vm.is_alive().held
+    again = VmType(RecordingHost())
+    other = again.open(vm.spec)
+    try:
+        assert other.health().held
+        other.take_up(lambda word: None)
+        assert virsh("domstate", vm.name) == "running"
+        assert not other.health().stands
+        virsh("suspend", vm.name)
+        wait_until(lambda: again.is_alive([vm.spec.name])[vm.spec.name].paused)
+        assert not again.is_alive([vm.spec.name])[vm.spec.name].stands, "that is somebody's own pause"
+        virsh("resume", vm.name)
+        assert vm.pid == pid
+    finally:
+        other.close()
+        again.close()
+
+
+def test_a_vm_that_was_renamed_starts_under_its_own_name(vm: Running) -> None:
+    virsh("destroy", vm.name)
+    vm.host.wait_for(Condition.OFFLINE)
+    virsh("domrename", vm.name, "another")
+    vm.vm.online(lambda word: None)
+    assert virsh("domstate", vm.name) == "running"
+    assert "another" not in virsh("list", "--all", "--name")
 
 
 def test_a_vm_that_was_started_with_virsh_is_reported_online(vm: Running) -> None:
@@ -453,6 +413,18 @@ def test_check_names_everything_that_is_missing(vm: Running) -> None:
 def test_console_says_how_to_reach_the_guest(vm: Running) -> None:
     serial = vm.vm.control("console", {})["serial"]
     assert serial[0]["path"].startswith("/dev/pts/")
+
+
+def test_the_disks_of_a_definition_are_told_with_what_is_there(vm: Running) -> None:
+    definition = vm.type.control("inspect", {"name": vm.name})["definition"]
+    (disk,) = vm.type.control("disks", {"definition": definition})
+    assert disk == {"source": disk["path"], "path": disk["path"], "written": True} | {
+        "there": True,
+        "block": False,
+        "ids": {},
+    }
+    (gone,) = vm.type.control("disks", {"definition": definition.replace(disk["path"], "/nowhere/web.img")})
+    assert not gone["there"]
 
 
 def test_a_probe_beside_a_disk_is_seen_where_the_directory_is_the_same(vm: Running, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from outlast.model.fence import FenceAgent, FenceDevice, FenceParameter, Power
 from outlast.model.node import Node
 from outlast.ports.fence import FenceFailed
-from outlast.service.fence.ladder import Means
+from outlast.service.fence.hearing import Answering, Hearing
+from outlast.service.fence.ladder import Means, Opened
 
 AGENT = FenceAgent(
     "fence_lab",
@@ -44,6 +45,8 @@ class ScriptedFence:
         self.asked: list[tuple[float, str, str]] = []
         self.given: list[dict[str, str]] = []
         """With which parameters."""
+        self.known = {AGENT.name: AGENT}
+        """The agents that are installed."""
         self.ended: list[str] = []
         """Calls that somebody cancelled."""
 
@@ -60,9 +63,9 @@ class ScriptedFence:
         return sorted(self.scripts)
 
     async def describe(self, agent: str, *, timeout_s: float) -> FenceAgent:
-        if agent != AGENT.name:
+        if agent not in self.known:
             raise FenceFailed(f"there is no fence agent {agent} on this node")
-        return AGENT
+        return self.known[agent]
 
     async def _answer(self, verb: str, device: FenceDevice, timeout_s: float) -> str:
         self.asked.append((round(asyncio.get_running_loop().time(), 1), verb, device.name))
@@ -98,4 +101,8 @@ async def as_it_is(device: FenceDevice) -> FenceDevice:
 
 def unheard(fence: ScriptedFence) -> Means:
     """The node answers on no link."""
-    return Means(fence, LoopClock(), as_it_is, nobody)
+    return means(fence, nobody)
+
+
+def means(fence: ScriptedFence, answering: Answering, opened: Opened = as_it_is) -> Means:
+    return Means(fence, LoopClock(), opened, Hearing(answering, LoopClock()))

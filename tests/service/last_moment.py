@@ -12,9 +12,9 @@ from fence_script import LoopClock, Script, ScriptedFence, always
 from fence_script import nobody as nobody_answers
 
 from build import NODES, incarnation, node, session
-from outlast.core.certainty import Pledges
-from outlast.core.membership import Observer, Session
-from outlast.core.timing import timing
+from outlast.core.membership.certainty import Pledges
+from outlast.core.membership.membership import Observer, Session
+from outlast.core.membership.timing import timing
 from outlast.model import keys
 from outlast.model.group import Group
 from outlast.model.node import Coordinator, Silence
@@ -27,6 +27,7 @@ from outlast.service.coordinator import Coordinating
 from outlast.service.deciding import Deciding
 from outlast.service.fence.devices import FenceDevices
 from outlast.service.fence.fencing import Fencing
+from outlast.service.fence.hearing import Hearing
 from outlast.service.fence.ladder import Means
 from outlast.service.journal import Journal
 from outlast.service.observation import Observation
@@ -104,7 +105,7 @@ class Scene:
         self.store = Store("n1", LastMoment(self.database.connect("n1"), key, happens), clock, self.observer)
         pledges, journal = self.pledges, Journal("n1", clock)
         devices = FenceDevices(self.fence, self.secrets, self.store.database, journal)
-        fencing = Fencing(Means(self.fence, clock, devices.opened, nobody_answers), always, wake)
+        fencing = Fencing(Means(self.fence, clock, devices.to_prove, Hearing(nobody_answers, clock)), always, wake)
         observation = Observation(self.store, clock, self.observer, pledges, lambda: fencing.reports)
         self.coordinating = Coordinating(
             self.store, observation, fencing, self.own, journal, clock, wake, Deciding(self.store, pledges, clock)

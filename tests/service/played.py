@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 
 from outlast.model import keys
 from outlast.model.event import Event
-from outlast.model.group import Group
+from outlast.model.group import Group, Resource
+from outlast.model.health import Json
 from outlast.model.node import Session
 from outlast.model.status import GroupStatus, State
+from outlast.service.commands.context import CommandError
 from outlast.sim import commands
 from outlast.sim.world import World
 
@@ -29,7 +32,35 @@ def played(*lines: str) -> Iterator[World]:
 def play(world: World, *lines: str) -> None:
     for line in lines:
         commands.do(world, line)
-        assert world.broken == [], f"after {line!r}"
+        assert world.broken == [], f"after {line!r}: {world.broken}"
+
+
+class Refused(Exception):
+    """How the node's service refused what it was asked. `kind` and words as the command line gets them."""
+
+    def __init__(self, kind: str, words: str) -> None:
+        super().__init__(words)
+        self.kind = kind
+
+
+def asked(world: World, node: str, verb: str, /, **arguments: Json) -> Any:
+    """The answer to what `outlast` would ask of that node; the world goes on until it is there. Raises `Refused`."""
+    found: list[Json | CommandError] = []
+
+    async def ask() -> None:
+        try:
+            found.extend([value async for kind, value in service.node.command(verb, arguments) if kind == "result"])
+        except CommandError as error:
+            found.append(error)
+
+    service = world.services[node]
+    world.expect(verb, arguments)
+    service.process.context.run(world.loop.create_task, ask())
+    while not found:
+        play(world, "run 0.1")
+    if isinstance(found[0], CommandError):
+        raise Refused(found[0].kind, str(found[0]))
+    return found[0]
 
 
 def session_of(world: World, node: str) -> Session | None:
@@ -52,6 +83,11 @@ def beat_of(world: World, node: str) -> int:
 def group_of(world: World, name: str) -> Group:
     groups = {entry.key: entry.value for entry in world.database.entries(keys.GROUPS)}
     return msgspec.json.decode(groups[keys.GROUPS + name], type=Group)
+
+
+def resource_of(world: World, name: str) -> Resource:
+    resources = {entry.key: entry.value for entry in world.database.entries(keys.RESOURCES)}
+    return msgspec.json.decode(resources[keys.RESOURCES + name], type=Resource)
 
 
 def events(world: World, kind: str) -> list[str]:

@@ -8,7 +8,7 @@ from outlast.model.group import Wanted
 from outlast.service.hosting.local import Local
 from outlast.sim.world import World
 
-SETUP = ("world members=3", "start", "run 20")
+SETUP = ("world members=3", "start", "run 40")
 
 
 def forecast(world: World, node: str) -> list[str]:
@@ -72,6 +72,6 @@ def test_who_goes_on_alone_while_others_live_starts_nothing_before_it_is_said_wh
 def test_what_was_online_by_a_record_of_the_past_was_not_switched_off_here() -> None:
     with played("world", "vm web1 preferred=n1", *SETUP[1:]) as world:
         node = world.services["n1"].node
-        assert node.resources._was_online(Local(node.store.resources["web1"], 0.0))
+        assert node.resources.records.was_online(Local(node.store.resources["web1"], 0.0))
         node.store.hold("a backup was restored")
-        assert not node.resources._was_online(Local(node.store.resources["web1"], 0.0))
+        assert not node.resources.records.was_online(Local(node.store.resources["web1"], 0.0))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from fence_script import LoopClock, Script, ScriptedFence, always, as_it_is, unheard
+from fence_script import Script, ScriptedFence, always, means, nobody, unheard
 
 from build import incarnation
 from outlast.model.fence import FenceDevice
@@ -12,7 +12,7 @@ from outlast.model.node import Node
 from outlast.model.view import FenceReport
 from outlast.ports.fence import FenceFailed
 from outlast.service.fence.fencing import Fencing
-from outlast.service.fence.ladder import Answering, Means
+from outlast.service.fence.ladder import Means
 from outlast.sim.loop import SimLoop
 
 REFUSED = FenceFailed("no contact with the BMC")
@@ -46,22 +46,35 @@ def proven_off(means: Means, *devices: FenceDevice, delay_s: float = 0.0) -> tup
     return found
 
 
-def heard(fence: ScriptedFence, answers: Callable[[], bool]) -> Means:
+def heard(fence: ScriptedFence, answers: Callable[[], bool], *, takes_s: float = 0.01) -> Means:
     """Somebody answers on the node's peer link."""
 
     async def answering(node: Node, timeout_s: float) -> bool:
-        await asyncio.sleep(0.01)
-        return answers()
+        await asyncio.sleep(takes_s)
+        return takes_s <= timeout_s and answers()
 
-    wanted: Answering = answering
-    return Means(fence, LoopClock(), as_it_is, wanted)
+    return means(fence, answering)
 
 
-def test_a_dead_node_costs_no_time_but_what_its_device_takes() -> None:
-    report, took_s = proven_off(unheard(ScriptedFence(board=Script(takes_s=0.5))), device("board"))
+def test_a_dead_node_that_was_listened_to_before_costs_no_time_but_what_its_device_takes() -> None:
+    async def story() -> tuple[FenceReport, float]:
+        ways = unheard(ScriptedFence(board=Script(takes_s=0.5)))
+        dead = Node("n2", fence=(device("board"),))
+        ways.hearing.listen_to({"n2": dead})
+        await asyncio.sleep(2.5)
+        report = await Fencing(ways, always, asyncio.Event()).prove_off(dead, LIFE)
+        return report, asyncio.get_running_loop().time() - 2.5
+
+    report, took_s = played(story)
     assert report.confirmed == "board confirmed: it is off"
     assert report.by == ("board",)
     assert took_s < 0.6
+
+
+def test_who_needs_long_for_its_first_answer_is_waited_for_and_not_taken_for_dead() -> None:
+    lying = ScriptedFence(board=Script(["n2 is off"], takes_s=0.01))
+    report, _ = proven_off(heard(lying, lambda: True, takes_s=0.9), device("board"))
+    assert report.confirmed == ""
 
 
 def test_a_board_that_died_with_its_host_is_followed_by_the_next_level() -> None:
@@ -197,9 +210,5 @@ def test_secrets_that_cannot_be_had_are_a_refusal_like_any_other() -> None:
             raise FenceFailed("its secret parameters cannot be had: this node has no key")
         return sealed
 
-    async def nobody(node: Node, timeout_s: float) -> bool:
-        return False
-
-    means = Means(ScriptedFence(strip=Script()), LoopClock(), unsealed, nobody)
-    report, _ = proven_off(means, device("board"), device("strip", 2))
+    report, _ = proven_off(means(ScriptedFence(strip=Script()), nobody, unsealed), device("board"), device("strip", 2))
     assert report.by == ("strip",)

@@ -10,6 +10,7 @@ from last_moment import Scene
 
 from build import group, incarnation, node, resource, session, silence, status
 from outlast.model import keys
+from outlast.model.group import AWAY
 from outlast.model.node import ProofKind
 from outlast.model.status import State
 from outlast.ports.database import Delete
@@ -25,6 +26,7 @@ A_RESOURCE = put(keys.RESOURCES + "web", resource("web"))
 BACK = put(keys.SESSIONS + "n2", session("n2", life=2))
 DEAD = put(keys.SILENCES + "n2", silence("n2", proof=ProofKind.FENCE))
 FAILED = put(keys.STATUS + "web", status(WEB, State.FAILED))
+RUNS = put(keys.STATUS + "web", status(WEB, State.ONLINE))
 TRIES_AGAIN = put(keys.STATUS + "web", status(WEB, State.ONLINE_PENDING))
 
 
@@ -64,6 +66,18 @@ def test_a_failed_group_moves_but_not_when_its_owner_takes_its_report_back_at_th
     scene = Scene(A_GROUP, A_RESOURCE, FAILED)
     scene.play(coordinated(), key=A_GROUP.key, happens=lambda: scene.commit(TRIES_AGAIN))
     assert scene.group("web").owner == "n2"
+
+
+def test_a_drained_node_gives_its_groups_away_but_not_when_it_is_resumed_at_the_last_moment() -> None:
+    drained = put(keys.NODES + "n2", msgspec.structs.replace(node("n2"), paused=True, draining=True, force_drain=True))
+    only_there = put(keys.GROUPS + "web", msgspec.structs.replace(WEB, possible_owners=("n2",)))
+    scene = Scene(only_there, A_RESOURCE, RUNS, drained)
+    scene.play(coordinated(), key=A_GROUP.key, happens=nothing)
+    assert scene.group("web").move_to == AWAY
+
+    scene = Scene(only_there, A_RESOURCE, RUNS, drained)
+    scene.play(coordinated(), key=A_GROUP.key, happens=lambda: scene.commit(put(keys.NODES + "n2", node("n2"))))
+    assert (scene.group("web").move_to, scene.group("web").moves) == ("", 0)
 
 
 def test_a_node_that_renews_at_the_last_moment_is_not_declared_silent_and_its_next_silence_is_not_missed() -> None:

@@ -1,17 +1,19 @@
 """A service that knows less than stands in the database: what must it not do before it has caught up?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import closing
 from random import Random
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+import pytest
 from fence_script import LoopClock
 from last_moment import LastMoment
 from played import play, played
 
 from build import group, node, status
-from outlast.core.membership import Observer, Session
-from outlast.core.timing import timing
+from outlast.core.membership.membership import Observer, Session
+from outlast.core.membership.timing import timing
 from outlast.model import keys
 from outlast.model.status import State
 from outlast.ports.database import Batch, Committed, Compacted, Compare, Database, Put, Refused, Snapshot, Write
@@ -19,12 +21,19 @@ from outlast.ports.environment import Environment
 from outlast.service.hosting.standing import StandingReports
 from outlast.service.journal import Journal
 from outlast.service.membership import Membership
-from outlast.service.store import Store, put
+from outlast.service.store import WENT_BACK, Store, put
 from outlast.service.watchdog import Arming
 from outlast.sim.database import SimDatabase
 from outlast.sim.loop import SimLoop
 
+T = TypeVar("T")
 WEB = group("web", on="n1")
+
+
+def in_simulated_time(story: Coroutine[Any, Any, T]) -> T:
+    with closing(SimLoop()) as loop:
+        result: T = loop.run_until_complete(story)
+        return result
 
 
 class NoNews(LastMoment):
@@ -78,12 +87,7 @@ def opened(connection: type[LastMoment], node_timeout_s: float) -> tuple[bool, s
         await asyncio.gather(following, return_exceptions=True)
         return result, membership.why_not
 
-    loop = SimLoop()
-    try:
-        result: tuple[bool, str] = loop.run_until_complete(story())
-        return result
-    finally:
-        loop.close()
+    return in_simulated_time(story())
 
 
 class GoesBack(LastMoment):
@@ -132,11 +136,40 @@ def test_a_picture_of_a_history_that_went_back_is_given_up_and_the_new_one_is_fo
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
 
-    loop = SimLoop()
-    try:
-        loop.run_until_complete(story())
-    finally:
-        loop.close()
+    in_simulated_time(story())
+
+
+@pytest.mark.parametrize(
+    ("lost", "since", "held"),
+    [(5, 2, True), (5, 9, True), (0, 0, False), (0, 9, False)],
+    ids=["it is behind", "it has passed what was known", "nothing is new", "history was only forgotten"],
+)
+def test_a_picture_that_knew_of_more_than_the_database_that_goes_on_holds_everything(
+    lost: int, since: int, held: bool
+) -> None:
+    then, now = SimDatabase(latency_s=0.001), SimDatabase(latency_s=0.001)
+    for database in (then, now):
+        database.commit([], [put(keys.NODES + "n1", node("n1"))])
+        database.commit([], [put(keys.GROUPS + "web", group("web", on="n1"))])
+    for _ in range(lost):
+        then.commit([], [put(keys.GROUPS + "web", group("web", on="n2", epoch=4))])
+    for number in range(since):
+        now.commit([], [put(keys.NODES + f"m{number}", node(f"m{number}"))])
+
+    async def story() -> None:
+        clock = LoopClock()
+        link = GoesBack(then.connect("n1"), now.connect("n1"))
+        store = Store("n1", link, clock, Observer(timing(5.0), clock.now()))
+        following = asyncio.ensure_future(store.run())
+        await store.ready.wait()
+        link.gone.set()
+        await asyncio.sleep(1.0)
+        assert store.revision == now.revision
+        assert (store.held_here, store.settings.hold) == ((WENT_BACK, WENT_BACK) if held else ("", ""))
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+    in_simulated_time(story())
 
 
 def test_a_session_does_not_open_before_the_picture_is_as_new_as_it() -> None:

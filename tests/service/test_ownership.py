@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 from played import events, group_of, play, played
 
+from outlast.core.backup import UNFINISHED
 from outlast.model import keys
 from outlast.model.group import Group, Wanted
 from outlast.model.settings import Settings
@@ -85,6 +86,67 @@ def test_ownership_is_not_confirmed_while_a_node_cannot_be_asked_unless_somebody
         play(world, "admin n1 cluster.confirm_ownership without=n3,", "run 5")
         assert settings_of(world).hold == ""
         assert "nothing runs on n3" in events(world, "backup")[-1]
+
+
+def test_ownership_is_not_confirmed_while_a_start_that_was_begun_before_the_hold_has_not_ended() -> None:
+    """Nothing runs yet, but were it given to another node now, it would run there and here."""
+    with played("world", "vm web1 preferred=n1", "trouble web1 hung=online", "start", "run 10") as world:
+        hold(world)
+        change_group(world, "web1", lambda group: msgspec.structs.replace(group, preferred_owners=("n2",)))
+        assert world.where("web1") == []
+        play(world, "admin n2 cluster.confirm_ownership", "run 5")
+        assert settings_of(world).hold == HOLD
+        play(world, "trouble web1", "run 5")
+        assert world.where("web1") == ["n1"], "the start has come through"
+        play(world, "admin n2 cluster.confirm_ownership", "run 10")
+        assert settings_of(world).hold == ""
+        assert (world.where("web1"), group_of(world, "web1").owner) == (["n1"], "n1")
+
+
+def begin_to_confirm(world: World) -> None:
+    """All nodes are just asked what runs there."""
+    world.administer("n2", "cluster.confirm_ownership", {})
+    while not world.database.entries(keys.SURVEYS):
+        play(world, "run 0.001")
+
+
+def change_now(world: World, key: str, record: msgspec.Struct) -> None:
+    write = put(key, record)
+    world.loop.call_soon(lambda: world.database.commit([], [write]))
+    play(world, "run 0.001")
+
+
+def test_what_changes_while_ownership_is_confirmed_is_asked_again() -> None:
+    """A resource that came to the group meanwhile may run where nobody has looked for it."""
+    with played("world", *TWO_VMS) as world:
+        hold(world)
+        begin_to_confirm(world)
+        change_now(world, keys.GROUPS + "web1", msgspec.structs.replace(group_of(world, "web1"), preferred_owners=()))
+        play(world, "run 10")
+        assert settings_of(world).hold == HOLD
+        play(world, "admin n2 cluster.confirm_ownership", "run 10")
+        assert settings_of(world).hold == ""
+
+
+def test_a_group_that_is_made_while_ownership_is_confirmed_keeps_its_owner() -> None:
+    """As a VM does that runs there and is taken in meanwhile. Nobody was asked where that runs."""
+    with played("world", *TWO_VMS) as world:
+        hold(world)
+        begin_to_confirm(world)
+        change_now(world, keys.GROUPS + "late", Group("late", (), owner="n3", epoch=1, wanted=Wanted.ONLINE))
+        play(world, "run 10")
+        assert settings_of(world).hold == ""
+        assert (group_of(world, "late").owner, group_of(world, "late").epoch) == ("n3", 1)
+
+
+def test_a_hold_that_began_while_another_one_was_confirmed_stands() -> None:
+    with played("world", *TWO_VMS) as world:
+        hold(world)
+        begin_to_confirm(world)
+        settings = msgspec.structs.replace(settings_of(world), hold=f"{UNFINISHED}, the one of today")
+        change_now(world, keys.CLUSTER, settings)
+        play(world, "run 10")
+        assert settings_of(world).hold.startswith(UNFINISHED)
 
 
 def settings_of(world: World) -> Settings:

@@ -8,7 +8,7 @@ from last_moment import Scene
 from played import events, incarnation_of, play, played, session_of
 
 from build import incarnation, silence
-from outlast.core.timing import timing
+from outlast.core.membership.timing import timing
 from outlast.model import keys
 from outlast.service.commands.context import CommandError, Named
 from outlast.service.commands.nodes import confirm_down
@@ -30,8 +30,8 @@ def runs_on(world: World, node: str) -> str:
     return world.services[node].node.observation.view().observed.runs_on
 
 
-def unheard(world: World, node: str) -> list[str]:
-    """Whose service does not answer that of the node, as `outlast validate` says there."""
+def validated(world: World, node: str) -> list[tuple[str, str]]:
+    """About whom `outlast validate` finds what, there."""
     found: list[Any] = []
     service = world.services[node]
 
@@ -44,7 +44,12 @@ def unheard(world: World, node: str) -> list[str]:
     play(world, "run 30")
     assert asking.done()
     (findings,) = found
-    return [finding["about"] for finding in findings if "does not answer the one of" in finding["problem"]]
+    return [(finding["about"], finding["problem"]) for finding in findings]
+
+
+def unheard(world: World, node: str) -> list[str]:
+    """Whose service does not answer that of the node, as `outlast validate` says there."""
+    return [about for about, problem in validated(world, node) if "does not answer the one of" in problem]
 
 
 @pytest.mark.parametrize("how", ["cut", "refuse"])
@@ -134,6 +139,12 @@ def test_a_link_that_is_cut_is_found_before_the_database_is_away() -> None:
         play(world, "cut n1 n3 service")
         assert unheard(world, "n1") == ["n3"]
         assert unheard(world, "n2") == []
+
+
+def test_a_node_that_is_off_is_told_as_down_and_its_link_is_not_blamed() -> None:
+    with played("world unfenced", *TWO_VMS, "power off n3", "run 10") as world:
+        assert unheard(world, "n1") == []
+        assert ("n3", "it is down, so") in {(about, problem[:14]) for about, problem in validated(world, "n1")}
 
 
 def test_an_opening_whose_answer_was_lost_is_looked_for_and_no_second_one_is_written() -> None:

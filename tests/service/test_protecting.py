@@ -1,6 +1,6 @@
 """When is a VM not taken under protection, or not let go of, because a second copy could come of it?"""
 
-from played import events, group_of, play, played
+from played import asked, events, group_of, play, played, resource_of
 
 from outlast.sim.world import World
 
@@ -41,7 +41,7 @@ def test_a_limit_of_failures_that_never_holds_is_refused() -> None:
         assert (group.failover_threshold, group.failover_period_s) == (None, None)
         world.administer("n1", "group.set", {"name": "web1", "values": {"possible_owners": ["n1", "n2"]}})
         play(world, "run 10")
-        assert any("web1 was changed (possible_owners: n1, n2)" in words for words in events(world, "intent"))
+        assert any("web1 was changed (possible_owners=n1,n2)" in words for words in events(world, "intent"))
 
 
 def test_a_vm_that_runs_past_the_cluster_is_protected_where_it_runs_and_nowhere_else() -> None:
@@ -53,3 +53,24 @@ def test_a_vm_that_runs_past_the_cluster_is_protected_where_it_runs_and_nowhere_
         ask(world, "n2", "vm.protect", name="web1")
         assert group_of(world, "web1").owner == "n2"
         assert world.where("web1") == ["n2"]
+
+
+def test_a_node_that_joined_later_was_not_asked_for_a_vms_disks_and_a_check_asks_it() -> None:
+    with played("world nodes=2", "vm web1", "start n1", "run 20") as world:
+        definition = world.vms["web1"].definition
+        asked(world, "n1", "vm.unprotect", name="web1")
+        play(world, "console stop web1", "run 5")
+        asked(world, "n1", "vm.protect", definition=definition)
+        play(world, "run 10", "cut n1 n2 service", "start n2", "run 20")
+        assert resource_of(world, "web1").seen_by == ("n1",)
+        row = asked(world, "n1", "group.show", name="web1")
+        assert row["protection"] == "at risk"
+        (risk,) = row["at_risk_because"]
+        assert risk == "nobody has asked n2 whether it sees the disks of web1; `outlast vm check web1` does"
+        for node in ("n2", "n1"):  # whoever is asked, the owner's disks count
+            assert asked(world, node, "vm.check", name="web1")["nodes"] == {"n1": (), "n2": ()}
+        play(world, "run 5")
+        assert resource_of(world, "web1").seen_by == ("n1", "n2")
+        assert asked(world, "n1", "group.show", name="web1")["protection"] == "protected"
+        told = [words for words in events(world, "group-changed") if "could run on n1, n2, disks and all" in words]
+        assert len(told) == 1

@@ -3,8 +3,8 @@
 import pytest
 from played import beat_of, events, group_of, incarnation_of, play, played, session_of
 
-from outlast.core.permit import PermitRecord
-from outlast.core.timing import timing
+from outlast.core.membership.permit import PermitRecord
+from outlast.core.membership.timing import timing
 from outlast.model import keys
 from outlast.model.group import Wanted
 from outlast.model.node import Silence

@@ -1,9 +1,13 @@
 """A node's watchdog counts while something runs there, and nothing runs beyond what the cluster was told of it."""
 
+from dataclasses import dataclass
+
 import pytest
 from played import events, incarnation_of, play, played, session_of
 
 from outlast.model.node import Session
+from outlast.ports.environment import Clock
+from outlast.service.watchdog import Arming
 from outlast.sim.world import World
 
 
@@ -39,6 +43,46 @@ def test_a_service_that_goes_on_with_its_session_lets_no_watchdog_end_before_it_
         assert world.where("web1") == ["n1"]
         assert declared(world, "n1").watchdog_s > 0
         assert world.watchdogs["n1"].armed
+
+
+@dataclass
+class Stopped:
+    """A clock in a process that stood still just before each look."""
+
+    clock: Clock
+    for_s: float
+
+    def now(self) -> float:
+        return self.clock.now() + self.for_s
+
+    def wall(self) -> float:
+        return self.clock.wall()
+
+
+def test_who_stands_still_between_an_answer_and_the_feeding_feeds_no_more_when_the_permit_is_over() -> None:
+    """Else it would end after the moment from which on everybody takes it for dead: its power is cut in time."""
+    with played("world watchdogs unfenced", "vm web1 preferred=n1", "start", "run 10") as world:
+        arming = world.services["n1"].node.watchdog
+        arming._clock = Stopped(arming._clock, for_s=3.0)
+        play(world, "run 8")
+        assert world.machines["n1"].on, "it was fed in time"
+        arming._clock = Stopped(arming._clock, for_s=6.1 - 3.0)
+        play(world, "run 7.5")
+        assert not world.machines["n1"].on
+
+
+@pytest.mark.parametrize(("for_s", "feeds"), [(0.5, True), (6.1, False)])
+def test_who_stands_still_before_it_goes_on_with_a_session_feeds_only_while_its_permit_lasts(
+    for_s: float, feeds: bool
+) -> None:
+    with played("world watchdogs", "vm web1 preferred=n1", "start", "run 10") as world:
+        node = world.services["n1"].node
+        until_s = node.membership._env.hosts.permit.until_s()
+        arming = Arming(world.watchdogs["n1"], Stopped(node.watchdog._clock, for_s=for_s))
+        due_s = world.watchdogs["n1"]._due_s
+        play(world, "run 0.01")
+        arming.prepare(7.0, running=True, until_s=until_s)
+        assert (arming.claim_s == 7.0) == (world.watchdogs["n1"]._due_s > due_s) == feeds
 
 
 def test_an_idle_node_whose_service_freezes_keeps_its_power() -> None:

@@ -11,6 +11,7 @@ from cryptography.x509.verification import PolicyBuilder, Store
 
 from outlast.adapters import pki
 from outlast.adapters.trust import FileTrust, write_secret
+from outlast.core.network.migration import certificate_names
 from outlast.ports.trust import WrongRequest
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -30,7 +31,12 @@ def test_a_nodes_certificate_is_good_for_its_names_and_addresses() -> None:
 
 
 def test_a_nodes_certificate_has_no_common_name_because_etcds_gateway_refuses_one() -> None:
-    assert list(x509.load_pem_x509_certificate(signed("n1").encode()).subject) == []
+    subject = x509.load_pem_x509_certificate(signed("n1").encode()).subject
+    assert subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME) == []
+
+
+def test_a_nodes_certificate_is_somebodys_because_libvirt_refuses_nobodys() -> None:
+    assert list(x509.load_pem_x509_certificate(signed("n1").encode()).subject)
 
 
 def test_a_nodes_certificate_serves_and_asks_because_etcds_gateway_does_both() -> None:
@@ -106,3 +112,15 @@ def test_a_renewed_certificate_has_the_same_names_and_key_and_a_new_term(tmp_pat
     assert trust.lifetime_s()[1] > 300 * 24 * 3600
     assert pki.names_of((tmp_path / "pki/node.crt").read_text()) == ("n1", "10.0.0.1")
     ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tmp_path / "pki/node.crt", tmp_path / "pki/node.key")
+
+
+def test_a_certificate_for_another_migration_network_proves_no_address_in_the_former_one(tmp_path: Path) -> None:
+    key = pki.create_key()
+    certificate = pki.sign(AUTHORITY, AUTHORITY_KEY, pki.create_request(key), ("n1", "10.0.0.1", "10.9.0.1"), NOW)
+    files = {"authority.crt": AUTHORITY, "authority.key": AUTHORITY_KEY, "node.crt": certificate, "node.key": key}
+    for name, text in files.items():
+        write_secret(tmp_path / "pki" / name, text)
+    trust = FileTrust(tmp_path)
+    request, names = trust.request()
+    trust.install(trust.sign(request, certificate_names(names, "10.0.0.1", "10.1.0.1")))
+    assert pki.names_of((tmp_path / "pki/node.crt").read_text()) == ("n1", "10.0.0.1", "10.1.0.1")

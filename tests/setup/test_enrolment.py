@@ -14,9 +14,9 @@ import pytest
 from outlast.adapters import pki
 from outlast.adapters.sqlite import SqliteDatabase
 from outlast.adapters.trust import FileTrust, write_secret
-from outlast.core import tokens
-from outlast.core.membership import Observer
-from outlast.core.timing import timing
+from outlast.core.joining import tokens
+from outlast.core.membership.membership import Observer
+from outlast.core.membership.timing import timing
 from outlast.model import keys
 from outlast.model.enrolment import (
     Abandon,
@@ -37,6 +37,8 @@ from outlast.model.settings import Settings
 from outlast.ports.database import Compare, Uncertain
 from outlast.ports.members import NotReady
 from outlast.ports.peers import NotAnswered, PeerUnreachable
+from outlast.service.commands.context import CommandError, Context, Nothing
+from outlast.service.commands.tokens import Revoke, list_tokens, revoke
 from outlast.service.config import EtcdConfig, MemberConfig, NodeConfig, PeersConfig
 from outlast.service.joining.enrolment import Enrolment
 from outlast.service.journal import Journal
@@ -156,6 +158,10 @@ class Scene:
         self.peers = ListedPeers()
         world: Any = World(self.clock, self.members, self.peers)
         self.enrolment = Enrolment(CONFIG, world, self.trust, self.store, Journal("n1", self.clock))
+        nobody: Any = None
+        self.context = Context(
+            self.store, nobody, nobody, nobody, nobody, nobody, nobody, self.clock, enrolment=self.enrolment
+        )
 
     async def ask(self, question: msgspec.Struct, kind: type[A], asker: str = "") -> A:
         return msgspec.json.decode(await self.enrolment.answer(asker, msgspec.json.encode(question)), type=kind)
@@ -375,6 +381,66 @@ def test_a_token_that_nobody_used_is_forgotten_when_it_has_expired(tmp_path: Pat
         assert len(scene.store.joins) == 1
         scene.clock.wall_s += 3601.0
         await scene.cleared()
+        assert scene.store.joins == {}
+
+    played(tmp_path, story)
+
+
+def test_nobody_joins_with_a_token_that_was_taken_back(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        secret, other = await scene.token(), await scene.token()
+        for _ in range(2):
+            assert await scene.enrolment.revoke(tokens.key_of(secret)) == ""
+        with pytest.raises(NotAnswered, match="was taken back"):
+            await scene.enrol(secret)
+        await scene.enrol(other)
+
+    played(tmp_path, story)
+
+
+def test_a_token_taken_back_while_a_machine_joins_with_it_undoes_what_that_had_begun(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        secret = await scene.token()
+        await scene.enrol(secret)
+        await scene.ask(asks(secret), MayStart)
+        assert await scene.enrolment.revoke(tokens.key_of(secret)) == ""
+        assert scene.members.names() == ["n1"]
+        assert (scene.store.joins, scene.store.nodes, scene.store.members) == ({}, {}, {})
+        with pytest.raises(NotAnswered):
+            await scene.ask(AskVote(secret), Done)
+
+    played(tmp_path, story)
+
+
+def test_a_machine_that_has_joined_is_not_thrown_out_by_its_token(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        secret = await scene.token()
+        await scene.enrol(secret)
+        await scene.ask(asks(secret), MayStart)
+        scene.members.start("n2")
+        await scene.write(keys.SESSIONS + "n2", Session("n2", "life", 1, machine="machine-n2"))
+        assert "outlast node evict n2" in await scene.enrolment.revoke(tokens.key_of(secret))
+        assert "n2" in scene.store.nodes
+
+    played(tmp_path, story)
+
+
+def test_all_tokens_are_those_that_nobody_uses_and_a_name_must_mean_one(tmp_path: Path) -> None:
+    async def story(scene: Scene) -> None:
+        used, second, third = [await scene.token() for _ in range(3)]
+        await scene.enrol(used)
+        ids = [tokens.id_of(tokens.key_of(secret)) for secret in (used, second, third)]
+        assert sorted(row.id for row in await list_tokens(scene.context, Nothing())) == sorted(ids)
+        for wrong, words in (("", "no such token"), ("never", f"there are: .*{ids[0]}")):
+            with pytest.raises(CommandError, match=words):
+                await revoke(scene.context, Revoke(wrong))
+        one = await revoke(scene.context, Revoke(ids[1]))
+        assert ([row.id for row in one.revoked], one.kept) == ([ids[1]], [])
+        rest = await revoke(scene.context, Revoke("all"))
+        assert [row.id for row in rest.revoked] == [ids[2]]
+        assert [(row.id, row.name) for row in rest.kept] == [(ids[0], "n2")]
+        named = await revoke(scene.context, Revoke(ids[0]))
+        assert [row.name for row in named.revoked] == ["n2"]
         assert scene.store.joins == {}
 
     played(tmp_path, story)

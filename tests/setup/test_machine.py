@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from outlast.core import tokens
+from outlast.core.joining import tokens
 from outlast.ports.members import FIRST_START, Start
 from outlast.service.config import EtcdConfig, MemberConfig, NodeConfig, PeersConfig
 from outlast.setup import checks, programs, writing
 from outlast.setup.create import endpoints
 from outlast.setup.join import Gate
-from outlast.setup.machine import MEMBER, SERVICE, WITNESS, Machine, Mark, SetupError, one_at_a_time
+from outlast.setup.machine import DRAIN, MEMBER, SERVICE, WEB, WITNESS, Machine, Mark, SetupError, one_at_a_time
 
 CLUSTER = writing.Cluster("demo", "4711", 2.0, EtcdConfig(("https://10.0.0.1:2379",), ca="/ca"), True)
 
@@ -153,14 +153,14 @@ def test_endpoints_of_etcd_are_urls() -> None:
         endpoints("a:2379")
 
 
-@pytest.mark.parametrize("name", [SERVICE, MEMBER, WITNESS])
+@pytest.mark.parametrize("name", [SERVICE, MEMBER, WITNESS, DRAIN, WEB])
 def test_systemd_takes_our_units(name: str, tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd is not installed here")
     file = tmp_path / f"{name}.service"
     # The programs need not be where this test runs: what is looked at is what the unit says.
     text = "\n".join(
-        "ExecStart=/bin/true" if line.startswith("ExecStart=") else line
+        f"{line.partition('=')[0]}=/bin/true" if line.startswith(("ExecStart=", "ExecStop=")) else line
         for line in programs.unit(name).splitlines()
         if not line.startswith("Documentation=")
     )
@@ -176,6 +176,22 @@ def test_the_units_start_the_programs_of_this_installation() -> None:
 
     assert f"ExecStart={sys.prefix}/bin/outlastd" in programs.unit(SERVICE)
     assert "@" not in programs.unit(SERVICE) + programs.unit(MEMBER) + programs.unit(WITNESS)
+
+
+def test_a_machine_that_goes_down_drains_its_node_first_and_a_restarted_service_does_not() -> None:
+    drain = programs.unit(DRAIN)
+    assert "ExecStop=-" in drain
+    assert drain.rstrip().endswith("WantedBy=multi-user.target")
+    assert "/bin/outlast node before-shutdown" in drain
+    # Ordered after it, so stopped before it; and not bound to it, so a restart of the service drains nothing.
+    assert any(line.startswith("After=") and "outlastd.service" in line for line in drain.splitlines())
+    assert [line for line in drain.splitlines() if line.startswith(("Requires=", "BindsTo=", "PartOf="))] == []
+
+
+def test_the_http_api_has_a_user_of_its_own_and_no_privileges() -> None:
+    lines = programs.unit(WEB).splitlines()
+    assert {"User=outlast-web", "CapabilityBoundingSet=", "NoNewPrivileges=yes", "ProtectSystem=strict"} <= {*lines}
+    assert [line for line in lines if line.startswith(("Requires=", "BindsTo=", "PartOf="))] == []
 
 
 def test_the_database_is_never_started_by_init() -> None:

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -154,6 +154,32 @@ def test_a_member_starts_stops_and_begins_anew(services: Path, tmp_path: Path) -
         assert (tmp_path / "lib/etcd.old/member").is_dir()
 
     asyncio.run(main())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+def test_data_that_lie_on_a_disk_of_their_own_are_thrown_away_and_the_disk_stays_mounted(tmp_path: Path) -> None:
+    class Program:
+        async def stop(self) -> None:
+            pass
+
+    data, program = tmp_path / "etcd", cast(Any, Program())
+    data.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(data)], check=True)
+    try:
+        member = EtcdMember("n1", program, data, client_url="c", peer_url="p")
+        (data / "lost+found").mkdir()
+        for _ in range(2):  # also beside what an earlier one had not quite removed
+            (data / "member/wal").mkdir(parents=True)
+            (data / "member/wal/0.wal").touch()
+            (data / "member.thrown-away").mkdir(exist_ok=True)
+            assert member.has_data()
+            asyncio.run(member.wipe())
+            assert not member.has_data()
+            assert data.is_mount()
+            assert [path.name for path in data.iterdir()] == ["lost+found"]
+        asyncio.run(member.wipe())  # no error when nothing is there
+    finally:
+        subprocess.run(["umount", str(data)], check=True)
 
 
 def test_a_member_that_goes_on_alone_keeps_what_it_has_and_does_so_once(services: Path, tmp_path: Path) -> None:

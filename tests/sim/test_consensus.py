@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from nobody import Nobody
 from outlast.ports.database import Committed, Put, Unavailable
 from outlast.ports.members import NotReady, Start
 from outlast.sim.clock import SimClock
@@ -15,23 +16,10 @@ from outlast.sim.links import Links, Plane
 from outlast.sim.loop import SimLoop
 from outlast.sim.machine import Machine
 from outlast.sim.setup import Setup
-from outlast.sim.vms import Ended
 
 DATABASE = (Plane.DATABASE,)
 TIMEOUT_S = 1.0
 ELECTED_S = 2.0
-
-
-class Nobody:
-    """Who is told of what happens to machines, and does not care."""
-
-    def power_changed(self, node: str, *, on: bool, why: str) -> None: ...
-
-    def vm_started(self, node: str, vm: str, by: str) -> None: ...
-
-    def vm_ended(self, node: str, vm: str, ended: Ended) -> None: ...
-
-    def permit_extended(self, node: str, until_s: float) -> None: ...
 
 
 class Stage:
@@ -300,6 +288,32 @@ def test_of_two_the_one_that_is_left_goes_on_alone_and_nothing_is_lost() -> None
     stage.play(story)
 
 
+def test_a_watch_that_begins_after_a_member_went_on_alone_hears_of_what_is_written_then() -> None:
+    stage = Stage("a", "b")
+    heard: list[str] = []
+
+    async def follow(after: int) -> None:
+        async for batch in stage.connections["b"].watch("", after):
+            heard.extend(change.key for change in batch.changes)
+
+    async def story() -> None:
+        stage.machines["a"].power_off("power cut")
+        local = stage.engine.of("b")
+        assert local is not None
+        await local.stop()
+        await local.start(Start({}, alone=True))
+        await stage.put("b", "first")  # its connection still went to the member of old
+        before = await stage.connections["b"].read("", timeout_s=TIMEOUT_S)
+        watch = asyncio.create_task(follow(before.revision))
+        await asyncio.sleep(ELECTED_S)
+        assert await stage.put("b", "after") == "committed"
+        await asyncio.sleep(TIMEOUT_S)
+        watch.cancel()
+        assert heard == ["after"]
+
+    stage.play(story)
+
+
 def test_two_halves_that_both_go_on_are_told() -> None:
     stage = Stage("a", "b")
 
@@ -363,5 +377,62 @@ def test_where_no_member_runs_a_write_is_refused_at_once_and_certainly_not_done(
         for name in stage.nodes:
             stage.engine.consensus.end(stage.engine.members[name])
         assert await stage.put("a") == "Unavailable"
+
+    stage.play(story)
+
+
+def test_who_has_an_entry_hears_a_moment_later_that_it_is_committed() -> None:
+    stage = Stage("a", "b")
+
+    async def story() -> None:
+        (follower,) = stage.followers
+        await asyncio.sleep(1.0)
+        members, consensus = stage.engine.members, stage.engine.consensus
+        before = consensus.committed(members[follower])
+        consensus.forks[-1].store.commit([], [Put("last", b"")])
+        assert consensus.committed(members[stage.leader]) == before + 1
+        assert consensus.committed(members[follower]) == before
+        assert members[follower].disk.index == before + 1
+        await asyncio.sleep(0.1)
+        assert consensus.committed(members[follower]) == before + 1
+
+    stage.play(story)
+
+
+@pytest.mark.parametrize("whole_log", [True, False])
+def test_of_two_the_one_that_goes_on_alone_keeps_the_last_commit_only_with_its_whole_log(whole_log: bool) -> None:
+    stage = Stage("a", "b")
+
+    async def story() -> None:
+        (follower,) = stage.followers
+        stage.engine.consensus.forks[-1].store.commit([], [Put("last", b"")])
+        stage.machines[stage.leader].power_off("power cut")
+        local = stage.engine.of(follower)
+        assert local is not None
+        await local.stop()
+        await local.start(Start({}, alone=True, whole_log=whole_log))
+        assert ("last" in await stage.keys(follower)) is whole_log
+        lost = f"the member of {follower} goes on alone without the last 1 commits"
+        assert stage.judged == ([] if whole_log else [lost])
+
+    stage.play(story)
+
+
+def test_what_a_minority_has_taken_happens_late_when_one_of_it_is_elected_whoever_that_is() -> None:
+    stage = Stage("a", "b", "c", "d", "e")
+
+    async def story() -> None:
+        led, near, *others = stage.leader, *stage.followers
+        for name in others:
+            stage.machines[name].power_off("power cut")
+        assert await stage.put(near, "late") == "Uncertain"
+        stage.machines[led].power_off("power cut")
+        for name in others:
+            stage.machines[name].power_on("")
+            stage.engine.start(stage.engine.members[name])
+        await asyncio.sleep(ELECTED_S)
+        assert stage.leader == near, "nobody votes for one who has less"
+        assert await stage.keys(near) == ["late"]
+        assert stage.judged == []
 
     stage.play(story)

@@ -20,6 +20,11 @@ STORIES: dict[Bug, tuple[int, str, tuple[str, ...]]] = {
         (*TWO_VMS, "kill service n2 restart=never", "kill host n2", "run 30", "service start n2", "run 30"),
     ),
     Bug.HEAL_WHAT_WAS_SWITCHED_OFF: (5, "world", (*TWO_VMS, "guest shutdown web1", "run 20")),
+    Bug.RESET_WHAT_WORKS: (
+        21,
+        "world",
+        ("vm web1 agent hang=reset", "start", "run 60", "guest hang web1 busy", "run 120"),
+    ),
     Bug.START_WITHOUT_ROLL_CALL: (
         10,
         "world members=3",

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from outlast.adapters.fence_metadata import parse
-from outlast.core.fence_parameters import is_secret
+from outlast.core.fence.fence_parameters import is_secret
 from outlast.model.fence import FenceAgent, FenceDevice, Power
 from outlast.ports.fence import FenceFailed
 

@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from outlast.core.fence_parameters import is_secret
+from outlast.core.fence.fence_parameters import is_secret
 from outlast.model.fence import FenceAgent, FenceParameter
 
 
@@ -20,7 +20,13 @@ def parse(name: str, document: bytes) -> FenceAgent:
         description=" ".join((root.findtext("longdesc") or "").split()),
         parameters=tuple(_parameter(found) for found in root.iter("parameter") if found.get("name")),
         actions=tuple(found.get("name", "") for found in root.iter("action")),
+        gives_back=any(_unfences(found) for found in root.iter("action")),
     )
+
+
+def _unfences(action: ElementTree.Element) -> bool:
+    """Must be done when a node starts (`automatic`), and by that node itself (`on_target`)?"""
+    return action.get("name") == "on" and "1" in (action.get("automatic"), action.get("on_target"))
 
 
 def _parameter(found: ElementTree.Element) -> FenceParameter:

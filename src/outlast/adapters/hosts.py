@@ -15,7 +15,7 @@ import subprocess
 import sys
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,10 +24,26 @@ import msgspec
 from outlast import frames
 from outlast.adapters.permit import FILE_NAME, FilePermit
 from outlast.model.health import Found, Health, Json, Spec
+from outlast.model.inside import Finding, Inquiry
 from outlast.model.node import Offer
-from outlast.ports.hosts import AppearedReport, CallFailed, HealthReport, Host, HostDied, OfferReport, Permit, Report
+from outlast.model.saved import SavedState
+from outlast.model.transfer import Destination, Transfer
+from outlast.ports.hosts import (
+    AppearedReport,
+    CallFailed,
+    HappenedReport,
+    HealthReport,
+    Host,
+    HostDied,
+    HostSilent,
+    OfferReport,
+    Permit,
+    RedefinedReport,
+    Report,
+)
 
 _T = TypeVar("_T")
+_OnProgress = Callable[[frames.Progress], None]
 _NOTHING = type(None)
 _JSON: type[Any] = Any  # msgspec's word for "whatever the JSON holds"
 _STREAM_TAIL_S = 0.1
@@ -44,7 +60,7 @@ class ProcessHosts:
         # -P: what lies in the service's working directory is not imported by accident.
         self._command = tuple(command) or (sys.executable, "-P", "-m", "outlast.rhs.main")
 
-    async def start(self, types: Sequence[str], *, timeout_s: float) -> Host:
+    async def start(self, types: Sequence[str], *, timeout_s: float, type_timeout_s: float | None = None) -> Host:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             process = self._spawn(theirs, types)
@@ -54,13 +70,19 @@ class ProcessHosts:
         finally:
             theirs.close()
         host = ProcessHost(process)
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(timeout_s):
-                await host.shake_hands(ours)
+            async with asyncio.timeout(timeout_s) as deadline:
+
+                def on_loading(types: Sequence[str]) -> None:
+                    if type_timeout_s is not None and len(types) > 1:
+                        deadline.reschedule(loop.time() + type_timeout_s)
+
+                await host.shake_hands(ours, on_loading)
         except BaseException as error:
             await host.kill()
             if isinstance(error, TimeoutError):
-                raise TimeoutError(f"the resource host did not say what it offers within {timeout_s:g} s") from None
+                raise host.silent(timeout_s) from None
             raise
         return host
 
@@ -89,18 +111,34 @@ class ProcessHost(asyncio.Protocol):
         self._splitter = frames.Splitter(greeting_first=True)
         self._transport: asyncio.Transport | None = None
         self._hello: asyncio.Future[None] = self._loop.create_future()
-        self._calls: dict[int, tuple[asyncio.Future[msgspec.Raw], Callable[[str], None] | None]] = {}
+        self._on_loading: Callable[[Sequence[str]], None] = lambda types: None
+        self._loading = frames.Loading((), "")
+        self._calls: dict[int, tuple[asyncio.Future[msgspec.Raw], _OnProgress | None]] = {}
         self._last_id = 0
         self._reports: deque[Report] = deque()
-        self._news = asyncio.Event()
+        """What nobody listened to yet."""
+        self._on_report: Callable[[Report], None] = self._reports.append
+        self._dead = asyncio.Event()
         self._gone = asyncio.Event()
         self._death = ""
         """Why no more answers come; empty while they do."""
         self._loop.add_reader(self._pidfd, self._process_ended)
 
-    async def shake_hands(self, sock: socket.socket) -> None:
+    async def shake_hands(self, sock: socket.socket, on_loading: Callable[[Sequence[str]], None]) -> None:
+        """`on_loading`: called before each plugin is loaded, with all types that are to be."""
+        self._on_loading = on_loading
         await self._loop.create_unix_connection(lambda: self, sock=sock)
         await self._hello
+
+    def silent(self, timeout_s: float) -> HostSilent:
+        """Why there was no handshake."""
+        types, loading = self._loading.types, self._loading.type
+        why = (
+            f"the resource host hung as it loaded the plugin for {loading}"
+            if loading
+            else f"the resource host did not say what it offers within {timeout_s:g} s"
+        )
+        return HostSilent(why, types=types, loading=loading)
 
     @property
     def end(self) -> str:
@@ -112,19 +150,47 @@ class ProcessHost(asyncio.Protocol):
         return await self._ask(lambda id: frames.Open(id, spec), Health)
 
     async def online(self, resource: str, on_progress: Callable[[str], None]) -> None:
-        await self._ask(lambda id: frames.Online(id, resource), _NOTHING, on_progress)
+        await self._ask(lambda id: frames.Online(id, resource), _NOTHING, _words(on_progress))
 
     async def offline(self, resource: str, timeout_s: float, on_progress: Callable[[str], None]) -> None:
-        await self._ask(lambda id: frames.Offline(id, resource, timeout_s), _NOTHING, on_progress)
+        await self._ask(lambda id: frames.Offline(id, resource, timeout_s), _NOTHING, _words(on_progress))
 
     async def terminate(self, resource: str) -> None:
         await self._ask(lambda id: frames.Terminate(id, resource), _NOTHING)
+
+    async def hand_over(self, resource: str, to: Destination, on_progress: Callable[[Transfer], None]) -> None:
+        def passed_on(progress: frames.Progress) -> None:
+            if progress.transfer is not None:
+                on_progress(progress.transfer)
+
+        await self._ask(lambda id: frames.HandOver(id, resource, to), _NOTHING, passed_on)
+
+    async def call_back(self, resource: str) -> None:
+        await self._ask(lambda id: frames.CallBack(id, resource), _NOTHING)
+
+    async def take_up(self, resource: str, on_progress: Callable[[str], None]) -> None:
+        await self._ask(lambda id: frames.TakeUp(id, resource), _NOTHING, _words(on_progress))
+
+    async def save(self, resource: str, stop: str, directory: str, on_progress: Callable[[str], None]) -> SavedState:
+        return await self._ask(lambda id: frames.Save(id, resource, stop, directory), SavedState, _words(on_progress))
+
+    async def restore(self, resource: str, state: SavedState, on_progress: Callable[[str], None]) -> None:
+        await self._ask(lambda id: frames.Restore(id, resource, state), _NOTHING, _words(on_progress))
 
     async def forget(self, resource: str) -> None:
         await self._ask(lambda id: frames.Forget(id, resource), _NOTHING)
 
     async def close(self, resource: str) -> None:
         await self._ask(lambda id: frames.Close(id, resource), _NOTHING)
+
+    async def inquire(self, resource: str, inquiry: Inquiry) -> Finding:
+        return await self._ask(lambda id: frames.Inquire(id, resource, inquiry), Finding)
+
+    async def reset(self, resource: str, until_s: float) -> None:
+        await self._ask(lambda id: frames.Reset(id, resource, until_s), _NOTHING)
+
+    async def go_on(self, resource: str) -> None:
+        await self._ask(lambda id: frames.GoOn(id, resource), _NOTHING)
 
     async def control(self, resource: str, verb: str, arguments: Mapping[str, Json]) -> Json:
         return await self._ask(lambda id: frames.Control(id, resource, verb, arguments), _JSON)
@@ -141,14 +207,11 @@ class ProcessHost(asyncio.Protocol):
     async def type_control(self, type: str, verb: str, arguments: Mapping[str, Json]) -> Json:
         return await self._ask(lambda id: frames.TypeControl(id, type, verb, arguments), _JSON)
 
-    async def reports(self) -> AsyncIterator[Report]:
-        while True:
-            while self._reports:
-                yield self._reports.popleft()
-            if self._death:
-                return
-            self._news.clear()
-            await self._news.wait()
+    async def listen(self, on_report: Callable[[Report], None]) -> None:
+        while self._reports:
+            on_report(self._reports.popleft())
+        self._on_report = on_report
+        await self._dead.wait()
 
     async def kill(self) -> None:
         """SIGKILL also ends a process that is stopped or frozen by a signal."""
@@ -159,7 +222,7 @@ class ProcessHost(asyncio.Protocol):
     # -- calls and frames -----------------------------------------------------------------------------------------
 
     async def _ask(
-        self, make: Callable[[int], frames.Call], answer: type[_T], on_progress: Callable[[str], None] | None = None
+        self, make: Callable[[int], frames.Call], answer: type[_T], on_progress: _OnProgress | None = None
     ) -> _T:
         if self._death or self._transport is None:
             raise HostDied(self._death)
@@ -200,28 +263,23 @@ class ProcessHost(asyncio.Protocol):
 
     def _take(self, message: frames.FromHost) -> None:
         match message:
+            case frames.Loading(types):
+                self._loading = message
+                self._on_loading(types)
             case frames.Hello(offers):
                 self.offers = offers
                 if not self._hello.done():
                     self._hello.set_result(None)
-            case frames.Progress(id, word):
+            case frames.Progress(id):
                 _, on_progress = self._calls.get(id, (None, None))
                 if on_progress:
-                    on_progress(word)
+                    on_progress(message)
             case frames.Done(id, result):
                 self._settle(id, lambda future: future.set_result(result))
             case frames.Failed(id, why, refusal):
                 self._settle(id, lambda future: future.set_exception(CallFailed(why, refusal=refusal)))
-            case frames.HealthSeen(resource, health):
-                self._report(HealthReport(resource, health))
-            case frames.ThingAppeared(type, found):
-                self._report(AppearedReport(type, found))
-            case frames.OfferChanged(offer):
-                self._report(OfferReport(offer))
-
-    def _report(self, report: Report) -> None:
-        self._reports.append(report)
-        self._news.set()
+            case _:
+                self._on_report(_report_of(message))
 
     def _settle(self, id: int, settle: Callable[["asyncio.Future[msgspec.Raw]"], None]) -> None:
         """An answer to a call that was abandoned meanwhile is dropped."""
@@ -253,12 +311,18 @@ class ProcessHost(asyncio.Protocol):
         if self._transport:
             self._transport.abort()
         if not self._hello.done():
-            self._hello.set_exception(HostDied(self._death))
+            loading = self._loading
+            words = f"{self._death} as it loaded the plugin for {loading.type}" if loading.type else self._death
+            self._hello.set_exception(HostDied(words, types=loading.types, loading=loading.type))
             self._hello.exception()  # Marks it as seen: whoever waited may have been cancelled.
         for future, _ in list(self._calls.values()):
             if not future.done():
                 future.set_exception(HostDied(self._death))
-        self._news.set()
+        self._dead.set()
+
+
+def _words(on_progress: Callable[[str], None]) -> _OnProgress:
+    return lambda progress: on_progress(progress.word)
 
 
 def _how_it_ended(returncode: int | None) -> str:
@@ -267,3 +331,19 @@ def _how_it_ended(returncode: int | None) -> str:
     if returncode < 0:
         return f"was ended by signal {-returncode} ({signal.strsignal(-returncode)})"
     return f"ended by itself (exit code {returncode})"
+
+
+def _report_of(
+    message: frames.HealthSeen | frames.Redefined | frames.Happened | frames.ThingAppeared | frames.OfferChanged,
+) -> Report:
+    match message:
+        case frames.HealthSeen(resource, health):
+            return HealthReport(resource, health)
+        case frames.Redefined(resource, change):
+            return RedefinedReport(resource, change)
+        case frames.Happened(resource, incident, words):
+            return HappenedReport(resource, incident, words)
+        case frames.ThingAppeared(type, found):
+            return AppearedReport(type, found)
+        case frames.OfferChanged(offer):
+            return OfferReport(offer)

@@ -4,7 +4,7 @@ Its settings are written anew for each start (JSON, which is YAML), and its supe
 what a member may do after it ended depends on why, and that is decided elsewhere. Beside DATA lie
   DATA.json    the settings of the last start
   DATA.marks   what Outlast noted about this member, durably
-  DATA.old     data that was thrown away last, kept for people
+  DATA.old     data that was thrown away last, kept for people (not where DATA is a mount: it cannot be moved aside)
 """
 
 import asyncio
@@ -26,6 +26,8 @@ HISTORY_KEPT = "10m"
 """A watch that was away for longer reads everything again."""
 SNAPSHOT_COUNT = 1000
 """Entries of the log that a member keeps in its memory before it forgets them (and always 5,000 more)."""
+
+THROWN_AWAY = "member.thrown-away"
 
 
 class EtcdMember:
@@ -86,7 +88,9 @@ class EtcdMember:
 
     async def wipe(self) -> None:
         await self.stop()
-        if self._data.exists():
+        if self._data.is_mount():
+            await asyncio.to_thread(_empty, self._data)
+        elif self._data.exists():
             old = self._beside("old")
             shutil.rmtree(old, ignore_errors=True)
             self._data.rename(old)
@@ -126,6 +130,15 @@ class EtcdMember:
 
     def _beside(self, ending: str) -> Path:
         return self._data.with_name(f"{self._data.name}.{ending}")
+
+
+def _empty(mount: Path) -> None:
+    """What is thrown away is so at once, or not at all: half of a member's data must not be taken for a member's."""
+    aside = mount / THROWN_AWAY
+    shutil.rmtree(aside, ignore_errors=True)
+    if (mount / "member").exists():
+        (mount / "member").rename(aside)
+        shutil.rmtree(aside)
 
 
 def _write(path: Path, content: bytes) -> None:

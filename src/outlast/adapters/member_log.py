@@ -41,6 +41,7 @@ from outlast.adapters.log_records import (
     parse,
     record_at,
 )
+from outlast.ports import members
 
 NORMAL, CHANGE = 0, 1
 REMOVE = 1
@@ -186,7 +187,8 @@ def _has_hole(file: Content, start: int, end: int) -> bool:
 def keep_whole(directory: Path) -> bool:
     """Make all of the log in this directory count as committed, durably. False: it did already.
 
-    Raises OSError with words, and has changed nothing then."""
+    Raises `ports.members.NotWhole` with words when it cannot be, and has changed nothing then; OSError when the disk
+    does not take it."""
     try:
         with ExitStack() as opened:
             paths = sorted(path for path in directory.iterdir() if NAME.fullmatch(path.name))
@@ -201,9 +203,11 @@ def keep_whole(directory: Path) -> bool:
                 _write(files[-1].fileno(), contents[-1], added)
             return added is not None
     except BlockingIOError as error:
-        raise OSError(f"the log of the database in {directory} cannot be kept whole: the member still runs") from error
+        raise members.NotWhole(
+            f"the log of the database in {directory} cannot be kept whole: the member still runs"
+        ) from error
     except (NotWhole, ValueError) as error:
-        raise OSError(f"the log of the database in {directory} cannot be kept whole: {error}") from error
+        raise members.NotWhole(f"the log of the database in {directory} cannot be kept whole: {error}") from error
 
 
 def _write(file: int, content: mmap.mmap, added: Addition) -> None:

@@ -1,13 +1,13 @@
 """How does the cluster service write the run permit, so that every resource host of the node can read it?
 
-One file of one record (`core/permit.py`), on a file system that is empty after a boot (`/run`), overwritten in place
-by a single write; readers check its sum. No fsync: it need not survive anything.
+One file of one record (`core/membership/permit.py`), on a file system that is empty after a boot (`/run`), overwritten
+in place by a single write; readers check its sum. No fsync: it need not survive anything.
 """
 
 import os
 from pathlib import Path
 
-from outlast.core.permit import RECORD_BYTES, PermitRecord, from_bytes, to_bytes
+from outlast.core.membership.permit import RECORD_BYTES, PermitRecord, from_bytes, to_bytes
 
 FILE_NAME = "permit"
 

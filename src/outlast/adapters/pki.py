@@ -75,33 +75,44 @@ def create_request(key: str) -> str:
 
 
 def sign(
-    authority: str, authority_key: str, request: str, names: Sequence[str], now: datetime, *, days: float = NODE_DAYS
+    authority: str,
+    authority_key: str,
+    request: str,
+    names: Sequence[str],
+    now: datetime,
+    *,
+    days: float = NODE_DAYS,
+    client: bool = True,
 ) -> str:
-    """A certificate for these names and addresses, whatever the request asks for. Raises `WrongRequest`."""
+    """A certificate for these names and addresses, whatever the request asks for. `client`: who shows it may ask
+    others, not only answer. Raises `WrongRequest`."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
-    from cryptography.x509.oid import ExtendedKeyUsageOID
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
     issuer = _certificate(authority)
     asked = _request(request)
+    # Not critical: libvirt then forgives that a key of an elliptic curve enciphers no other key.
     usage = x509.KeyUsage(
         digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False,
         key_agreement=False, key_cert_sign=False, crl_sign=False, encipher_only=False, decipher_only=False,
     )  # fmt: skip
-    purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    purposes = [ExtendedKeyUsageOID.SERVER_AUTH, *([ExtendedKeyUsageOID.CLIENT_AUTH] if client else [])]
+    # Not nobody, whom libvirt refuses; and without a common name, which etcd's gateway refuses.
+    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Outlast")])
     issuer_key_id = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(x509.Name([]))
+        .subject_name(subject)
         .issuer_name(issuer.subject)
         .public_key(asked.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATED)
         .not_valid_after(min(now + timedelta(days=days), issuer.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(usage, critical=True)
+        .add_extension(usage, critical=False)
         .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
-        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=True)
+        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key_id), critical=False)
         .sign(_key(authority_key), hashes.SHA256())
     )

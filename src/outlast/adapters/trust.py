@@ -7,13 +7,18 @@ secrets.key, and what an existing etcd asks for: on nodes, the same everywhere
 """
 
 import os
+import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
 from outlast.adapters import pki
 
+log = structlog.get_logger()
 ETC = Path("/etc/outlast")
 STATE = Path("/var/lib/outlast")
 MARK = "setting-up.json"
@@ -22,6 +27,16 @@ AUTHORITY = "pki/authority.crt"
 AUTHORITY_KEY = "pki/authority.key"
 CERTIFICATE = "pki/node.crt"
 KEY = "pki/node.key"
+MIGRATION = "migration"
+"""Where libvirt looks for the same files (`setup/libvirt.py`)."""
+LIBVIRT_S = 30.0
+LIBVIRTS = Path("/etc/pki")
+LIBVIRTS_OWN = {
+    "CA/cacert.pem": AUTHORITY,
+    "libvirt/servercert.pem": CERTIFICATE,
+    "libvirt/private/serverkey.pem": KEY,
+}
+"""Below LIBVIRTS: a libvirt that is told to read its certificate anew looks there, whatever its settings say (9.0)."""
 SHARED = (AUTHORITY_KEY, "secrets.key", "pki/etcd-ca.crt", "pki/etcd.crt", "pki/etcd.key", "etcd-password")
 
 
@@ -51,6 +66,16 @@ class FileTrust:
 
     def install(self, certificate: str) -> None:
         write_secret(self._etc / CERTIFICATE, certificate)
+        if (self._etc / MIGRATION).exists():
+            # libvirt keeps what it has read. It may hang, which is no reason to wait here.
+            threading.Thread(target=self._tell_libvirt, name="libvirt reads its certificate", daemon=True).start()
+
+    def _tell_libvirt(self) -> None:
+        why = "somebody else's certificate is where it would look"
+        if all((LIBVIRTS / name).resolve() == (self._etc / ours).resolve() for name, ours in LIBVIRTS_OWN.items()):
+            why = _told_libvirt()
+        if why:
+            log.warning("libvirt goes on with its former certificate until it is restarted", why=why)
 
     def shared(self) -> Mapping[str, str]:
         found = {}
@@ -65,6 +90,18 @@ class FileTrust:
 
     def _read(self, name: str) -> str:
         return (self._etc / name).read_text()
+
+
+def _told_libvirt() -> str:
+    """Why it was not, for people."""
+    try:
+        done = subprocess.run(
+            ["virt-admin", "server-update-tls", "libvirtd"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIBVIRT_S, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    return done.stderr.strip() if done.returncode else ""
 
 
 def write_secret(path: Path, text: str) -> None:

@@ -10,7 +10,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from outlast.cli import backup, options, output, times
-from outlast.cli.cluster_set import set_cluster
+from outlast.cli.cluster_set import release, set_cluster
+from outlast.cli.cluster_token import token, token_state
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell
 from outlast.cli.quorum import force_quorum
@@ -32,7 +33,6 @@ More = Annotated[
         "--settings", metavar="FILE", show_default=False, help="More for outlast.toml: watchdog, fence devices, ..."
     ),
 ]
-Lifetime = Annotated[float, typer.Option("--lifetime-s", help="For how long the token is good.")]
 T = TypeVar("T")
 LOOK_S = 0.5
 DAY_S = 24 * 3600.0
@@ -145,19 +145,7 @@ def join(
     _tell_who_cannot_be_fenced(tuple(name for name in joined.unprovable if name == joined.node))
 
 
-@app.command()
-def token(
-    context: typer.Context,
-    witness: Annotated[bool, typer.Option("--witness", help="For a witness.")] = False,
-    lifetime_s: Lifetime = 3600.0,
-    as_json: options.Json = False,
-) -> None:
-    """A token with which one machine can join."""
-    word = client(context).call("cluster.token", {"witness": witness, "lifetime_s": lifetime_s}, type=str)
-    if wants_json(context):
-        output.json({"token": word})
-    else:
-        output.line(word)
+app.command("token")(token)
 
 
 @app.command("add-witness")
@@ -236,9 +224,7 @@ def show(context: typer.Context, as_json: options.Json = False) -> None:
     output.heading("Machines")
     output.table(("name", "part", "address", "database"), [_machine(row) for row in found.machines])
     for row in found.tokens:
-        left_s = row.until_s - time.time()
-        words = f"{row.name} is just joining" if row.name else f"not used yet; good for {times.duration(left_s)}"
-        output.line(f"token for a {row.part}: {words}")
+        output.line(f"token {row.id} for a {row.part}: {token_state(row)}")
 
 
 @app.command()
@@ -269,6 +255,7 @@ def leave(
 
 # Here, so that `--help` begins with what a newcomer looks for.
 app.command("set")(set_cluster)
+app.command()(release)
 backup.add_to(app)
 app.command("force-quorum")(force_quorum)
 
@@ -276,8 +263,10 @@ app.command("force-quorum")(force_quorum)
 def _carried_out(context: typer.Context, work: Callable[[Callable[[str], None]], Coroutine[Any, Any, T]]) -> T:
     import asyncio
 
+    from outlast.service.entry import log_to_stderr
     from outlast.setup.machine import SetupError
 
+    log_to_stderr()  # what a library warns of is no part of the answer
     quiet = wants_json(context)
 
     def tell(words: str) -> None:

@@ -10,6 +10,7 @@ from outlast.cli.events import KIND_WIDTH, kind
 from outlast.cli.output import Cell
 from outlast.cli.story import Block, blocks
 from outlast.model.answers import Explanation
+from outlast.model.event import Event
 
 app = typer.Typer(name="explain", help="Why something is as it is.", no_args_is_help=True)
 Last = Annotated[int, typer.Option("--last", "-n", metavar="NUMBER", min=1, help="How much of the story: chapters.")]
@@ -94,12 +95,20 @@ def _tell(block: Block, *, with_outcome: bool) -> None:
     `with_outcome`: it is the story of one group; in a node's story the beginning and the end may be of different ones.
     """
     output.heading(times.moment(block.began_s))
-    for event in block.events:
+    for event in block.told:
         after = f"+{block.after_s(event):.3f} s"
         output.line(Cell(f"{after:>13}", "dim"), "  ", kind(event, KIND_WIDTH), "  ", event.words)
         for reason in event.reasons:
             output.line(" " * (13 + 2 + KIND_WIDTH + 2), Cell(reason, "dim"))
     end, took_s = block.outcome, block.took_s
     if with_outcome and end is not None and took_s is not None:
-        words = f"{end.kind} after {times.duration(took_s)}"
-        output.line(" " * 15, Cell(words, "green" if end.kind == "online" else "dim"))
+        output.line(" " * 15, Cell(_ended(block, end, took_s), "green" if end.kind == "online" else "dim"))
+
+
+def _ended(block: Block, end: Event, took_s: float) -> str:
+    if end.kind == "not-moved":
+        return f"given up after {times.duration(took_s)}"
+    if block.between_s is None:
+        return f"{end.kind} after {times.duration(took_s)}"
+    went_on = f"it went on {block.between_s * 1000:.0f} ms after it had left, by the clocks of both nodes"
+    return f"moved as it ran in {times.duration(took_s)}; {went_on}"

@@ -9,9 +9,9 @@ from outlast.cli import options, output, times
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell
 from outlast.client.control import ControlError
-from outlast.core.fence_parameters import OURS, is_secret
-from outlast.model.answers import FenceAdded, FenceAgentRow, FenceDeviceRow, FenceTest
+from outlast.core.fence.fence_parameters import OURS, is_secret
 from outlast.model.fence import FenceAgent, FenceParameter
+from outlast.model.fence_answers import FenceAdded, FenceAgentRow, FenceDeviceRow, FenceTest
 
 app = typer.Typer(
     name="fence", help="What can switch a node off from outside, to prove that it is dead.", no_args_is_help=True
@@ -41,6 +41,7 @@ Delay = Annotated[
 Attempts = Annotated[
     int | None, typer.Option("--attempts", show_default=False, help="Before the next level is tried (default: 2).")
 ]
+Untested = Annotated[bool, typer.Option("--untested", help="Also when it does not answer yet.")]
 DEVICE_TITLES = ("node", "device", "agent", "level", "parameters", "time-out")
 TEST_TITLES = ("node", "device", "level", "says")
 
@@ -89,17 +90,18 @@ def add(
     timeout_s: Timeout = None,
     delay_s: Delay = None,
     attempts: Attempts = None,
+    untested: Untested = False,
     wait_s: options.Wait = None,
     as_json: options.Json = False,
 ) -> None:
-    """Give a node one more fence device, and ask that whether the node is on.
+    """Give a node one more fence device, if that answers whether the node is on.
 
     Secrets do not belong in a command line, where others read them: password=- is asked for, or read from standard
     input, one line for each. From now on the node's devices are those set by command, not those in its outlast.toml.
     """
     arguments: dict[str, Any] = {"node": node, "agent": agent, "device": device}
     arguments |= {"parameters": _parameters(parameters or [])}
-    arguments |= _given(level=level, timeout_s=timeout_s, delay_s=delay_s, attempts=attempts)
+    arguments |= _given(level=level, timeout_s=timeout_s, delay_s=delay_s, attempts=attempts) | {"untested": untested}
     _tell_added(context, client(context).call("fence.add", arguments, type=FenceAdded, timeout_s=wait_s or CALL_S))
 
 
@@ -113,12 +115,13 @@ def change(
     timeout_s: Timeout = None,
     delay_s: Delay = None,
     attempts: Attempts = None,
+    untested: Untested = False,
     wait_s: options.Wait = None,
     as_json: options.Json = False,
 ) -> None:
-    """Change a fence device, and ask it whether the node is on. KEY= takes a parameter away."""
+    """Change a fence device. KEY= takes a parameter away. New parameters count only if it answers with them."""
     arguments: dict[str, Any] = {"node": node, "device": device, "parameters": _parameters(parameters or [])}
-    arguments |= _given(level=level, timeout_s=timeout_s, delay_s=delay_s, attempts=attempts)
+    arguments |= _given(level=level, timeout_s=timeout_s, delay_s=delay_s, attempts=attempts) | {"untested": untested}
     _tell_added(context, client(context).call("fence.set", arguments, type=FenceAdded, timeout_s=wait_s or CALL_S))
 
 
@@ -130,7 +133,11 @@ def list_devices(context: typer.Context, node: SomeNode = "", as_json: options.J
         output.json(found)
         return
     rows = [
-        output.Row((row.node, row.device, row.agent, str(row.level), _told(row), times.setting(row.timeout_s)))
+        output.Row(
+            (row.node, row.device, row.agent, str(row.level), _told(row), times.setting(row.timeout_s)),
+            f"never used: {row.no_proof}" if row.no_proof else "",
+            "red",
+        )
         for row in sorted(found, key=lambda row: (row.node, row.level))
     ]
     output.table(
@@ -209,14 +216,15 @@ def _tell_added(context: typer.Context, added: FenceAdded) -> None:
     test = added.test
     if wants_json(context):
         output.json(added)
-    else:
-        _show(added.device)
-        if not test.problem:
-            output.line(Cell(f"{test.device} answers: {test.node} is {test.power}", "green"))
+        return
+    _show(added.device)
     if test.problem:
-        hint = f"`outlast fence set {test.node} {test.device} ...` or `outlast fence delete {test.node} {test.device}`"
-        kept = f"Correct it or delete it at once: {hint}" if test.dangerous else f"It is kept as you gave it: {hint}"
-        raise ControlError("failed", f"{test.device} of {test.node} would not work: {test.problem}. {kept}")
+        words = f"{test.device} does not work yet: {test.problem}. Once it should: outlast fence test {test.node}"
+        output.line(Cell(words, "bold yellow"))
+    else:
+        output.line(Cell(f"{test.device} answers: {test.node} is {test.power}", "green"))
+    if added.doubt:
+        output.line(Cell(added.doubt, "bold yellow"))
 
 
 def _show(row: FenceDeviceRow) -> None:
@@ -231,6 +239,7 @@ def _show(row: FenceDeviceRow) -> None:
             ("delay", times.setting(row.delay_s) if row.delay_s else ""),
             ("attempts", str(row.attempts)),
             ("from", "outlast.toml of its node" if row.from_file else "command"),
+            ("never used", Cell(row.no_proof, "red") if row.no_proof else ""),
         ]
     )
 

@@ -4,13 +4,24 @@ from typing import Annotated, Any
 
 import typer
 
-from outlast.cli import options, output, rows, times, waiting
+from outlast.cli import group_settings, options, output, rows, times, waiting
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell
-from outlast.client.control import ControlError
-from outlast.model.answers import GroupRow
+from outlast.core import spelling
+from outlast.model.answers import Foretold, GroupRow
+from outlast.model.group import AWAY
 
 app = typer.Typer(name="group", help="The units that move, each with its resources.", no_args_is_help=True)
+BALANCING = {
+    "never": "never moves it",
+    "live": "moves it only where nobody notices",
+    "always": "may stop it to start it elsewhere",
+}
+GOING_OFF = {
+    "save": "with its state saved, to go on from there",
+    "shutdown": "by shutting down",
+    "turn off": "as if its power were cut",
+}
 Name = Annotated[str, typer.Argument(metavar="GROUP", help="A group; a VM's has the VM's name.")]
 
 
@@ -35,8 +46,34 @@ def show(context: typer.Context, name: Name, as_json: options.Json = False) -> N
 
 
 def show_group(row: GroupRow) -> None:
-    output.fields([("group", Cell(row.name, "bold")), *about(row)])
+    output.fields([("group", Cell(row.name, "bold")), *about(row), *settings(row)])
+    members(row)
     failures(row)
+
+
+def settings(row: GroupRow) -> list[tuple[str, Cell | str]]:
+    """What an administrator has set, and what counts where nothing was set."""
+    hours = f", from {row.failback_hours[0]} to {row.failback_hours[1]} o'clock" if row.failback == "window" else ""
+    after = f"{spelling.spelled(row.start_after)}, for at most {times.setting(row.start_limit_s)}"
+    return [
+        ("priority", row.priority),
+        ("starts after", after if row.start_after else ""),
+        (
+            "tried again",
+            f"{times.setting(row.retry_after_s)} after the last failover" if row.retry_after_s else "never",
+        ),
+        ("failback", f"{row.failback}{hours}"),
+        ("goes offline", GOING_OFF.get(row.offline_action, row.offline_action)),
+        ("balancing", BALANCING.get(row.balance, row.balance)),
+        ("networks", ", ".join(f"{name} (lost)" if lost else name for name, lost in sorted(row.networks.items()))),
+    ]
+
+
+def members(row: GroupRow) -> None:
+    """As a tree: below each what it needs. Nothing to see where there is but one."""
+    if len(row.members) > 1:
+        output.heading("Resources, each above what it needs")
+        output.table(rows.MEMBER_TITLES, rows.tree(row.members))
 
 
 def about(row: GroupRow) -> list[tuple[str, Cell | str]]:
@@ -45,9 +82,11 @@ def about(row: GroupRow) -> list[tuple[str, Cell | str]]:
         ("why", Cell(row.why, "yellow")),
         ("wanted", f"{row.wanted}, by {row.wanted_by}" if row.wanted_by else row.wanted),
         ("owner", f"{row.owner or 'nobody'} (epoch {row.epoch})"),
-        ("moves to", row.move_to),
-        ("protected", rows.protected(row.protected)),
-        ("why not", Cell("\n".join(row.not_protected_because), "yellow")),
+        ("moves to", row.move_to if row.move_to != AWAY else "any node that can take it"),
+        ("returns to", row.return_to),
+        ("locked", Cell(row.locked, "yellow")),
+        ("maintenance", Cell(row.maintenance, "yellow")),
+        *rows.shield(row),
         ("resources", ", ".join(row.resources)),
         ("preferred owners", ", ".join(row.preferred_owners)),
         ("possible owners", ", ".join(row.possible_owners) or "every node"),
@@ -63,21 +102,37 @@ def failures(row: GroupRow) -> None:
 
 
 @app.command()
-def online(context: typer.Context, name: Name, wait_s: options.Wait = None, as_json: options.Json = False) -> None:
+def online(
+    context: typer.Context,
+    name: Name,
+    discard: options.DiscardSaved = False,
+    what_if: options.WhatIf = False,
+    wait_s: options.Wait = None,
+    as_json: options.Json = False,
+) -> None:
     """Bring a group online, and forget its failures."""
-    waiting.carry_out(context, "group.online", {"name": name}, waiting.online(), wait_s)
+    if what_if:
+        would(context, {"name": name, "verb": "online"})
+        return
+    arguments: dict[str, Any] = {"name": name, **({"discard_saved": True} if discard else {})}
+    waiting.carry_out(context, "group.online", arguments, waiting.online(), wait_s)
 
 
 @app.command()
 def offline(
     context: typer.Context,
     name: Name,
+    how: options.HowOff = None,
     turn_off: options.TurnOff = False,
+    what_if: options.WhatIf = False,
     wait_s: options.Wait = None,
     as_json: options.Json = False,
 ) -> None:
     """Take a group offline; it stays so until somebody brings it online."""
-    arguments = {"name": name, "stop": options.stop_of(turn_off)}
+    arguments: dict[str, Any] = {"name": name, "stop": options.going_off(how, turn_off)}
+    if what_if:
+        would(context, {**arguments, "verb": "offline"})
+        return
     waiting.carry_out(context, "group.offline", arguments, waiting.offline("take {name} offline"), wait_s)
 
 
@@ -86,52 +141,25 @@ def move(
     context: typer.Context,
     name: Name,
     to: options.To = "",
+    how: options.How = None,
     turn_off: options.TurnOff = False,
+    ignore_lock: options.IgnoreLock = False,
+    what_if: options.WhatIf = False,
     wait_s: options.Wait = None,
     as_json: options.Json = False,
 ) -> None:
-    """Move a group to another node: it stops here and starts there."""
-    start = client(context).call("group.show", {"name": name}, type=GroupRow)
-    arguments = {"name": name, "to": to, "stop": options.stop_of(turn_off)}
-    waiting.carry_out(context, "group.move", arguments, waiting.moved(start, to), wait_s)
+    """Move a group to another node: as it runs if that is possible, else it stops here and starts there."""
+    arguments = {"name": name, "to": to, "stop": options.leaving(how, turn_off), "ignore_lock": ignore_lock}
+    if what_if:
+        would(context, {**arguments, "verb": "move"})
+        return
+    waiting.carry_out(context, "group.move", arguments, waiting.moved, wait_s)
 
 
-@app.command("set")
-def set_group(
-    context: typer.Context,
-    name: Name,
-    preferred_owners: options.PreferredOwners = None,
-    possible_owners: options.PossibleOwners = None,
-    failover_threshold: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NUMBER", help='How often it may fail over within the period; "default": as set for the cluster.'
-        ),
-    ] = None,
-    failover_period_s: Annotated[
-        str | None, typer.Option(metavar="SECONDS", help='The period; "default": as set for the cluster.')
-    ] = None,
-    wait_s: options.Wait = None,
-    as_json: options.Json = False,
-) -> None:
-    """Change where a group may run, and how often it may fail over."""
-    values: dict[str, Any] = {}
-    for key, owners in (("preferred_owners", preferred_owners), ("possible_owners", possible_owners)):
-        if owners is not None:
-            values[key] = options.node_names(owners)
-    if failover_threshold is not None:
-        number = options.number_or_default("--failover-threshold", failover_threshold)
-        if number is not None and number != int(number):
-            raise ControlError(
-                "usage", f"cannot use --failover-threshold {failover_threshold}: it takes a whole number"
-            )
-        values["failover_threshold"] = None if number is None else int(number)
-    if failover_period_s is not None:
-        values["failover_period_s"] = options.number_or_default("--failover-period-s", failover_period_s)
-    if not values:
-        raise ControlError("usage", f"nothing to set for {name}; see: outlast group set --help")
-    row = client(context).call("group.set", {"name": name, "values": values}, type=GroupRow, timeout_s=wait_s or 60.0)
-    if wants_json(context):
-        output.json(row)
-    else:
-        show_group(row)
+def would(context: typer.Context, asked: dict[str, Any]) -> None:
+    """The answer of `--what-if`."""
+    group_settings.told(context, client(context).call("group.would", asked, type=Foretold))
+
+
+# Here, so that `--help` begins with what is asked for most.
+group_settings.add_to(app)

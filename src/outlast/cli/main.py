@@ -4,7 +4,6 @@ A noun's file is imported when it is used: `outlast status` must not pay for the
 0 done, 1 failed, 2 wrong usage or input, 3 not possible now, 4 no contact with the cluster.
 """
 
-import difflib
 import importlib
 import os
 import sys
@@ -15,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from outlast.cli import options
+from outlast.cli.plain import spare_checks
 from outlast.client.control import EXIT_CODES, ControlError
 
 LOOK, MANAGE, TRY = "Look", "Manage", "Try it out"
@@ -26,16 +26,24 @@ NOUNS = {
     "validate": LOOK,
     "vm": MANAGE,
     "group": MANAGE,
+    "volume": MANAGE,
     "resource": MANAGE,
     "resource-type": MANAGE,
     "node": MANAGE,
+    "rule": MANAGE,
+    "what-if": LOOK,
     "fence": MANAGE,
     "cluster": MANAGE,
+    "balance": MANAGE,
+    "user": MANAGE,
+    "api-token": MANAGE,
+    "audit": LOOK,
+    "context": MANAGE,
     "lab": TRY,
     "sim": TRY,
     "version": LOOK,
 }
-"""Noun to where `--help` shows it. The file has the noun's name, and offers a typer `app`."""
+"""Noun to where `--help` shows it. The file (or folder) has the noun's name, and offers a typer `app`."""
 
 
 class Nouns(TyperGroup):
@@ -72,12 +80,24 @@ def load(noun: str, *, offer_help: bool = True) -> Any:
     command.rich_help_panel = NOUNS[noun]
     for each in (command, *getattr(command, "commands", {}).values()):
         each.add_help_option = offer_help
+    spare_checks(command)
     return command
 
 
-EPILOG = """--socket PATH (or OUTLAST_SOCKET), before the noun, names another control socket of the cluster service.
+EPILOG = """--socket PATH (or OUTLAST_SOCKET), before the noun, names another control socket of the cluster service;
+--cluster NAME|https://HOST:9443 (or OUTLAST_CLUSTER) a cluster elsewhere.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 not possible now, 4 no contact with the cluster."""
+PLACES = {
+    "--socket": "the path of a control socket",
+    "--cluster": "the name of a context, or https://HOST:9443",
+}
+LOCAL = {
+    # What works on this machine, whichever cluster is asked otherwise: never on another because a context is in use.
+    *("lab", "sim", "version", "context"),
+    *("cluster create", "cluster join", "cluster leave"),
+    *("vm create", "vm import", "node before-shutdown"),
+}
 HELP = {"-h", "--help"}
 COMPLETES = "_OUTLAST_COMPLETE"
 """Set by the shell that asks for completions."""
@@ -128,8 +148,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Carries the command out and returns its exit code."""
     try:
-        socket, rest = _take_socket(arguments)
-        settings = {"json": False, "socket": socket}
+        place, rest = _take_place(arguments)
+        settings = {"json": False, "local": _is_local(rest), **place}
         code = program(rest).main(args=rest, prog_name="outlast", standalone_mode=False, obj=settings)
     except ControlError as error:
         _tell(error.kind, str(error), arguments)
@@ -144,18 +164,36 @@ def run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _take_socket(arguments: list[str]) -> tuple[str, list[str]]:
-    """`--socket PATH` before the noun. Read here, so that pydantic is not needed for it: see `program`."""
-    for place, word in enumerate(arguments):
-        if word == "--socket":
-            if place + 1 == len(arguments):
-                raise ControlError("usage", "--socket takes the path of a control socket")
-            return arguments[place + 1], arguments[:place] + arguments[place + 2 :]
-        if word.startswith("--socket="):
-            return word.removeprefix("--socket="), arguments[:place] + arguments[place + 1 :]
-        if not word.startswith("-"):
-            break
-    return "", arguments
+def _take_place(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
+    """`--socket PATH` and `--cluster CLUSTER` before the noun. Read here, so that pydantic is not needed for them: see
+    `program`."""
+    found: dict[str, str] = {}
+    rest: list[str] = []
+    left = list(arguments)
+    while left and left[0].startswith("-"):
+        word = left.pop(0)
+        option, separator, value = word.partition("=")
+        if option not in PLACES:
+            rest.append(word)
+            continue
+        if not separator and not left:
+            raise ControlError("usage", f"{option} takes {PLACES[option]}")
+        found[option.removeprefix("--")] = value if separator else left.pop(0)
+    if len(found) > 1:
+        raise ControlError("usage", "--socket and --cluster name two places to ask: use one of them")
+    if "cluster" in found and _is_local(left):
+        words = " ".join(["outlast", *_first_words(left)])
+        raise ControlError("usage", f"`{words}` works on this machine alone: leave out --cluster")
+    return found, [*rest, *left]
+
+
+def _is_local(words: list[str]) -> bool:
+    told = _first_words(words)
+    return bool(told) and (told[0] in LOCAL or " ".join(told) in LOCAL)
+
+
+def _first_words(words: list[str]) -> list[str]:
+    return [word for word in words if not word.startswith("-")][:2]
 
 
 def _tell(kind: str, words: str, arguments: list[str], *, hint: str = "") -> None:
@@ -193,6 +231,8 @@ def _usage(error: typer.TyperException) -> str:
 
 
 def _did_you_mean(word: str) -> str:
+    import difflib
+
     close = difflib.get_close_matches(word, NOUNS, n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(close)}?" if close else "; outlast --help lists them"
 

@@ -2,15 +2,15 @@
 
 import sys
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from outlast.cli import options, output, rows, times, waiting
+from outlast.cli import maintenance, options, output, rows, times, waiting
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell
 from outlast.client.control import Client, ControlError
-from outlast.model.answers import ClusterStatus, GroupRow, NodeFenced, NodeRow
+from outlast.model.answers import MEMBERS, ClusterStatus, GroupRow, NodeFenced, NodeRow
 
 app = typer.Typer(name="node", help="The machines of the cluster.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="NODE", help="A node of the cluster.")]
@@ -44,18 +44,35 @@ def show(context: typer.Context, name: Name, as_json: options.Json = False) -> N
             ("coordinator", "yes" if row.coordinator else "no"),
             ("address", row.address),
             ("groups", str(row.groups)),
+            ("memory", _given_away(row.memory_used_mib, row.memory_mib, " MiB")),
+            ("processors", _given_away(row.cpus_used, row.cpus)),
+            ("rack", row.rack),
+            ("site", row.site),
+            ("drained by", row.drained_by),
+            ("lost of late", f"{row.losses} times" if row.losses else ""),
             ("fencing", ", ".join(row.fence) or Cell("none: its death cannot be proven by fencing", "yellow")),
             ("watchdog", _watchdog(row)),
             ("incarnation", row.incarnation),
             ("last record", f"{row.last_record_s:.1f} s ago" if row.last_record_s >= 0 else "none"),
         ]
     )
+    if row.networks:
+        output.heading("Networks of guests")
+        output.table(("network", "state"), [_network(name, lost) for name, lost in sorted(row.networks.items())])
     output.heading("Resource types")
     found = [
         output.Row((name, Cell("cannot run it", "bold red") if why else Cell("can run it", "green")), why=why)
         for name, why in sorted(row.types.items())
     ]
     output.table(("type", "state"), found, empty="it offers none now")
+
+
+def _network(name: str, lost: str) -> output.Row:
+    return output.Row((name, Cell("lost", "bold red") if lost else Cell("up", "green")), why=lost)
+
+
+def _given_away(used: int, has: int, unit: str = "") -> str:
+    return f"{used} of {has}{unit} given away" if has else ""
 
 
 def _watchdog(row: NodeRow) -> Cell | str:
@@ -121,7 +138,7 @@ def fence(
     """
     contact = client(context)
     row = contact.call("node.show", {"name": name}, type=NodeRow)
-    alive = row.state in ("up", "paused")
+    alive = row.state in MEMBERS
     if alive and not yes:
         _ask_to_fence(name, [row for row in contact.call("group.list", type=list[GroupRow]) if row.owner == name])
     question = {"name": name, "alive": alive, "stay_off": stay_off}
@@ -134,16 +151,7 @@ def fence(
             output.line(f"What it owned starts elsewhere: {', '.join(done.at_risk)}")
 
 
-@app.command()
-def pause(context: typer.Context, name: Name, wait_s: options.Wait = None, as_json: options.Json = False) -> None:
-    """Give a node nothing new; what it runs stays there."""
-    _simple(context, "node.pause", name, wait_s)
-
-
-@app.command()
-def resume(context: typer.Context, name: Name, wait_s: options.Wait = None, as_json: options.Json = False) -> None:
-    """Let a paused node take groups again."""
-    _simple(context, "node.resume", name, wait_s)
+maintenance.add_to(app)
 
 
 @app.command()
@@ -152,16 +160,6 @@ def evict(context: typer.Context, name: Name, as_json: options.Json = False) -> 
     words = client(context).call("node.evict", {"name": name}, type=str, timeout_s=CALL_S)
     if wants_json(context):
         output.json({"node": name, "words": words})
-    else:
-        output.line(words)
-
-
-def _simple(context: typer.Context, verb: str, name: str, wait_s: float | None) -> None:
-    """Done when it is written: `--wait` only limits how long the answer may take."""
-    words = client(context).call(verb, {"name": name}, type=str, timeout_s=wait_s or CALL_S)
-    answer: Any = {"node": name, "words": words}
-    if wants_json(context):
-        output.json(answer)
     else:
         output.line(words)
 

@@ -26,6 +26,7 @@ PIPE_WIDTH = 4000
 
 STATE_STYLES = {
     "online": "green",
+    "partially online": "yellow",
     "online pending": "yellow",
     "offline pending": "yellow",
     "offline": "dim",
@@ -33,6 +34,9 @@ STATE_STYLES = {
     "unknown": "magenta",
     "up": "green",
     "paused": "yellow",
+    "draining": "yellow",
+    "drained": "yellow",
+    "quarantined": "bold yellow",
     "silent": "bold yellow",
     "dead": "bold red",
     "out": "dim",
@@ -170,6 +174,11 @@ def progress(what: str, *, quiet: bool = False) -> Iterator[Callable[[str], None
         return
     with console(stderr=True).status(joined(what)) as status:
         yield lambda words: status.update(joined(f"{what}: {words}"))
+
+
+def get_ready() -> None:
+    """What is needed to say how it ended is loaded while that is waited for."""
+    import rich.console  # noqa: F401
 
 
 def console(*, stderr: bool = False) -> "Console":

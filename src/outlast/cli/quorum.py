@@ -10,11 +10,19 @@ from outlast.cli import options, output
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell
 from outlast.client.control import ControlError
+from outlast.core.quorum.margin import LOST
 from outlast.model.answers import ForceRow, QuorumRow, VoterRow
 
 app = typer.Typer(name="quorum", help="Who votes in the cluster database.", no_args_is_help=True)
 TITLES = ("member", "part", "state", "version", "behind", "size")
-STYLES = {"leads": "green", "votes": "green", "learns": "yellow", "starting": "yellow", "not well": "bold red"}
+STYLES = {
+    "leads": "green",
+    "votes": "green",
+    "learns": "yellow",
+    "starting": "yellow",
+    "no leader": "yellow",
+    "not well": "bold red",
+}
 FORCE_S = 600.0
 
 
@@ -30,7 +38,10 @@ def show(context: typer.Context, as_json: options.Json = False) -> None:
     if wants_json(context):
         output.json(answer)
         return
-    output.line(Cell("Quorum: ", "bold"), Cell(answer.words, "green" if answer.margin > 0 else "bold yellow"))
+    if answer.words.startswith(LOST):
+        output.line(Cell("No quorum: ", "bold red"), Cell(answer.words.removeprefix(LOST), "bold red"))
+    else:
+        output.line(Cell("Quorum: ", "bold"), Cell(answer.words, "green" if answer.margin > 0 else "bold yellow"))
     output.table(
         TITLES, [_row(row) for row in (*_by_name(answer.voters), *_by_name(answer.others))], empty="no member is known"
     )
@@ -43,7 +54,7 @@ def _by_name(rows: Iterable[VoterRow]) -> list[VoterRow]:
 
 
 def _row(row: VoterRow) -> Any:
-    behind = f"{row.behind} entries" if row.behind else ""
+    behind = f"{row.behind} {'entry' if row.behind == 1 else 'entries'}" if row.behind else ""
     size = f"{row.database_mib:g} MiB" if row.version else ""
     cells = (row.name, row.part, Cell(row.state, STYLES.get(row.state, "")), row.version, behind, size)
     return output.Row(cells, why=row.why)

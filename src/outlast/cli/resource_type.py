@@ -7,7 +7,7 @@ import typer
 from outlast.cli import options, output, rows
 from outlast.cli.contact import client, wants_json
 from outlast.client.control import ControlError
-from outlast.model.answers import TypeOffer
+from outlast.model.type_answers import TypeDetail, TypeOffer
 
 app = typer.Typer(
     name="resource-type", help="The plugins that know how to run things, node by node.", no_args_is_help=True
@@ -18,6 +18,31 @@ app = typer.Typer(
 def list_types(context: typer.Context, as_json: options.Json = False) -> None:
     """Which node has which plugin, and can it run?"""
     _show(context, client(context).call("type.list", type=list[TypeOffer]))
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="TYPE", help="A resource type.")],
+    as_json: options.Json = False,
+) -> None:
+    """All about one type: what its plugins can do, on which nodes, and which resources are of it."""
+    found = client(context).call("type.show", {"type": name}, type=TypeDetail)
+    if wants_json(context):
+        output.json(found)
+        return
+    output.fields(
+        [
+            ("type", output.Cell(found.type, "bold")),
+            ("functions", ", ".join(found.functions)),
+            ("resources", ", ".join(found.resources) or "none"),
+        ]
+    )
+    output.heading("Nodes")
+    _show(context, list(found.offers))
+    if found.calls:
+        output.heading("Calls, since the cluster service of each node started")
+        output.table(rows.CALL_TITLES, [rows.call_time(one) for one in found.calls], empty="none")
 
 
 @app.command()
@@ -33,6 +58,24 @@ def verify(
     broken = [f"{offer.type} on {offer.node}" for offer in found if offer.problem]
     if broken:
         raise ControlError("failed", f"not every plugin can run: {', '.join(broken)}")
+
+
+@app.command()
+def restart(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="TYPE", help="A resource type.")],
+    node: Annotated[
+        list[str] | None,
+        typer.Option("--node", metavar="NODE", help="Only on this node; can be given again.", show_default=False),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Load its plugin anew, in new resource hosts; what was held back is no longer. Nothing that runs is touched."""
+    found = client(context).call("type.restart", {"type": name, "nodes": node or []}, type=list[TypeOffer])
+    _show(context, found)
+    broken = [f"{offer.node}: {offer.problem}" for offer in found if offer.problem]
+    if broken:
+        raise ControlError("failed", f"{name} cannot run everywhere: {'; '.join(broken)}")
 
 
 def _show(context: typer.Context, found: list[TypeOffer]) -> None:

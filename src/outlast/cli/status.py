@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from outlast.cli import options, output, rows
-from outlast.cli.contact import client, wants_json
+from outlast.cli import options, output, rows, times
+from outlast.cli.contact import client, shows_notices, wants_json
 from outlast.cli.output import Cell
-from outlast.model.answers import ClusterStatus, GroupRow, VmRow
+from outlast.model.answers import MEMBERS, ClusterStatus, GroupRow, VmRow
 
 app = typer.Typer()
 LONG_REASON = 60
@@ -25,6 +25,7 @@ def status(
     as_json: options.Json = False,
 ) -> None:
     """How the cluster is: its nodes, its VMs, and what is not well."""
+    shows_notices(context)  # they are among the alarms
     contact = client(context)
     in_json = wants_json(context)
     if not follow:
@@ -42,10 +43,12 @@ def status(
 def view(answer: ClusterStatus, width: int, *, show_all: bool = False) -> list[Any]:
     """What is to be printed, part by part."""
     found = _head(answer)
-    then = f", as {answer.answered_by} knew them last" if answer.session else ""
+    then = f", as {answer.answered_by} knew them last" if answer.session or answer.age_s else ""
+    then += f", {times.duration(answer.age_s)} ago" if answer.age_s else ""
     found += ["", _title(f"Nodes{then}")]
     found.append(output.grid(rows.NODE_TITLES, [rows.node(row) for row in answer.nodes], width, "there is no node"))
-    found += _vms(answer.vms, width, then, show_all=show_all)
+    own = f" (those of {answer.answered_by} as they are now)" if then else ""
+    found += _vms(answer.vms, width, then + own, show_all=show_all)
     of_vms = {row.group for row in answer.vms}
     others = [rows.group(row) for row in answer.groups if row.name not in of_vms]
     if others:
@@ -96,14 +99,16 @@ def _told_once(listed: Iterable[output.Row]) -> list[output.Row]:
 
 
 def well(row: VmRow) -> bool:
-    return row.state == row.wanted and row.protected and not row.why
+    return row.state == row.wanted and row.protected and not row.at_risk_because and not row.why
 
 
 def _verdict(answer: ClusterStatus) -> Any:
     """One last line that says it all: whoever has scrolled needs no more."""
-    down = [row.name for row in answer.nodes if row.state not in ("up", "paused")]
-    amiss = [row for row in answer.groups if row.state != row.wanted]
-    bare = [row for row in answer.groups if row.state == row.wanted == "online" and not row.protected]
+    down = [row.name for row in answer.nodes if row.state not in MEMBERS]
+    amiss = [row for row in answer.groups if not _as_wanted(row)]
+    online = [row for row in answer.groups if row.state == row.wanted == "online"]
+    bare = [row for row in online if not row.protected]
+    weak = [row for row in online if row.protected and row.at_risk_because]
     problems = []
     if answer.alarms:
         problems.append("see the alarms above" if len(answer.alarms) > 1 else "see the alarm above")
@@ -122,11 +127,18 @@ def _verdict(answer: ClusterStatus) -> Any:
         problems.append(f"{_count(len(amiss), 'group')} not as wanted ({_names(amiss)})")
     if bare:
         problems.append(f"{_count(len(bare), 'group')} not protected ({_names(bare)})")
+    if weak:
+        problems.append(f"{_count(len(weak), 'group')} at risk ({_names(weak)})")
     if problems:
         return output.joined(Cell(f"Not well: {'; '.join(problems)}.", "bold yellow"))
-    online = sum(1 for row in answer.groups if row.state == "online")
+    running = sum(1 for row in answer.groups if row.state in ("online", "partially online"))
     nodes = _count(len(answer.nodes), "node")
-    return output.joined(Cell(f"All is well: {nodes} up, {_count(online, 'group')} online.", "green"))
+    return output.joined(Cell(f"All is well: {nodes} up, {_count(running, 'group')} online.", "green"))
+
+
+def _as_wanted(row: GroupRow) -> bool:
+    """Also when what is off in it is off on purpose, or nothing is in it."""
+    return row.state == row.wanted or (row.settled and row.state in ("partially online", "offline"))
 
 
 def _count(number: int, noun: str) -> str:

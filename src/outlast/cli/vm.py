@@ -1,22 +1,18 @@
 """outlast vm: the virtual machines, under the cluster's protection or not."""
 
-import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from outlast.cli import group as groups
-from outlast.cli import options, output, resource, rows, waiting
+from outlast.cli import guests, options, output, protecting, resource, rows, vm_create, vm_import, vm_probe, waiting
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell, named
-from outlast.client.control import Client, ControlError
-from outlast.model.answers import GroupRow, ProtectReport, VmDetail, VmRow
+from outlast.client.control import ControlError
+from outlast.model.answers import ProtectReport, VmChecked, VmDetail, VmRow
 
 app = typer.Typer(name="vm", help="The virtual machines.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="VM", help="A VM that the cluster protects.")]
-PROTECT_S = 120.0
-"""Every node is asked whether it could run the VM."""
 
 
 @app.command("list")
@@ -52,10 +48,28 @@ def show(context: typer.Context, name: Name, as_json: options.Json = False) -> N
         ("size", size),
         ("group", detail.group.name if detail.group.name != detail.vm.name else ""),
     ]
-    output.fields([*head, *groups.about(detail.group), *resource.watched(detail.resource)])
+    output.fields(
+        [*head, *groups.about(detail.group), *resource.watched(detail.resource), *guests.about(detail.resource)]
+    )
     groups.failures(detail.group)
     output.heading("Where it could run now")
     output.table(("node", "could"), rows.placement(detail.placement))
+
+
+@app.command()
+def check(context: typer.Context, name: Name, wait_s: options.Wait = None, as_json: options.Json = False) -> None:
+    """Ask every node whether it could run the VM now, disks and all.
+
+    What they say is remembered: where nobody has asked, a VM is at risk. Exit code 1 when some node could not.
+    """
+    found = client(context).call("vm.check", {"name": name}, type=VmChecked, timeout_s=wait_s or protecting.PROTECT_S)
+    if wants_json(context):
+        output.json(found)
+    else:
+        output.table(("node", "could"), rows.sightings(found))
+    unable = [node for node, why in sorted(found.nodes.items()) if why]
+    if unable:
+        raise ControlError("failed", f"{named(name)} could not run on {', '.join(unable)}")
 
 
 @app.command()
@@ -86,6 +100,17 @@ def protect(
         bool | None,
         typer.Option("--start/--no-start", help="Should it run? Default: as it is now; one from --xml is started."),
     ] = None,
+    group: Annotated[
+        str,
+        typer.Option(
+            metavar="GROUP",
+            help="Join this group, beside its other resources. Default: one of its own.",
+            show_default="",
+        ),
+    ] = "",
+    depends_on: Annotated[
+        str, typer.Option(metavar="NAMES", help='With --group: what must be online before it: "ip and disk".')
+    ] = "",
     what_if: options.WhatIf = False,
     wait_s: options.Wait = None,
     as_json: options.Json = False,
@@ -103,20 +128,21 @@ def protect(
         "offline_timeout_s": offline_timeout_s,
         "failover_threshold": failover_threshold,
         "start": start,
+        "group": group,
+        "depends_on": depends_on,
         "what_if": what_if,
-        **({"name": name} if name else {"definition": _read(xml)}),
+        **({"name": name} if name else {"definition": options.definition(xml)}),
     }
     contact = client(context)
-    report = contact.call("vm.protect", arguments, type=ProtectReport, timeout_s=PROTECT_S)
+    report = contact.call("vm.protect", arguments, type=ProtectReport, timeout_s=protecting.PROTECT_S)
     if what_if:
-        _show_what_if(context, report)
+        protecting.show_what_if(context, report)
         return
-    ended = _settled(context, contact, report, wait_s)
+    ended = protecting.settled(context, contact, report, wait_s)
     if wants_json(context):
         output.json(report)
     else:
-        output.line(Cell(f"{named(report.name)} is protected", "green"), f"; it is {waiting.present(ended)}")
-        _show_nodes(report)
+        protecting.show_done(report, ended)
 
 
 @app.command()
@@ -139,15 +165,20 @@ def unprotect(
 def start(
     context: typer.Context,
     name: Name,
+    discard: options.DiscardSaved = False,
     what_if: options.WhatIf = False,
     wait_s: options.Wait = None,
     as_json: options.Json = False,
 ) -> None:
-    """Start a VM, on the best node; its earlier failures are forgotten."""
+    """Start a VM, on the best node; its earlier failures are forgotten. What was saved goes on where it was."""
+    arguments: dict[str, Any] = {"name": _group_of(context, name)}
     if what_if:
-        _what_if_start(context, name)
+        groups.would(context, {**arguments, "verb": "online"})
         return
-    arguments = {"name": _group_of(context, name)}
+    # In a group of several it may be off by a word of its own, from inside its guest, say.
+    arguments["resource"] = name
+    if discard:
+        arguments["discard_saved"] = True
     waiting.carry_out(context, "group.online", arguments, waiting.online(), wait_s, name=name)
 
 
@@ -160,7 +191,7 @@ def stop(
     as_json: options.Json = False,
 ) -> None:
     """Turn a VM off at once, as if its power were cut. It stays off."""
-    _offline(context, name, "turn {name} off", turn_off=True, what_if=what_if, wait_s=wait_s)
+    _offline(context, name, "turn {name} off", "turn_off", what_if=what_if, wait_s=wait_s)
 
 
 @app.command()
@@ -172,7 +203,22 @@ def shutdown(
     as_json: options.Json = False,
 ) -> None:
     """Shut a VM down in order; by force when its time limit has passed. It stays off."""
-    _offline(context, name, "shut {name} down", turn_off=False, what_if=what_if, wait_s=wait_s)
+    _offline(context, name, "shut {name} down", "shutdown", what_if=what_if, wait_s=wait_s)
+
+
+@app.command()
+def save(
+    context: typer.Context,
+    name: Name,
+    what_if: options.WhatIf = False,
+    wait_s: options.Wait = None,
+    as_json: options.Json = False,
+) -> None:
+    """Put a VM's state away on shared storage, and its node is rid of it. With the next start it goes on from there.
+
+    On whichever node that is. A VM that cannot be saved runs on.
+    """
+    _offline(context, name, "save {name}", "save", what_if=what_if, wait_s=wait_s)
 
 
 @app.command()
@@ -180,113 +226,69 @@ def move(
     context: typer.Context,
     name: Name,
     to: options.To = "",
+    how: options.How = None,
     turn_off: options.TurnOff = False,
+    ignore_lock: options.IgnoreLock = False,
     what_if: options.WhatIf = False,
     wait_s: options.Wait = None,
     as_json: options.Json = False,
 ) -> None:
-    """Move a VM to another node: for now it is shut down here and started there."""
-    detail = client(context).call("vm.show", {"name": name}, type=VmDetail)
-    if what_if:
-        _what_if_move(context, detail, to)
-        return
-    arguments = {"name": detail.group.name, "to": to, "stop": options.stop_of(turn_off)}
-    waiting.carry_out(context, "group.move", arguments, waiting.moved(detail.group, to), wait_s, name=name)
+    """Move a VM to another node: live if that is possible, else as its offline_action says (saved, or shut down)."""
+    _move(context, name, to, options.leaving(how, turn_off), ignore_lock=ignore_lock, what_if=what_if, wait_s=wait_s)
 
 
-def _read(xml: str) -> str:
-    """The definition. Every way in which this fails is the user's to mend."""
-    try:
-        text = sys.stdin.buffer.read() if xml == "-" else Path(xml).read_bytes()
-        return text.decode()
-    except UnicodeDecodeError:
-        raise ControlError("usage", f"cannot read the definition {xml}: it is not UTF-8 text") from None
-    except OSError as error:
-        raise ControlError("usage", f"cannot read the definition {xml}: {error.strerror}") from None
-
-
-def _settled(context: typer.Context, contact: Client, report: ProtectReport, wait_s: float | None) -> GroupRow:
-    """The VM's group when it is as it is wanted to be."""
-    name = contact.call("vm.group", {"name": report.name}, type=str)
-    row = contact.call("group.show", {"name": name}, type=GroupRow)
-    if report.wanted == "offline":
-        return row
-    try:
-        return waiting.settle(contact, row, waiting.online(), wait_s, name=report.name, quiet=wants_json(context))
-    except ControlError as error:
-        raise ControlError(error.kind, f"{named(report.name)} is protected, but not online: {error}") from None
-
-
-def _show_what_if(context: typer.Context, report: ProtectReport) -> None:
-    if wants_json(context):
-        output.json(report)
-        return
-    where = f"on {report.owner}, where it runs" if report.owner else "on the best node"
-    end = f"online, {where}" if report.wanted == "online" else "offline, as it is"
-    output.line(f"{named(report.name)} would be protected; it would be {end}. Nothing was changed.")
-    _show_nodes(report)
-
-
-def _show_nodes(report: ProtectReport) -> None:
-    problems = {node: "; ".join(found) for node, found in report.nodes.items()}
-    output.table(("node", "could run it"), rows.placement(problems))
-
-
-def _offline(
-    context: typer.Context, name: str, to_do: str, *, turn_off: bool, what_if: bool, wait_s: float | None
+@app.command()
+def migrate(
+    context: typer.Context,
+    name: Name,
+    to: options.To = "",
+    cancel: Annotated[bool, typer.Option("--cancel", help="Let it stay where it is after all.")] = False,
+    ignore_lock: options.IgnoreLock = False,
+    what_if: options.WhatIf = False,
+    wait_s: options.Wait = None,
+    as_json: options.Json = False,
 ) -> None:
-    if what_if:
-        detail = client(context).call("vm.show", {"name": name}, type=VmDetail)
-        if detail.vm.state == "offline" and detail.vm.wanted == "offline":
-            _would(context, name, f"{named(name)} is offline already: nothing would change", owner="")
-        else:
-            how = "turned off at once" if turn_off else "shut down"
-            _would(context, name, f"{named(name)} would be {how} on {detail.vm.owner or 'no node'}", owner="")
-        return
-    arguments = {"name": _group_of(context, name), "stop": options.stop_of(turn_off)}
-    waiting.carry_out(context, "group.offline", arguments, waiting.offline(to_do), wait_s, name=name)
-
-
-def _what_if_start(context: typer.Context, name: str) -> None:
-    detail = client(context).call("vm.show", {"name": name}, type=VmDetail)
-    if detail.vm.state == "online":
-        _would(context, name, f"{named(name)} is online on {detail.vm.owner} already: nothing would change", owner="")
-        return
-    owner = detail.group.owner
-    if owner and not detail.placement.get(owner, "it is no node of the cluster"):
-        _would(context, name, f"{named(name)} would start on {owner}, its owner", owner=owner)
-        return
-    _need_a_node(detail, {node for node, why in detail.placement.items() if not why}, f"start {named(name)}")
-    able = ", ".join(node for node, why in sorted(detail.placement.items()) if not why)
-    _would(context, name, f"{named(name)} would start on one of {able}", owner="")
-
-
-def _what_if_move(context: typer.Context, detail: VmDetail, to: str) -> None:
-    name, owner = detail.vm.name, detail.group.owner
-    if to and to not in detail.placement:
-        raise ControlError("usage", f'there is no node "{to}"; there are: {", ".join(sorted(detail.placement))}')
-    if to and to == owner:
-        raise ControlError("usage", f"{named(name)} is on {to} already")
-    asked = {to} if to else set(detail.placement) - {owner}
-    able = sorted(node for node in asked if not detail.placement[node])
-    _need_a_node(detail, set(able), f"move {named(name)}" + (f" to {to}" if to else ""))
-    where = able[0] if len(able) == 1 else f"one of {', '.join(able)}"
-    _would(context, name, f"{named(name)} would move from {owner or 'no node'} to {where}", owner=to)
-
-
-def _need_a_node(detail: VmDetail, able: set[str], to_do: str) -> None:
-    if not able:
-        reasons = "; ".join(f"{node}: {why}" for node, why in sorted(detail.placement.items()) if why)
-        raise ControlError("impossible", f"cannot {to_do} now: {reasons or 'there is no other node'}")
-
-
-def _would(context: typer.Context, name: str, words: str, *, owner: str) -> None:
-    answer: dict[str, Any] = {"vm": name, "what_if": True, "to": owner, "words": words}
-    if wants_json(context):
-        output.json(answer)
+    """Move a VM to another node as it runs (live migration); refused, with the reason, where that is not possible."""
+    if not cancel:
+        _move(context, name, to, "live", ignore_lock=ignore_lock, what_if=what_if, wait_s=wait_s)
+    elif to or what_if:
+        raise ControlError("usage", "--cancel goes with neither --to nor --what-if")
     else:
-        output.line(f"{words}. Nothing was changed.")
+        waiting.carry_out(
+            context, "group.call_back", {"name": _group_of(context, name)}, waiting.stays(), wait_s, name=name
+        )
+
+
+def _move(
+    context: typer.Context,
+    name: str,
+    to: str,
+    how: str | None,
+    *,
+    ignore_lock: bool,
+    what_if: bool,
+    wait_s: float | None,
+) -> None:
+    arguments = {"name": _group_of(context, name), "to": to, "stop": how, "ignore_lock": ignore_lock}
+    if what_if:
+        groups.would(context, {**arguments, "verb": "move"})
+        return
+    waiting.carry_out(context, "group.move", arguments, waiting.moved, wait_s, name=name)
+
+
+def _offline(context: typer.Context, name: str, to_do: str, stop: str, *, what_if: bool, wait_s: float | None) -> None:
+    arguments = {"name": _group_of(context, name), "stop": stop}
+    if what_if:
+        groups.would(context, {**arguments, "verb": "offline"})
+        return
+    waiting.carry_out(context, "group.offline", arguments, waiting.offline(to_do), wait_s, name=name)
 
 
 def _group_of(context: typer.Context, name: str) -> str:
     return client(context).call("vm.group", {"name": name}, type=str)
+
+
+# Here, so that `--help` begins with what is asked for most.
+vm_create.add_to(app)
+vm_import.add_to(app)
+vm_probe.add_to(app)

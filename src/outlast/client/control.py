@@ -16,7 +16,17 @@ DEFAULT_SOCKET = "/run/outlast/control.sock"
 DEFAULT_CONFIG = "/etc/outlast/outlast.toml"
 T = TypeVar("T")
 
-EXIT_CODES = {"failed": 1, "usage": 2, "impossible": 3, "no-contact": 4}
+EXIT_CODES = {
+    "failed": 1,
+    "usage": 2,
+    "impossible": 3,
+    "no-contact": 4,
+    # Only from elsewhere: who asks is not known, may not, has tried too often, or has seen it before it was changed.
+    "sign-in": 3,
+    "denied": 3,
+    "limited": 3,
+    "changed": 3,
+}
 
 
 class ControlError(Exception):
@@ -35,8 +45,10 @@ class _Refusal(msgspec.Struct):
 class Client:
     """`path`: the control socket; default: the environment's OUTLAST_SOCKET, else the usual place."""
 
-    def __init__(self, path: str = "") -> None:
+    def __init__(self, path: str = "", notice: Callable[[str], None] = lambda words: None) -> None:
+        """`notice`: is called with what everybody who asks for anything must be told."""
         self.path = path or os.environ.get("OUTLAST_SOCKET", DEFAULT_SOCKET)
+        self._notice = notice
 
     def call(self, verb: str, arguments: Mapping[str, Any] | None = None, *, type: type[T], timeout_s: float = 15) -> T:
         """The verb's result, validated as `type`. Raises `ControlError`."""
@@ -58,21 +70,27 @@ class Client:
 
     def _exchange(self, verb: str, arguments: Mapping[str, Any], timeout_s: float | None) -> Iterator[dict[str, Any]]:
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(timeout_s)
-                connection.connect(self.path)
-                connection.sendall(msgspec.json.encode({"verb": verb, "arguments": arguments}) + b"\n")
-                with connection.makefile("rb") as lines:
-                    for line in lines:
-                        message = _converted(line, dict[str, Any], decode=msgspec.json.decode)
-                        if "error" in message:
-                            error = _converted(message["error"], _Refusal)
-                            raise ControlError(error.kind, error.message)
-                        yield message
+            for line in self._lines(verb, arguments, timeout_s):
+                message = _converted(line, dict[str, Any], decode=msgspec.json.decode)
+                if "error" in message:
+                    error = _converted(message["error"], _Refusal)
+                    raise ControlError(error.kind, error.message)
+                if "notice" in message:
+                    self._notice(str(message["notice"]))
+                yield message
         except TimeoutError:
             raise ControlError("no-contact", self._no_contact(f"no answer within {timeout_s:g} s")) from None
         except OSError as error:
             raise ControlError("no-contact", self._no_contact(error.strerror or str(error))) from None
+
+    def _lines(self, verb: str, arguments: Mapping[str, Any], timeout_s: float | None) -> Iterator[bytes]:
+        """What is answered, as it comes. Raises OSError."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout_s)
+            connection.connect(self.path)
+            connection.sendall(msgspec.json.encode({"verb": verb, "arguments": arguments}) + b"\n")
+            with connection.makefile("rb") as lines:
+                yield from lines
 
     def _no_contact(self, why: str) -> str:
         hint = "Is outlastd running here? On a witness it is not: ask a node"

@@ -20,7 +20,18 @@ from outlast.model.settings import Settings
 
 FORMAT = 1
 MAGIC = b"outlast backup\n"
-RESTORED = (keys.GROUPS, keys.RESOURCES, keys.DEFINITIONS, keys.NODES, keys.SECRETS, keys.EVENTS, keys.INPUTS)
+RESTORED = (
+    keys.GROUPS,
+    keys.RESOURCES,
+    keys.RULES,
+    keys.DEFINITIONS,
+    keys.NODES,
+    keys.USERS,
+    keys.API_TOKENS,
+    keys.SECRETS,
+    keys.EVENTS,
+    keys.INPUTS,
+)
 """And the cluster's settings."""
 LEFT_AS_IT_IS = (
     keys.SESSIONS,
@@ -29,9 +40,15 @@ LEFT_AS_IT_IS = (
     keys.STATUS,
     keys.SURVEYS,
     keys.ANSWERS,
+    keys.CHANGES,
     keys.MEMBERS,
     keys.JOINS,
+    keys.NOTED,
+    keys.SIGNED_IN,
+    keys.AUDIT,
 )
+LOOSE = (keys.EVENTS, keys.INPUTS, keys.SECRETS, keys.USERS, keys.API_TOKENS)
+"""Records that say nothing of each other. A user who was deleted since the backup comes back with it."""
 UNFINISHED = "a backup is being restored"
 """A hold that begins so cannot be lifted: half of the database is still missing."""
 
@@ -108,18 +125,20 @@ def report(header: BackupHeader, backup: Sequence[Kept], present: Sequence[Kept]
 def bundles(backup: Sequence[Kept], present: Sequence[Kept]) -> list[Bundle]:
     """Everything to be written after the settings, in order."""
     now = {one.key: one.value for one in present}
-    loose = [one for one in backup if one.key.startswith((keys.EVENTS, keys.INPUTS, keys.SECRETS))]
+    loose = [one for one in backup if one.key.startswith(LOOSE)]
     if keys.SECRET_KEY in now:  # which key this cluster's nodes have is no matter of the past
         loose = [one for one in loose if one.key != keys.SECRET_KEY]
     found = [Bundle("", (one,)) for one in loose if now.get(one.key) != one.value]
     found += [Bundle("", (_node(one, now),)) for one in backup if one.key.startswith(keys.NODES)]
     then = _of(backup, keys.GROUPS)
+    # A resource may have been in another group then: it comes back with that one, whichever is written first.
+    back = {key for value in then.values() for key in _keys_of(msgspec.json.decode(value, type=Group))}
     for key in _of(present, keys.GROUPS):
         if key not in then:
             group = msgspec.json.decode(now[key], type=Group)
-            found.append(Bundle(key, deletes=(key, *_keys_of(group))))
+            found.append(Bundle(key, deletes=(key, *(other for other in _keys_of(group) if other not in back))))
     for key, value in then.items():
-        found.append(_group(key, value, backup, now))
+        found.append(_group(key, value, backup, now, back))
     return found
 
 
@@ -149,7 +168,7 @@ def owned(group: Group, owner: str, confirmed_by: str) -> Group:
         group = msgspec.structs.replace(group, owner=owner, epoch=group.epoch + 1)
     if owner and group.wanted is Wanted.OFFLINE:
         group = msgspec.structs.replace(group, wanted=Wanted.ONLINE, wanted_by=confirmed_by, intents=group.intents + 1)
-    return msgspec.structs.replace(group, move_to="")
+    return msgspec.structs.replace(group, move_to="", received_from="")
 
 
 def surplus(scheduled: Iterable[str], kept: int) -> list[str]:
@@ -158,16 +177,26 @@ def surplus(scheduled: Iterable[str], kept: int) -> list[str]:
     return newest_first[kept:]
 
 
-def _group(key: str, value: bytes, backup: Iterable[Kept], now: Mapping[str, bytes]) -> Bundle:
-    """With its resources and their definitions. Epochs only rise, also above those given out since the backup."""
+def _group(key: str, value: bytes, backup: Iterable[Kept], now: Mapping[str, bytes], back: Collection[str]) -> Bundle:
+    """With its resources and their definitions; `back`: those of all groups. Epochs only rise, also above those given
+    out since the backup."""
     group = msgspec.json.decode(value, type=Group)
     before = msgspec.json.decode(now[key], type=Group) if key in now else None
     epoch = max(group.epoch, before.epoch if before is not None else 0) + 1
-    record = msgspec.structs.replace(group, epoch=epoch, move_to="", failures=())
+    # What it was received from then is of the past: what stands anywhere now may be an old copy (rule 9).
+    record = msgspec.structs.replace(group, epoch=epoch, move_to="", received_from="", failures=())
     mine = set(_keys_of(group))
-    rest = tuple(one for one in backup if one.key in mine)
-    gone = tuple(other for other in (_keys_of(before) if before is not None else ()) if other not in mine)
+    rest = tuple(_without_state(one) for one in backup if one.key in mine)
+    gone = tuple(other for other in (_keys_of(before) if before is not None else ()) if other not in back)
     return Bundle(key, (Kept(key, msgspec.json.encode(record)), *rest), gone)
+
+
+def _without_state(one: Kept) -> Kept:
+    """What was saved then may have been gone on from since (rule 13)."""
+    if not one.key.startswith(keys.RESOURCES):
+        return one
+    resource = msgspec.json.decode(one.value, type=Resource)
+    return Kept(one.key, msgspec.json.encode(msgspec.structs.replace(resource, saved=None, taken="")))
 
 
 def _node(one: Kept, now: Mapping[str, bytes]) -> Kept:

@@ -7,10 +7,12 @@ QEMU's lock on the image is no part of this; tests switch it off (`--no-image-lo
 """
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from outlast.lab import beacon, cgroup, node
 from outlast.lab.errors import LabError
@@ -89,23 +91,24 @@ def find_doubles(copies: Iterable[Copy]) -> tuple[Finding, ...]:
     return tuple(findings)
 
 
-class Watcher:
-    """Watches in a thread of its own, from `with` to its end; then `findings` holds all that it has seen."""
+class Vigil(ABC):
+    """Looks again and again in a thread of its own, from `with` to its end; then `findings` holds all that was seen."""
 
-    def __init__(self, nodes: Sequence[NodePaths], *, every_s: float = 0.02) -> None:
-        self._nodes = nodes
+    def __init__(self, every_s: float) -> None:
         self._every_s = every_s
-        self._known: dict[int, Copy | None] = {}
         self._seen: dict[Finding, None] = {}
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name=type(self).__name__, daemon=True)
         self.rounds = 0
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         return tuple(self._seen)
 
-    def __enter__(self) -> "Watcher":
+    @abstractmethod
+    def look(self) -> Iterable[Finding]: ...
+
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -117,8 +120,20 @@ class Watcher:
 
     def _watch(self) -> None:
         while not self._ended.wait(self._every_s):
-            self._seen |= dict.fromkeys(find_doubles(self._copies()))
+            self._seen |= dict.fromkeys(self.look())
             self.rounds += 1
+
+
+class Watcher(Vigil):
+    """Watches the processes of all nodes."""
+
+    def __init__(self, nodes: Sequence[NodePaths], *, every_s: float = 0.02) -> None:
+        super().__init__(every_s)
+        self._nodes = nodes
+        self._known: dict[int, Copy | None] = {}
+
+    def look(self) -> Iterable[Finding]:
+        return find_doubles(self._copies())
 
     def _copies(self) -> list[Copy]:
         """What a process is does not change; only new ones are looked at."""
@@ -137,44 +152,27 @@ def _copy_of(target: NodePaths, pid: int) -> Copy | None:
     return Copy(guest, target.name, pid, "-incoming" in process.arguments) if process and guest else None
 
 
-class Writers:
-    """Watches who writes the beacons' disks, from `with` to its end: once another run has written, the one before it
-    never does again. A witness of its own: no process need be seen for it, and no beacon need note it."""
+class Writers(Vigil):
+    """Watches who writes the beacons' disks: once another run has written, the one before it never does again.
+
+    A witness of its own: no process need be seen for it, and no beacon need note it.
+    """
 
     def __init__(self, images: Path, *, every_s: float = 0.05) -> None:
+        super().__init__(every_s)
         self._images = images
-        self._every_s = every_s
         self._runs: dict[str, list[str]] = {}
-        self._seen: dict[Finding, None] = {}
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="writers", daemon=True)
 
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        return tuple(self._seen)
+    def look(self) -> Iterable[Finding]:
+        for image in self._images.glob("*.img"):
+            boot_id = beacon.last_writer(image)
+            if boot_id:
+                yield from self.wrote(image.stem, boot_id)
 
-    def __enter__(self) -> "Writers":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def wrote(self, guest: str, boot_id: str) -> None:
+    def wrote(self, guest: str, boot_id: str) -> Iterable[Finding]:
         runs = self._runs.setdefault(guest, [])
         if runs and runs[-1] == boot_id:
             return
         if boot_id in runs:
-            words = f"run {boot_id} wrote to its disk again, after run {runs[-1]} had written there"
-            self._seen[Finding(guest, words)] = None
+            yield Finding(guest, f"run {boot_id} wrote to its disk again, after run {runs[-1]} had written there")
         runs.append(boot_id)
-
-    def _watch(self) -> None:
-        while not self._ended.wait(self._every_s):
-            for image in self._images.glob("*.img"):
-                boot_id = beacon.last_writer(image)
-                if boot_id:
-                    self.wrote(image.stem, boot_id)

@@ -17,7 +17,11 @@ def quorum(cluster: LabCluster, node: str = "") -> QuorumRow:
 
 def voters(cluster: LabCluster, node: str = "") -> set[str]:
     """Those that are well."""
-    return {row.name for row in quorum(cluster, node).voters if row.state in ("leads", "votes")}
+    return voters_of(quorum(cluster, node))
+
+
+def voters_of(row: QuorumRow) -> set[str]:
+    return {voter.name for voter in row.voters if voter.state in ("leads", "votes")}
 
 
 def lead(cluster: LabCluster, node: str) -> None:

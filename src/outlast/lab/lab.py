@@ -4,6 +4,7 @@ The lab's state is the machine's state: what is up is asked of the kernel each t
 what was asked for when the lab was built. So a command that died half-way leaves nothing that `down` cannot find.
 """
 
+import itertools
 import os
 import shutil
 import signal
@@ -11,11 +12,28 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 
-from outlast.lab import beacon, bmc, building, cgroup, checker, disk, layout, linux, network, node, requirements
+from outlast.lab import (
+    beacon,
+    bmc,
+    building,
+    cgroup,
+    checker,
+    disk,
+    freezing,
+    layout,
+    linux,
+    network,
+    node,
+    requirements,
+)
 from outlast.lab.errors import LabError, NotPossibleNow, WrongInput
 from outlast.lab.layout import LabPaths, NodePaths
 from outlast.lab.report import NodeReport, report
 from outlast.lab.state import LabState, load_state
+
+SHUTDOWN_S = 1800.0
+"""Longer than a cluster waits for a drain by default."""
+SERVICE_END_S = 15.0
 
 
 class Lab:
@@ -34,6 +52,8 @@ class Lab:
         kvm: bool = False,
         database: str = "sqlite",
         witness: bool = False,
+        memory_mib: int = 0,
+        web: bool = False,
         tell: Callable[[str], None] = lambda words: None,
     ) -> None:
         """Builds a new lab and powers its nodes on. Returns when every libvirtd answers, and with etcd when all nodes
@@ -41,6 +61,8 @@ class Lab:
         names = layout.node_names(nodes)
         if not 0.5 <= node_timeout_s <= 600:
             raise WrongInput(f"cannot use a node time-out of {node_timeout_s:g} s: 0.5 to 600 are possible")
+        if memory_mib < 0:
+            raise WrongInput(f"cannot give {memory_mib} MiB to a node: it must be 0 (its share) or more")
         _check_database(database, witness=witness)
         requirements.check_machine(etcd=database == "etcd")
         if service:
@@ -48,7 +70,9 @@ class Lab:
         with building.alone(self.paths):
             self._refuse_if_up(tell)
             witnesses = (layout.WITNESS,) if witness else ()
-            state = LabState(self.paths.name, names, service, watchdog, kvm, node_timeout_s, database, witnesses)
+            state = LabState(
+                self.paths.name, names, service, watchdog, kvm, node_timeout_s, database, witnesses, memory_mib, web
+            )
             try:
                 building.build(self.paths, state, tell)
             except BaseException:
@@ -105,6 +129,15 @@ class Lab:
         self.power_off(name, why)
         self.power_on(name, why, wait=wait)
 
+    def shutdown(self, name: str) -> str:
+        """In order, as a machine with systemd goes down: what outlast-drain.service runs there, then its services, then
+        its power. Returns what the first of them said."""
+        target = self.node(name)
+        said = self.run(name, "outlast", "node", "before-shutdown", timeout_s=SHUTDOWN_S)
+        self.run(name, "s6-svc", "-d", "-wD", "-T", f"{SERVICE_END_S * 1000:.0f}", "/run/service/outlastd")
+        node.power_off(target, "shut down in order")
+        return (said.stdout + said.stderr).strip()
+
     def set_bmc_fault(self, name: str, fault: bmc.Fault) -> None:
         self.node(name)
         bmc.set_fault(self.paths, name, fault)
@@ -123,16 +156,10 @@ class Lab:
     # Freezing and killing
 
     def freeze(self, name: str, process: str = "") -> None:
-        if process:
-            node.signal_processes(self.node(name), process, signal.SIGSTOP)
-        else:
-            node.freeze(self.node(name))
+        freezing.freeze(self.node(name), process)
 
     def thaw(self, name: str, process: str = "") -> None:
-        if process:
-            node.signal_processes(self.node(name), process, signal.SIGCONT)
-        else:
-            node.thaw(self.node(name))
+        freezing.thaw(self.node(name), process)
 
     def kill(self, name: str, process: str) -> None:
         node.signal_processes(self.node(name), process, signal.SIGKILL)
@@ -146,9 +173,27 @@ class Lab:
             raise WrongInput(f'there is no plane "{plane}"; there are: {", ".join(filter(None, network.PLANES))}')
         self._set_cuts(network.load_cuts(self.paths) | network.cuts_between(a, b, one_way=one_way, plane=plane))
 
+    def split(self, one: Sequence[str], other: Sequence[str], *, plane: str = "") -> None:
+        """Nobody of one side hears anybody of the other, at once."""
+        pairs = [network.cuts_between(a, b, plane=plane) for a in one for b in other]
+        self._set_cuts(network.load_cuts(self.paths).union(*pairs))
+
+    def unite(self, one: Sequence[str], other: Sequence[str]) -> None:
+        cuts = network.load_cuts(self.paths)
+        for a, b in itertools.product(one, other):
+            cuts = network.healed(cuts, a, b)
+        self._set_cuts(cuts)
+
+    def slow(self, name: str, kbit: int) -> None:
+        """What is sent to it comes through no faster, until it is healed or loses power; 0: as fast as ever."""
+        self.node(name)
+        network.set_speed(self.paths, name, kbit)
+
     def heal(self, a: str = "", b: str = "") -> None:
         self._check_names(a, b)
         self._set_cuts(network.healed(network.load_cuts(self.paths), a, b))
+        for name in self.state().machines if not a else ():
+            network.set_speed(self.paths, name, 0)
 
     # Inside
 

@@ -18,7 +18,7 @@ from outlast.lab.errors import LabError, NotPossibleNow, WrongInput
 from outlast.lab.layout import LabPaths
 
 DISK_BYTES = 1024 * 1024
-MODULES = ("virtio_pci", "virtio_console", "virtio_blk", "button", "evdev")
+MODULES = ("virtio_pci", "virtio_console", "virtio_blk", "button", "evdev", "pvpanic-mmio")
 # Everything here is to get to the first process sooner; a processor that is emulated has no flaw to work around.
 COMMAND_LINE = (
     "console=ttyS0 quiet loglevel=1 panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check "
@@ -57,6 +57,7 @@ def domain_xml(lab: LabPaths, name: str, image: Path, *, image_lock: bool = True
     <serial type='file'>
       <source path='{layout.GUEST_LOGS}/{name}.log' append='on'/>
     </serial>
+    <panic model='isa'/>
     <channel type='unix'>
       <target type='virtio' name='org.qemu.guest_agent.0'/>
     </channel>

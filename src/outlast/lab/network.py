@@ -17,6 +17,11 @@ from outlast.lab.layout import LabPaths
 
 PLANES: dict[str, str] = {"": "", "database": "2379:2380", "service": "7405"}
 """Which TCP ports make a plane; "" is the whole network."""
+SLOW_WAIT_MS = 600
+"""So long something waits for a slow link, at most. More than etcd's election time-out."""
+
+SWITCH_ADDRESS = "02:00:00:00:00:01"
+"""Administered locally. No node's: theirs end as their IP addresses do."""
 
 
 class Cut(msgspec.Struct, frozen=True, order=True):
@@ -29,8 +34,12 @@ class Cut(msgspec.Struct, frozen=True, order=True):
 
 
 def create(lab: LabPaths) -> None:
+    """The switch keeps its address: a bridge that has none of its own takes one of its ports', and changes it when a
+    node's power goes or comes; what is asked of a board on the switch then goes nowhere until the asker looks anew.
+    """
     lab.network.touch()
-    _run(["unshare", f"--net={lab.network}", "--", "ip", "link", "add", "name", "br0", "type", "bridge"])
+    add = ["ip", "link", "add", "name", "br0", "address", SWITCH_ADDRESS, "type", "bridge"]
+    _run(["unshare", f"--net={lab.network}", "--", *add])
     in_switch(lab, "ip", "link", "set", "br0", "up")
 
 
@@ -70,6 +79,17 @@ def apply_cuts(lab: LabPaths, cuts: frozenset[Cut], nodes: Iterable[str]) -> Non
             in_switch(lab, "ebtables", "-A", "FORWARD", *matching, *ports, "-j", "DROP")
     for name in nodes:
         _set_link(lab, name, up=name not in unplugged)
+
+
+def set_speed(lab: LabPaths, node: str, kbit: int) -> None:
+    """Of the link to a node; 0: unlimited. What waits longer is lost, as in a switch whose buffer is full.
+
+    A delay without a limit would take netem, which not every kernel has. A node that is off has no port now.
+    """
+    limit = ["tbf", "rate", f"{kbit}kbit", "burst", "3000", "latency", f"{SLOW_WAIT_MS}ms"]
+    change = ["replace", "dev", node, "root", *limit] if kbit else ["delete", "dev", node, "root"]
+    command = ["nsenter", f"--net={lab.network}", "tc", "qdisc", *change]
+    subprocess.run(command, capture_output=True, check=False)
 
 
 def _matches(plane: str) -> list[list[str]]:

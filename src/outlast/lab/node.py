@@ -26,6 +26,7 @@ MODULES = {
     "outlastd": "outlast.service.main",
     "outlast-rhs": "outlast.rhs.main",
     "outlast-witness": "outlast.service.witness",
+    "outlast-web": "outlast.web.main",
 }
 SERVICES = ("libvirtd", "etcd", *MODULES)
 
@@ -277,10 +278,11 @@ def _wait_for_init(node: NodePaths, starter: "subprocess.Popen[bytes]", *, withi
 
 
 def _kept_directories() -> list[str]:
-    """What of the host's /etc and /var a node must see as well: the Outlast that runs it, and what dpkg knows."""
+    """What of the host's /etc and /var a node must see as well: the Outlast that runs it, what dpkg knows, and the USB
+    devices that virt-install wants to know of."""
     package = Path(str(disk.files())).parents[2]
-    wanted = {"/var/lib/dpkg", "/etc/ssl", sys.prefix, sys.base_prefix, str(package)}
-    return sorted(path for path in wanted if path.startswith(("/var/", "/etc/")))
+    wanted = {"/var/lib/dpkg", "/var/lib/usbutils", "/etc/ssl", sys.prefix, sys.base_prefix, str(package)}
+    return sorted(path for path in wanted if path.startswith(("/var/", "/etc/")) and os.path.isdir(path))
 
 
 def _must_be_on(node: NodePaths, purpose: str) -> None:

@@ -1,8 +1,9 @@
 """Does a real cluster keep its promises under random faults? Rounds of them on a lab, each judged from outside.
 
 A round: all is well; some faults, drawn from the seed and the round's number alone; all of them undone; then everything
-must be online again within a bound. Judged by the processes of all nodes (all the time), by the beacons' disks, and by
-each commit to the cluster database. QEMU's image lock is off (rule 5).
+must be online again within a bound. Judged by the processes of all nodes (all the time), by the beacons' disks, and, by
+what the commits to the cluster database say, by the invariants of the simulator; every write that was acknowledged to
+the soak itself is read back. QEMU's image lock is off (rule 5).
 """
 
 import heapq
@@ -10,27 +11,59 @@ import itertools
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from types import TracebackType
+from typing import Self
 
 from outlast.client.control import ControlError
-from outlast.lab import faults, history
+from outlast.lab import faults
 from outlast.lab.checker import Finding, Writers
 from outlast.lab.cluster import LabCluster, up
 from outlast.lab.errors import LabError, NotPossibleNow
+from outlast.lab.history import History, Mark, now_s
 from outlast.lab.lab import Lab
+from outlast.lab.ledger import Ledger
+from outlast.lab.sightings import PermitSeen, Sightings, Span
 from outlast.model.answers import ClusterStatus
 
 Tell = Callable[[str], None]
-Judge = Callable[[history.History], Sequence[str]]
-"""Gets what was committed since it was asked last, and says what was wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a lab. The history is what is new; the rest is all from the beginning."""
+
+    history: History
+    until_s: float
+    """When all of it was there."""
+    marks: Sequence[Mark] = ()
+    guests: Sequence[Span] = ()
+    powers: Sequence[Span] = ()
+    unarmed: Sequence[Span] = ()
+    permits: Sequence[PermitSeen] = ()
+    killed: Sequence[tuple[str, float]] = ()
+    """Guests that the soak itself killed, and when it began to."""
+    hindered: Sequence[tuple[str, float, float]] = ()
+    """Nodes whose hosts or whose libvirtd the soak kept from working, from when to when: what was begun there may come
+    through late."""
+
+
+Judge = Callable[[Evidence], Sequence[str]]
+"""Says what was wrong with what is new."""
 
 WELL_WITHIN_S = 240.0
 """After the last fault was undone. A bound that catches what never comes back; this machine may be slow."""
 GROWN_UP_S = 16.0
 """A service that has just started promises nothing: that alone would be a reason to stop."""
+HINDERED_S = 15.0
+"""After the faults, as in the simulator: a call to a plugin that hung may come through."""
+AFTERWARDS_S = 2.5
+"""What ended last is judged with what is known so long after it."""
+READ_WITHIN_S = 60.0
+"""The history, after all is well: a member that was frozen may have to be found out first."""
 
 
 @dataclass(slots=True)
@@ -50,31 +83,55 @@ class Soak:
         self._lab = lab
         self._judge = judge
         self._tell = tell
-        self._revision = 0
+        self._killed: list[tuple[str, float]] = []
+        self._hindered: list[tuple[str, float, float]] = []
+        self._sightings = Sightings([lab.paths.node(name) for name in lab.state().nodes])
+        self._writers = Writers(lab.paths.images)
+        self._watching = ExitStack()
+        self.ledger = Ledger(lab)
+        self.unread = 0
+        """How often the history could not be read."""
+        self.gone = 0
+        """How often it had been compacted before it was read."""
+
+    def __enter__(self) -> Self:
+        for watching in (self._sightings, self._writers, self.ledger):
+            self._watching.enter_context(watching)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watching.close()
 
     def prepare(self) -> None:
         self.cluster.wait_for_members(within_s=WELL_WITHIN_S)
+        self.cluster.excuse_losses()
         for guest in self.guests:
             # A guest that is killed in each round must not be given up for it.
             self.cluster.protect("beacon", guest, wait=False, failover_threshold=10_000)
         self._wait_until_well()
-        self._read_history()
+        self._judge(self._evidence(self.ledger.read()[0]))
 
     def run(self, until: float, first_round: int = 1) -> list[Round]:
         """Rounds until that moment of the monotonic clock. Ends with the first that breaks something."""
         rounds = []
-        with self._lab.watcher() as watcher, Writers(self._lab.paths.images) as writers:
-            for number in itertools.count(first_round):
-                rounds.append(self._round(number, lambda: (*watcher.findings, *writers.findings)))
-                if rounds[-1].violations or time.monotonic() > until:
-                    return rounds
+        for number in itertools.count(first_round):
+            rounds.append(self.play(number, self._draw(number)))
+            if rounds[-1].violations or time.monotonic() > until:
+                return rounds
         raise AssertionError("not reached")
+
+    def _draw(self, number: int) -> Sequence[faults.Timed]:
+        state, random = self._lab.state(), Random(f"{self.seed}/{number}")
+        return faults.draw_round(random, state.nodes, state.witnesses, self.guests, etcd=state.database == "etcd")
 
     def keep_logs(self, place: Path) -> None:
         """What a person needs to understand a failure."""
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         shutil.copy(self._lab.paths.daemon_log, place)
+        (place / "seen").write_text("\n".join(map(str, self._sightings.guests + self._sightings.powers)) + "\n")
         for name in self._lab.state().machines:
             shutil.copytree(self._lab.node(name).var / "log", place / name, symlinks=True, dirs_exist_ok=True)
         for image in self._lab.paths.images.glob("*.img"):
@@ -87,50 +144,63 @@ class Soak:
 
     # --- a round --------------------------------------------------------------------------------------------------
 
-    def _round(self, number: int, findings: Callable[[], Sequence[Finding]]) -> Round:
-        state = self._lab.state()
-        random = Random(f"{self.seed}/{number}")
-        drawn = faults.draw_round(random, state.nodes, state.witnesses, self.guests, etcd=state.database == "etcd")
+    def play(self, number: int, drawn: Sequence[faults.Timed]) -> Round:
         outcome = Round(number, drawn)
         self._tell(f"round {number} (seed {self.seed})")
-        # One fault alone that calls for nothing: then nothing may happen to any VM (rules 7 and 11).
-        harmless = len(drawn) == 1 and not drawn[0].fault.touches_vms
+        # Faults that call for nothing: then nothing may happen to any VM (rules 7 and 11).
+        harmless = faults.harmless([timed.fault for timed in drawn])
         if harmless:
             time.sleep(GROWN_UP_S)
         before = self._processes()
-        self._play(drawn)
+        self._do_all(drawn)
         try:
             outcome.well_after_s = self._wait_until_well()
         except LabError as error:
             outcome.violations.append(f"not well {WELL_WITHIN_S:.0f} s after the last fault: {error}")
-        outcome.violations += [f"{found.guest}: {found.words}" for found in (*findings(), *self._lab.check_disks())]
-        try:
-            outcome.violations += self._judge(self._read_history())
-        except LabError as error:
-            outcome.remarks.append(f"the database's history could not be read: {error}")
+        outcome.violations += [f"{found.guest}: {found.words}" for found in self._findings()]
+        self._read_and_judge(outcome)
         if harmless:
             moved = sorted(guest for guest, running in self._processes().items() if running != before.get(guest))
             outcome.violations += [f"{guest} was started again, and no fault called for it" for guest in moved]
         self._tell_verdict(outcome)
         return outcome
 
-    def _play(self, drawn: Sequence[faults.Timed]) -> None:
+    def _findings(self) -> Sequence[Finding]:
+        return (*self._sightings.findings, *self._writers.findings, *self._lab.check_disks())
+
+    def _read_and_judge(self, outcome: Round) -> None:
+        time.sleep(AFTERWARDS_S)
+        try:
+            found, lost = self._read_history()
+        except LabError as error:  # what it holds is judged after the next round
+            self.unread += 1
+            outcome.remarks.append(f"the database's history could not be read: {error}")
+            return
+        if found.whole:
+            self.gone += 1
+            outcome.remarks.append("the database's history was compacted before it was read: this round is not judged")
+        outcome.violations += [f"invariant 10: {words}" for words in lost]
+        outcome.violations += self._judge(self._evidence(found))
+
+    def _do_all(self, drawn: Sequence[faults.Timed]) -> None:
         """Each fault at its time, and each undone at its own; whatever is out of order then is put in order."""
         order = itertools.count()
-        deeds: list[tuple[float, int, str, faults.Deed]] = []
-        for timed in drawn:
-            words, until_s = timed.fault.words, timed.at_s + timed.lasts_s
-            lasting = f", for {timed.lasts_s:g} s" if timed.fault.undo else ""
-            heapq.heappush(deeds, (timed.at_s, next(order), f"{words}{lasting}", timed.fault.do))
-            if timed.fault.undo:
-                heapq.heappush(deeds, (until_s, next(order), f"no more: {words}", timed.fault.undo))
-        began = time.monotonic()
+        deeds = [(at_s, next(order), words, deed, timed) for timed in drawn for at_s, words, deed in timed.deeds()]
+        heapq.heapify(deeds)
+        began, began_s = time.monotonic(), now_s()
+        self._hindered += [
+            (timed.fault.hinders, began_s + timed.at_s, float("inf")) for timed in drawn if timed.fault.hinders
+        ]
         while deeds:
-            at_s, _, words, deed = heapq.heappop(deeds)
+            at_s, _, words, deed, timed = heapq.heappop(deeds)
             time.sleep(max(0.0, began + at_s - time.monotonic()))
-            self._do(f"  {time.monotonic() - began:5.1f} s  {words}", deed)
+            if timed.fault.kills:
+                self._killed.append((timed.fault.kills, now_s()))
+            self._do(words and f"  {time.monotonic() - began:5.1f} s  {words}", deed)
         for words, deed in _PUT_IN_ORDER:
             self._do(f"  {words}", deed, quietly=True)
+        ended_s = now_s() + HINDERED_S
+        self._hindered = [(node, from_s, min(to_s, ended_s)) for node, from_s, to_s in self._hindered]
 
     def _do(self, words: str, deed: faults.Deed, *, quietly: bool = False) -> None:
         problem = ""
@@ -138,7 +208,7 @@ class Soak:
             deed(self._lab)
         except (LabError, OSError) as error:
             problem = f" (not possible: {error})"
-        if problem or not quietly:
+        if words and (problem or not quietly):
             self._tell(words + problem)
 
     def _wait_until_well(self) -> float:
@@ -169,13 +239,28 @@ class Soak:
             for node in nodes
         }
 
-    def _read_history(self) -> history.History:
-        node = next(name for name in self._lab.state().nodes if self._lab.is_on(name))
-        said = self._lab.exec(node, "python3", "-m", "outlast.lab.history", str(self._revision))
-        found = history.decode(said.splitlines())
-        if found.batches:
-            self._revision = found.batches[-1].revision
-        return found
+    def _read_history(self) -> tuple[History, Sequence[str]]:
+        deadline = time.monotonic() + READ_WITHIN_S
+        while True:
+            try:
+                return self.ledger.read()
+            except LabError:
+                if time.monotonic() > deadline:
+                    raise
+
+    def _evidence(self, new: History) -> Evidence:
+        seen = self._sightings
+        return Evidence(
+            new,
+            now_s(),
+            self.ledger.marks,
+            tuple(seen.guests),
+            tuple(seen.powers),
+            tuple(seen.unarmed),
+            tuple(seen.permits),
+            tuple(self._killed),
+            tuple(self._hindered),
+        )
 
     def _tell_verdict(self, outcome: Round) -> None:
         for words in outcome.violations:

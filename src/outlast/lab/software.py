@@ -6,6 +6,7 @@ themselves, as on real machines; only what the lab knows better (its watchdog, i
 
 import base64
 import hashlib
+import os
 import sys
 from pathlib import Path
 
@@ -36,6 +37,8 @@ node_timeout_s = {node_timeout_s:.1f}
 
 MORE = """\
 {watchdog}fence_action = "off"
+migration = "lab"
+memory_mib = {memory_mib}
 
 [[fence]]
 agent = "fence_outlast_lab"
@@ -44,6 +47,12 @@ agent = "fence_outlast_lab"
 plug = "{node}"
 path = "{power_socket}"
 """
+
+
+WITHOUT_PRIVILEGES = "setpriv --no-new-privs --bounding-set=-all --inh-caps=-all"
+"""A user of its own could not read this installation, which may lie in somebody's home."""
+HOST_MIB = 1024
+"""What this machine itself needs."""
 
 
 def install(node: NodePaths, state: LabState) -> None:
@@ -65,7 +74,14 @@ def install(node: NodePaths, state: LabState) -> None:
 
 def _more(node: NodePaths, state: LabState) -> str:
     watchdog = f'watchdog = "lab:{layout.WATCHDOG_SOCKET}"\n' if state.watchdog else ""
-    return MORE.format(node=node.name, watchdog=watchdog, power_socket=layout.POWER_SOCKET)
+    memory_mib = state.memory_mib or _share_mib(len(state.nodes))
+    return MORE.format(node=node.name, watchdog=watchdog, power_socket=layout.POWER_SOCKET, memory_mib=memory_mib)
+
+
+def _share_mib(nodes: int) -> int:
+    """All nodes are this one machine: what one of them may give away, the others may not."""
+    memory_mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (1024 * 1024)
+    return max(1, (memory_mib - HOST_MIB) // nodes)
 
 
 def _write_secrets_key(node: NodePaths) -> None:
@@ -78,9 +94,11 @@ def _write_secrets_key(node: NodePaths) -> None:
 def _install_services(node: NodePaths, state: LabState) -> None:
     programs = f"{sys.prefix}/bin"
     if node.name in state.nodes:
-        _install(node, "libvirtd", RUN, "/usr/sbin/libvirtd")
+        _install(node, "libvirtd", RUN, "/usr/sbin/libvirtd --listen")
         if state.service or state.database == "etcd":  # there, only until somebody sets the node up
             _install(node, "outlastd", RUN_WHEN_SET_UP, f"{programs}/outlastd --config {layout.CONFIG}")
+        if state.web:
+            _install(node, "outlast-web", RUN_WHEN_SET_UP, f"{WITHOUT_PRIVILEGES} {programs}/outlast-web")
     else:
         _install(node, "outlast-witness", RUN_WHEN_SET_UP, f"{programs}/outlast-witness --config {layout.CONFIG}")
     if state.database == "etcd":

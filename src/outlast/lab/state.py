@@ -18,6 +18,10 @@ class LabState(msgspec.Struct, frozen=True):
     """"sqlite": one file that all nodes see; "etcd": a member on each, as `outlast cluster create` and `join` do it."""
     witnesses: tuple[str, ...] = ()
     """Machines without libvirt that only vote."""
+    memory_mib: int = 0
+    """What each node may give to resources; 0: its share of what this machine has."""
+    web: bool = False
+    """`outlast-web` runs beside the cluster service."""
 
     @property
     def machines(self) -> tuple[str, ...]:

@@ -8,24 +8,21 @@ from collections.abc import Mapping
 import msgspec
 
 from outlast.model.event import Event
+from outlast.model.guest import GuestCare, GuestStatus
+from outlast.model.health import Json
+from outlast.model.policy import StartAfter
+from outlast.model.settings import Settings
+from outlast.model.transfer import Transfer
 
-
-class TypeOffer(msgspec.Struct, frozen=True):
-    """One resource type on one node."""
-
-    type: str
-    node: str
-    version: str
-    digest: str
-    functions: tuple[str, ...]
-    problem: str
-    """Empty when the node can run it."""
+MEMBERS = ("up", "paused", "draining", "drained", "quarantined")
+"""States of a node that has its session."""
 
 
 class NodeRow(msgspec.Struct, frozen=True):
     name: str
     state: str
-    """up | paused | silent | dead | out (no session: it has not joined, or left in order)."""
+    """up | paused | draining | drained | quarantined | silent | dead | out (no session: it has not joined, left in
+    order, or says so itself)."""
     why: str
     """Beside every state that is not fine."""
     address: str
@@ -47,6 +44,22 @@ class NodeRow(msgspec.Struct, frozen=True):
     """Type to its problem on this node; "" when it can run it."""
     last_record_s: float
     """Seconds since the answering node saw its last session record; -1 when it has none."""
+    rack: str = ""
+    site: str = ""
+    drained_by: str = ""
+    """Who had it drained."""
+    quarantined: str = ""
+    """Why it takes no group for a while; empty when it is not quarantined."""
+    losses: int = 0
+    """How often it was lost of late."""
+    memory_mib: int = 0
+    """What resources may use there; 0: not known, and not limited."""
+    memory_used_mib: int = 0
+    """Given away, to what moves there, too."""
+    cpus: int = 0
+    cpus_used: int = 0
+    networks: Mapping[str, str] = {}
+    """Those that guests need, as "bridge/br0", to why they are lost there; "" while they are up."""
 
 
 class FailureRow(msgspec.Struct, frozen=True):
@@ -58,7 +71,7 @@ class FailureRow(msgspec.Struct, frozen=True):
 class GroupRow(msgspec.Struct, frozen=True):
     name: str
     state: str
-    """online | offline | failed | online pending | offline pending | unknown."""
+    """online | offline | partially online | failed | online pending | offline pending | unknown."""
     why: str
     """What the group waits for, or why it is not fine; empty when all is well."""
     owner: str
@@ -77,6 +90,38 @@ class GroupRow(msgspec.Struct, frozen=True):
     resources: tuple[str, ...]
     settled: bool
     """It is as wanted, or it stays failed until somebody does something about it."""
+    priority: str = "medium"
+    """high | medium | low | no auto start."""
+    start_after: tuple[StartAfter, ...] = ()
+    start_limit_s: float = 600.0
+    retry_after_s: float = 3600.0
+    failback: str = "never"
+    """never | now | window."""
+    failback_hours: tuple[int, int] = (0, 0)
+    return_to: str = ""
+    """The node that it left without being asked to, and returns to."""
+    balance: str = "live"
+    """never | live | always."""
+    networks: Mapping[str, str] = {}
+    """Those that count for it, likewise as they are on its owner; "" also where that is not known."""
+    transfer: Transfer | None = None
+    """How far a live migration has come."""
+    offline_action: str = "shutdown"
+    """save | shutdown | turn off."""
+    locked: str = ""
+    """Why it is not moved on purpose; empty when it may be."""
+    maintenance: str = ""
+    """Why it is not polled, healed or moved; empty when it is."""
+    members: tuple["ResourceRow", ...] = ()
+    """Its resources one by one; only in answers about one group."""
+    warning: str = ""
+    """What is to be said of the word that was just given: it breaks the promise to survive lost nodes, say."""
+    protection: str = "protected"
+    """protected | at risk | not protected: `protected` is false for the last one only."""
+    at_risk_because: tuple[str, ...] = ()
+    """What is weaker than it should be."""
+    protection_notes: tuple[str, ...] = ()
+    """What makes it no weaker, and is to be known: nodes that are no place for it."""
 
 
 class ResourceRow(msgspec.Struct, frozen=True):
@@ -90,6 +135,77 @@ class ResourceRow(msgspec.Struct, frozen=True):
     is_alive_interval_s: float
     online_timeout_s: float
     offline_timeout_s: float
+    wanted: str = "online"
+    """Within a group that is wanted online."""
+    depends_on: str = ""
+    restart_action: str = "failover"
+    """nothing | restart | failover."""
+    restart_threshold: int = 0
+    restart_period_s: float = 900.0
+    restart_delay_s: float = 0.5
+    retry_after_s: float = -1.0
+    """-1: as its group."""
+    on_console_stop: str = "respect"
+    """respect | restart."""
+    on_guest_shutdown: str = "respect"
+    looks_alive_interval_s: float = 0.0
+    deadlock_timeout_s: float = 300.0
+    separate_host: bool = False
+    state_dir: str = ""
+    saved: str = ""
+    """Not empty: it goes on from that state with its next start."""
+    memory_mib: int = 0
+    vcpus: int = 0
+    properties: Mapping[str, Json] = msgspec.field(default_factory=dict)
+    maintenance: str = ""
+    """Why it is not polled or healed; empty when it is."""
+    guest: GuestCare | None = None
+    """How a VM's guest is looked after; None: it is no VM."""
+    guest_status: GuestStatus | None = None
+    """How it is, by its owner's word; None: its guest has said nothing so far, or is not asked."""
+    settled: bool = True
+    """It is as wanted, or it stays failed until somebody does something about it."""
+    warning: str = ""
+    """What is to be said of the word that was just given."""
+    protected: bool = True
+    """Its group is: that is what moves."""
+    not_protected_because: tuple[str, ...] = ()
+    protection: str = "protected"
+    """protected | at risk | not protected: `protected` is false for the last one only."""
+    at_risk_because: tuple[str, ...] = ()
+    """What is weaker than it should be."""
+    protection_notes: tuple[str, ...] = ()
+    """What makes it no weaker, and is to be known: nodes that are no place for it."""
+
+
+class ClusterSettings(Settings, frozen=True):
+    """The cluster's settings after `cluster set`, and what is to be said of what was set."""
+
+    warnings: tuple[str, ...] = ()
+    """What was promised does not hold, say."""
+    notes: tuple[str, ...] = ()
+    """What it means for what there is."""
+
+
+class ResourceCreated(msgspec.Struct, frozen=True):
+    """What `resource create` did (or, with `what_if`, would do)."""
+
+    resource: ResourceRow
+    done: bool
+    nodes: Mapping[str, str]
+    """Node to why it could not take the group with this resource in it; "" where it could."""
+    warning: str = ""
+    """It breaks the promise to survive lost nodes, say."""
+
+
+class Foretold(msgspec.Struct, frozen=True):
+    """What a command would do."""
+
+    about: str
+    words: str
+    to: str = ""
+    """The node that it would be on then, when that is another one."""
+    what_if: bool = True
 
 
 class VmRow(msgspec.Struct, frozen=True):
@@ -107,6 +223,12 @@ class VmRow(msgspec.Struct, frozen=True):
     vcpus: int
     group: str
     """Empty: the cluster does not manage it."""
+    protection: str = "protected"
+    """protected | at risk | not protected: `protected` is false for the last one only."""
+    at_risk_because: tuple[str, ...] = ()
+    """What is weaker than it should be."""
+    protection_notes: tuple[str, ...] = ()
+    """What makes it no weaker, and is to be known: nodes that are no place for it."""
 
 
 class VmDetail(msgspec.Struct, frozen=True):
@@ -115,6 +237,16 @@ class VmDetail(msgspec.Struct, frozen=True):
     resource: ResourceRow
     placement: Mapping[str, str]
     """Node to why it could not take the VM now; "" where it could."""
+
+
+class VmChecked(msgspec.Struct, frozen=True):
+    """Who could run a VM, disks and all."""
+
+    name: str
+    nodes: Mapping[str, tuple[str, ...]]
+    """Per member: what keeps it from running this VM; empty where it could."""
+    doubts: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """Per member of which nobody can tell whether it sees the same disks: why."""
 
 
 class ClusterStatus(msgspec.Struct, frozen=True):
@@ -126,11 +258,17 @@ class ClusterStatus(msgspec.Struct, frozen=True):
     revision: int
     session: str
     """Why the answering node has no session; empty when it has one."""
+    age_s: float
+    """So old is what the answering node knows of the others; 0 while it reaches the database. Of its own groups it says
+    what is so now."""
     nodes: tuple[NodeRow, ...]
     groups: tuple[GroupRow, ...]
     vms: tuple[VmRow, ...]
     alarms: tuple[str, ...] = ()
-    """What is down and stays down until somebody does something, and what would help."""
+    """What is down and stays down until somebody does something, and what would help; and what the cluster holds
+    back."""
+    armed: bool = True
+    """False: nothing is fenced, moved or restarted by the cluster."""
     quorum: str = ""
     """Why no member of the cluster database can be lost now; empty when one can."""
 
@@ -142,7 +280,7 @@ class VoterRow(msgspec.Struct, frozen=True):
     part: str
     """node | witness."""
     state: str
-    """leads | votes | learns | starting | not well."""
+    """leads | votes | learns | starting | no leader (it is well itself) | not well."""
     why: str
     version: str
     """Of its engine; "" when it does not answer."""
@@ -207,6 +345,10 @@ class ProtectReport(msgspec.Struct, frozen=True):
     nodes: Mapping[str, tuple[str, ...]]
     """Per asked node: what keeps it from running this VM; empty where it could."""
     disks: tuple[str, ...]
+    warning: str = ""
+    """What it means for the promise to survive lost nodes; empty when that holds."""
+    goes_to: str = ""
+    """The owner of the group that it joins, where it is started."""
 
 
 class MachineRow(msgspec.Struct, frozen=True):
@@ -219,11 +361,20 @@ class MachineRow(msgspec.Struct, frozen=True):
 
 
 class TokenRow(msgspec.Struct, frozen=True):
+    id: str
+    """What `cluster token --revoke` takes; says nothing of the token itself."""
     part: str
     name: str
     """Who is just joining with it; empty when nobody has used it yet."""
     until_s: float
     """Wall clock."""
+
+
+class Revoked(msgspec.Struct, frozen=True):
+    revoked: list[TokenRow]
+    """Nobody can join with them any more."""
+    kept: list[TokenRow]
+    """Not taken back, because a machine is just joining with them and they were not named one by one."""
 
 
 class ClusterRow(msgspec.Struct, frozen=True):
@@ -235,50 +386,6 @@ class ClusterRow(msgspec.Struct, frozen=True):
     answered_by: str
     certificate_left_s: float | None
     """Of the node that answers; None where there are no certificates."""
-
-
-class FenceAgentRow(msgspec.Struct, frozen=True):
-    """A fence agent that is installed on the answering node."""
-
-    agent: str
-    words: str
-    problem: str
-    """Why it cannot be used; empty when it can."""
-
-
-class FenceDeviceRow(msgspec.Struct, frozen=True):
-    node: str
-    device: str
-    agent: str
-    level: int
-    parameters: Mapping[str, str]
-    """Secret ones as "***"."""
-    timeout_s: float
-    delay_s: float
-    attempts: int
-    from_file: bool
-    """It stands in the node's outlast.toml."""
-
-
-class FenceTest(msgspec.Struct, frozen=True):
-    """What a fence device answered when it was asked for the node's power."""
-
-    node: str
-    device: str
-    agent: str
-    level: int
-    power: str = ""
-    """on | off | "": it did not say."""
-    problem: str = ""
-    dangerous: bool = False
-    """It would "prove" the death of a node that lives."""
-    asked_by: str = ""
-    """The node that asked it."""
-
-
-class FenceAdded(msgspec.Struct, frozen=True):
-    device: FenceDeviceRow
-    test: FenceTest
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -297,3 +404,50 @@ class NodeFenced(msgspec.Struct, frozen=True):
     words: str
     at_risk: tuple[str, ...]
     """The groups it owned."""
+
+
+class LeftRow(msgspec.Struct, frozen=True):
+    """A group that has not gone (or come back) yet."""
+
+    group: str
+    state: str
+    why: str
+    """What it waits for; empty while nothing is in its way."""
+    to: str
+    """Where it is moving to; empty while it is not."""
+
+
+class NodeProgress(msgspec.Struct, frozen=True):
+    """How far a node is with what it was told: to get empty, or to get back what had left it."""
+
+    node: str
+    state: str
+    why: str
+    left: tuple[LeftRow, ...]
+    down: tuple[str, ...]
+    """Groups that it still owns and that are down although they are wanted online: no other node can take them."""
+    done: bool
+    coming: tuple[str, ...] = ()
+    """Down likewise, and another node is about to get them."""
+    kept: tuple[LeftRow, ...] = ()
+    """Down likewise, for a reason of their own."""
+
+
+class Outlook(msgspec.Struct, frozen=True):
+    """What would become of a group if its node were drained now."""
+
+    group: str
+    to: str
+    """Empty: it can go nowhere."""
+    why: str = ""
+    """Why it can go nowhere."""
+
+
+class Leaving(msgspec.Struct, frozen=True):
+    """A machine is being shut down."""
+
+    node: str
+    limit_s: float
+    """So long the shutdown waits for the node to get empty; 0: not at all."""
+    why_not: str
+    """Why it does not wait."""

@@ -69,3 +69,5 @@ class FenceAgent(msgspec.Struct, frozen=True):
     description: str = ""
     parameters: tuple[FenceParameter, ...] = ()
     actions: tuple[str, ...] = ()
+    gives_back: bool = False
+    """Its "on" belongs to the start of a node (unfencing): what its "off" takes away is not the power."""

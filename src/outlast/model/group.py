@@ -5,7 +5,10 @@ from collections.abc import Mapping
 
 import msgspec
 
+from outlast.model.guest import GuestCare
 from outlast.model.health import Json
+from outlast.model.policy import Balance, Failback, OfflineAction, OnStop, Priority, RestartAction, StartAfter
+from outlast.model.saved import SavedState
 
 
 class Wanted(enum.Enum):
@@ -15,6 +18,10 @@ class Wanted(enum.Enum):
     OFFLINE = "offline"
 
 
+AWAY = "*"
+"""As `Group.move_to`: off its node, to whichever can take it, and offline while there is none."""
+
+
 class Stop(enum.Enum):
     """How to go offline when asked to."""
 
@@ -22,6 +29,30 @@ class Stop(enum.Enum):
     """In order, with a time limit, then by force."""
     TURN_OFF = "turn_off"
     """At once."""
+    SAVE = "save"
+    """Put away as it runs, to go on from there with the next start, on whichever node."""
+    LIVE = "live"
+    """Of a move only: handed over to the other node as it runs (live migration)."""
+
+
+class Came(enum.Enum):
+    """How something of a group came to run on a node that does not own it."""
+
+    BROUGHT = "brought"
+    """Somebody migrated it there past the cluster: `virsh migrate`."""
+    STARTED = "started"
+    """Somebody started it there past the cluster."""
+
+
+class Appearance(msgspec.Struct, frozen=True):
+    """A node that does not own the group tells that it has it, past the cluster. It stands still there until the
+    coordinator gives the group to that node; or it is stopped there (adr/0015)."""
+
+    node: str
+    incarnation: str
+    epoch: int
+    """The group's, when that was told: at another one it says nothing."""
+    came: Came
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -54,7 +85,14 @@ class Group(msgspec.Struct, frozen=True):
     epoch: int = 0
     """Up by one with each change of owner, and with each new attempt on the same owner."""
     move_to: str = ""
-    """An administrator's wish to move it there; cleared when it has moved, or cannot."""
+    """The wish to move it there, or `AWAY`; cleared when it has moved, or cannot."""
+    moves: int = 0
+    """Up by one with each wish to move it: what its owner says of an earlier one is over."""
+    received_from: str = ""
+    """Not empty: at this epoch it goes on from what that node has handed over (adr/0013); its owner itself: from what
+    somebody had started there past the cluster."""
+    appeared: Appearance | None = None
+    """Written by the node where it appeared, and cleared with each change of owner."""
     preferred_owners: tuple[str, ...] = ()
     possible_owners: tuple[str, ...] = ()
     """Empty: every node."""
@@ -62,6 +100,38 @@ class Group(msgspec.Struct, frozen=True):
     failover_threshold: int | None = None
     """None: the cluster's."""
     failover_period_s: float | None = None
+    retry_after_s: float = 3600.0
+    """So long after its failovers are spent it is tried once more; 0: never (RetryPeriodOnFailure, 1 h)."""
+    priority: Priority = Priority.MEDIUM
+    start_after: tuple[StartAfter, ...] = ()
+    start_limit_s: float = 600.0
+    """Then it is started all the same (GroupDependencyTimeout, 600 s)."""
+    failback: Failback = Failback.NEVER
+    failback_hours: tuple[int, int] = (0, 0)
+    """For Failback.WINDOW: from the beginning of one hour (0 to 23) to the beginning of another, local time of the
+    coordinator; over midnight when the second is not later."""
+    return_to: str = ""
+    """The node that it left without being asked to, while it is to return there; cleared by an administrator's move."""
+    balance: Balance = Balance.LIVE
+    protected_networks: tuple[str, ...] | None = None
+    """The networks whose loss on its node moves it, by name or as in `Resource.networks`; None: all that it has (as in
+    the original, where every adapter is on a protected network unless somebody says otherwise)."""
+    offline_action: OfflineAction = OfflineAction.SHUTDOWN
+    locked: str = ""
+    """Not empty: it is not moved on purpose, and this says why. Its node's death and failures still move it."""
+    maintenance: str = ""
+    """Not empty: it is not polled, healed or moved, and this says why."""
+
+
+class Blind(msgspec.Struct, frozen=True):
+    """Why a node that was asked could not have run it, disks and all."""
+
+    why: str
+    """For people."""
+    disk: str = ""
+    """The disk that it does not see; empty: it lacks something else."""
+    doubt: bool = False
+    """Nobody can tell whether what it sees is the same disk. That is no reason not to try it there."""
 
 
 class Resource(msgspec.Struct, frozen=True):
@@ -79,6 +149,50 @@ class Resource(msgspec.Struct, frozen=True):
     """For an orderly stop; then by force."""
     memory_mib: int = 0
     vcpus: int = 0
+    networks: tuple[str, ...] = ()
+    """What its network adapters are joined to (`model/network.py`)."""
+    disks: tuple[str, ...] = ()
+    """Paths of what its definition names as disks: of a VM."""
+    wanted: Wanted = Wanted.ONLINE
+    """Within a group that is wanted online."""
+    depends_on: str = ""
+    """What must be online before it is: names of resources of its group with `and`, `or` and parentheses
+    (`core/group/dependencies.py`)."""
+    restart_action: RestartAction = RestartAction.FAILOVER
+    restart_threshold: int = 0
+    """How often it is restarted where it is within `restart_period_s`, before its group moves (the original has 3; a
+    VM's other node is as quick here)."""
+    restart_period_s: float = 900.0
+    restart_delay_s: float = 0.5
+    retry_after_s: float = -1.0
+    """When it stays failed and its group does not move for it: its owner tries it once more so long after; 0: never;
+    -1: as its group has it (RetryPeriodOnFailure)."""
+    on_console_stop: OnStop = OnStop.RESPECT
+    """When it is switched off at its host's console."""
+    on_guest_shutdown: OnStop = OnStop.RESPECT
+    """When its guest shuts down by itself."""
+    looks_alive_interval_s: float = 0.0
+    """The cheap question between two thorough ones; 0: not asked."""
+    deadlock_timeout_s: float = 300.0
+    """A call of its plugin that takes longer without a word of progress hangs: its host is replaced."""
+    separate_host: bool = False
+    """Its plugin runs in a host process of its own."""
+    maintenance: str = ""
+    """Not empty: it is not polled or healed, and this says why."""
+    guest: GuestCare = GuestCare()
+    """How what runs in it is looked after; of VMs only."""
+    state_dir: str = ""
+    """The directory for its saved state, the same on every node; empty: where its type keeps it (beside a VM's first
+    disk)."""
+    saved: SavedState | None = None
+    """With the next start it goes on from there. Who brings it online takes this out of the record first."""
+    taken: str = ""
+    """Who took the last one out, and which: only he may go on from it."""
+    seen_by: tuple[str, ...] = ()
+    """Nodes that could have run it, disks and all, when they were asked last."""
+    blind_on: Mapping[str, Blind] = msgspec.field(default_factory=dict)
+    """Nodes that were asked and could not, or of which nobody can tell. Whoever is in neither was not asked yet: so is
+    everybody, where both are empty."""
 
 
 class Definition(msgspec.Struct, frozen=True):

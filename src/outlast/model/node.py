@@ -5,7 +5,19 @@ import enum
 import msgspec
 
 from outlast.model.fence import FenceDevice
+from outlast.model.network import NetworkState, OwnAddress
+from outlast.model.volume import VolumeState
 from outlast.model.watchdog import Strength
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Something that happened to a node and is remembered for a while."""
+
+    id: str
+    """Names the incarnation that it happened to, and what (`core/coordinator/marks.py`)."""
+    why: str
+    at_s: float
+    """Wall clock, for people only; the coordinator ages marks by its own monotonic clock."""
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -19,6 +31,27 @@ class Node(msgspec.Struct, frozen=True):
     """Its fence devices were set by command: what stands in its outlast.toml counts no more."""
     paused: bool = False
     """A paused node keeps what it owns and gets nothing new."""
+    draining: bool = False
+    """What runs here is being moved away, or was; until it is resumed. A draining node is paused."""
+    force_drain: bool = False
+    """What can go nowhere is taken offline."""
+    drained_by: str = ""
+    """Who wanted it so, for people."""
+    leaving: str = ""
+    """The incarnation in which its machine is shut down: it is drained for that, by force at the end. It counts for no
+    other one, so after the boot the node takes groups again by itself."""
+    calls_back: bool = False
+    """An administrator resumed it and wants back what had left it; until it is all there."""
+    rack: str = ""
+    site: str = ""
+    losses: tuple[Mark, ...] = ()
+    """How often it was declared silent of late."""
+    quarantined: str = ""
+    """Not empty: it gets nothing, because it was lost too often; and this says so."""
+    fenced: tuple[Mark, ...] = ()
+    """How often it was fenced of late."""
+    spared: str = ""
+    """The incarnation that the storm guard keeps from being fenced (`core/coordinator/storm.py`)."""
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -44,17 +77,29 @@ class Session(msgspec.Struct, frozen=True):
     machine: str = ""
     """Which machine bears the node's name, so that two of one name are told apart."""
     offers: tuple[Offer, ...] = ()
+    memory_mib: int = 0
+    """What resources may use here; 0: not known, and not limited."""
+    cpus: int = 0
     watchdog_s: float = 0.0
     """Everything that runs here runs under an armed watchdog with this countdown; 0: there is none."""
     watchdog: Strength | None = None
     """What that watchdog survives."""
     watchdog_problem: str = ""
     """Why none is declared although one is set, for people."""
+    migration: str = ""
+    """By which way this node hands over what runs, and takes it: "tls", "lab"; empty: by none."""
+    in_migration_network: OwnAddress | None = None
+    """Its address in the cluster's network for that; None: there is no such network, or it has not looked yet."""
     node_timeout_s: float = 0.0
     """By which this node counts: nobody calls it silent before that, whatever he counts by himself."""
     peers: tuple[str, ...] = ()
-    """Whose promises this node asks for when the database is away (`core/certainty.py`). A coordinator that is not
+    """Whose promises this node asks for when the database is away (`core/membership/certainty.py`). A coordinator that
+    is not
     among them must not take the watchdog's word for this node's death: nobody asked it to wait."""
+    networks: tuple[NetworkState, ...] = ()
+    """Those that protected VMs need, as far as this node can tell how they are here."""
+    volumes: tuple[VolumeState, ...] = ()
+    """The cluster's shared volumes, as this node has found them."""
 
 
 class ProofKind(enum.Enum):

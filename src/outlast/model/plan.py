@@ -2,8 +2,8 @@
 
 import msgspec
 
-from outlast.model.group import Failure
-from outlast.model.node import Proof
+from outlast.model.group import Failure, Stop
+from outlast.model.node import Mark, Proof
 
 
 class DeclareSilent(msgspec.Struct, frozen=True, tag=True):
@@ -54,7 +54,13 @@ class Assign(msgspec.Struct, frozen=True, tag=True):
     why: str
     reasons: tuple[str, ...] = ()
     failure: Failure | None = None
-    """The failure that made it move, to be counted; its id and time are filled in when it is written."""
+    """The failure that made it move, to be counted; its time is filled in when it is written."""
+    return_to: str | None = None
+    """Where it is to return to later; None: as before."""
+    received_from: str = ""
+    """It goes on there from what this node has handed over."""
+    wanted_by: str = ""
+    """Not empty: somebody started it there, so from now on it is wanted online, and this says by whom."""
 
 
 class ForgetFailures(msgspec.Struct, frozen=True, tag=True):
@@ -62,6 +68,8 @@ class ForgetFailures(msgspec.Struct, frozen=True, tag=True):
 
     group: str
     failures: tuple[str, ...]
+    why: str = ""
+    """The event's words; empty: nothing worth one."""
 
 
 class ClearMove(msgspec.Struct, frozen=True, tag=True):
@@ -71,7 +79,62 @@ class ClearMove(msgspec.Struct, frozen=True, tag=True):
     why: str
 
 
-Action = DeclareSilent | Fence | RecordProof | SwitchOn | RecordOnAgain | Assign | ForgetFailures | ClearMove
+class WishMove(msgspec.Struct, frozen=True, tag=True):
+    """Have its living owner take the group offline, so that it can go to another node."""
+
+    group: str
+    to: str
+    why: str
+    return_to: str | None = None
+    """Where it is to return to later; "": nowhere any more; None: as before."""
+    failure: Failure | None = None
+    """As with `Assign`."""
+    stop: Stop = Stop.SHUTDOWN
+    """How it leaves its node."""
+
+
+class ForgetReturn(msgspec.Struct, frozen=True, tag=True):
+    """It is to return nowhere any more."""
+
+    group: str
+
+
+class LeaveOff(msgspec.Struct, frozen=True, tag=True):
+    """It does not start by itself: from now on it is wanted offline."""
+
+    group: str
+    why: str
+    released: bool = False
+    """Its owner is proven dead, or left in order: nobody owns it any more."""
+
+
+class ChangeNode(msgspec.Struct, frozen=True, tag=True):
+    """Write to the node's record what None does not leave as it was."""
+
+    node: str
+    why: str
+    """The event's words; empty: nothing worth one."""
+    losses: tuple[Mark, ...] | None = None
+    fenced: tuple[Mark, ...] | None = None
+    quarantined: str | None = None
+    spared: str | None = None
+    calls_back: bool | None = None
+
+
+Action = (
+    DeclareSilent
+    | Fence
+    | RecordProof
+    | SwitchOn
+    | RecordOnAgain
+    | Assign
+    | ForgetFailures
+    | ForgetReturn
+    | ClearMove
+    | WishMove
+    | LeaveOff
+    | ChangeNode
+)
 
 
 class Waiting(msgspec.Struct, frozen=True):

@@ -57,6 +57,18 @@ class Noted(msgspec.Struct, frozen=True):
     """Voters that a forced quorum left behind, and that have not been heard of since."""
     alone_from: tuple[str, ...] = ()
     """Who voted before a step that leaves the others behind was begun; empty once it is known to be done."""
+    alone_tried: bool = False
+    """The start of that step was tried: its log may be rewritten, though it does not count as such yet. So the step is
+    finished, and never taken back."""
+    whole_log: bool = False
+    """In that step all of its log counts."""
+    hold: str = ""
+    """Why nothing is started or stopped here since a quorum was forced; empty once that stands in the database."""
+    hold_without: tuple[str, ...] = ()
+    """Who was certainly off then. If these are all other nodes, there is nothing to hold for."""
+    may_be_out: bool = False
+    """Its vote may be taken, or was, although this machine has not died since: it left the cluster in order, or has had
+    no session for long enough since its member was started after a boot."""
     addresses: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Machine to the address of its service."""
     remembered: Mapping[str, Trace] = msgspec.field(default_factory=dict)

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from outlast.model.guest import GuestStatus
+from outlast.model.transfer import Transfer
+
 
 class State(enum.Enum):
     """State of a resource, and, derived from its resources, of a group."""
@@ -15,11 +18,39 @@ class State(enum.Enum):
     OFFLINE_PENDING = "offline pending"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    PARTIAL = "partially online"
+    """Of groups only: some of it is online, the rest is off on purpose."""
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """What became of handing a resource over as it runs."""
+
+    move: int
+    """Which wish to move its group it is about (`Group.moves`)."""
+    to: str
+    done: bool = False
+    """It stands on that node, complete, and nothing of it runs here."""
+    why: str = ""
+    """Not empty: it could not be handed over, and why; it runs on here."""
+    saving: bool = False
+    """It was to be saved for the move, not to go as it runs."""
+    percent: int = 0
+    """How far it has come, in steps that are worth a write."""
+    transfer: Transfer | None = None
+    """And how it goes on."""
 
 
 class ResourceStatus(msgspec.Struct, frozen=True):
     state: State
     why: str = ""
+    answers: bool = False
+    """What runs in it says so itself: a VM's guest agent."""
+    handover: Handover | None = None
+    guest: GuestStatus | None = None
+    """None: nothing is known of what runs in it, or it has no guest."""
+    moved_away: bool = False
+    """Of what is UNKNOWN: somebody migrated it away past the cluster. Nothing of it runs on this node, as with OFFLINE,
+    and it runs on somewhere else."""
 
 
 class GroupStatus(msgspec.Struct, frozen=True):
@@ -33,3 +64,5 @@ class GroupStatus(msgspec.Struct, frozen=True):
     incarnation: str
     epoch: int
     resources: Mapping[str, ResourceStatus]
+    intents: int = 0
+    """The group's count of intents that its owner knew: it says nothing of words that came later."""

@@ -1,4 +1,4 @@
-"""A question to all nodes, answered through the database: can you see this disk? do you know this VM?"""
+"""A question to nodes, answered through the database: can you see this disk? do you know this VM?"""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from outlast.model.health import Json
 
 
 class Survey(msgspec.Struct, frozen=True):
-    """A question to the plugins of one resource type on each node. Key `surveys/ID`; its asker deletes it."""
+    """A question to the plugins of one resource type on some nodes. Key `surveys/ID`; its asker deletes it."""
 
     id: str
     node: str
@@ -16,6 +16,8 @@ class Survey(msgspec.Struct, frozen=True):
     type: str
     verb: str
     arguments: Mapping[str, Json] = msgspec.field(default_factory=dict)
+    nodes: tuple[str, ...] = ()
+    """Who is asked, and nobody else does it: what one node writes, the others look for."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -26,3 +28,5 @@ class Answer(msgspec.Struct, frozen=True):
     result: Json = None
     problem: str = ""
     """Why there is no result, for people."""
+    under_way: tuple[str, ...] = ()
+    """Of a question what exists there: identities of what may begin to run there yet, whatever the result says."""

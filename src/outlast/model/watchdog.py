@@ -6,6 +6,8 @@ import enum
 class Strength(enum.Enum):
     HARDWARE = "hardware"
     """A device of its own: it cuts the power whatever becomes of the kernel."""
+    VIRTUAL = "virtual"
+    """A device, or a timer of the kernel, of a virtual machine: it stands still as long as that machine is paused."""
     KERNEL = "kernel"
     """A timer of the kernel: it survives all programs, and not a kernel that hangs."""
     PROCESS = "process"

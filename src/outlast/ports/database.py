@@ -103,6 +103,11 @@ class Compacted(Exception):
     """The history after the asked revision is gone. Read again and watch from there."""
 
 
+class AnotherHistory(Compacted):
+    """What was delivered is not what the database knows: it has gone on without that. Read again, and trust nothing
+    that was known before."""
+
+
 def check_limits(compares: Sequence[Compare], writes: Sequence[Write]) -> None:
     """Every adapter refuses the same, before anything is sent. Raises ValueError."""
     if len(compares) > MOST_COMPARES or len(writes) > MOST_WRITES:

@@ -4,16 +4,20 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
+from outlast.core.placement.capacity import UNKNOWN, Capacity
 from outlast.ports.backups import Backups
 from outlast.ports.database import Database
 from outlast.ports.fence import Fence
 from outlast.ports.hosts import Hosts
+from outlast.ports.links import Links
 from outlast.ports.members import LocalMember, Members
+from outlast.ports.passwords import Passwords
 from outlast.ports.peers import Peers
 from outlast.ports.secrets import Secrets
 from outlast.ports.trust import Trust
 from outlast.ports.upkeep import Upkeep
 from outlast.ports.watchdog import Watchdog
+from outlast.ports.web_certificate import WebCertificate
 
 
 class Clock(Protocol):
@@ -48,6 +52,15 @@ class Incarnations(Protocol):
 
     def note_member_began(self) -> None: ...
 
+    def stop_of(self, resource: str) -> str:
+        """What was noted last of this cluster's own stop of that resource; "" when nothing was, or the node has lost
+        power since."""
+        ...
+
+    def note_stop(self, resource: str, word: str) -> None:
+        """For a service that comes after this one. An empty word: there is nothing to know."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -72,3 +85,11 @@ class Environment:
     """None: there is no place for backups of the database."""
     trust: Trust | None = None
     """None: there are no certificates, and nobody joins (SQLite)."""
+    links: Links | None = None
+    """None: nobody can tell how the networks of guests are here."""
+    passwords: Passwords | None = None
+    """None: nobody can sign in."""
+    web_certificate: WebCertificate | None = None
+    """None: no certificates can be made for `outlast-web`."""
+    capacity: Capacity = UNKNOWN
+    """What this machine has."""

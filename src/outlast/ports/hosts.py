@@ -4,18 +4,34 @@ A host is a process that runs plugins for one isolated set of resource types. Th
 replacement and isolation; an implementation of this port only starts, calls, listens and kills.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
-from outlast.model.health import Found, Health, Json, Spec
+from outlast.model.health import Found, Health, Json, Redefinition, Spec
+from outlast.model.inside import Finding, Incident, Inquiry
 from outlast.model.node import Offer
+from outlast.model.saved import SavedState
+from outlast.model.transfer import Destination, Transfer
 
 
 class HealthReport(msgspec.Struct, frozen=True):
     resource: str
     health: Health
+
+
+class RedefinedReport(msgspec.Struct, frozen=True):
+    resource: str
+    change: Redefinition
+
+
+class HappenedReport(msgspec.Struct, frozen=True):
+    """Something happened inside a resource, which runs on."""
+
+    resource: str
+    incident: Incident
+    words: str
 
 
 class AppearedReport(msgspec.Struct, frozen=True):
@@ -29,7 +45,7 @@ class OfferReport(msgspec.Struct, frozen=True):
     offer: Offer
 
 
-Report = HealthReport | AppearedReport | OfferReport
+Report = HealthReport | RedefinedReport | HappenedReport | AppearedReport | OfferReport
 
 
 class CallFailed(Exception):
@@ -42,7 +58,24 @@ class CallFailed(Exception):
 
 
 class HostDied(Exception):
-    """The host ended, or was killed. That proves nothing about what it had started."""
+    """The host ended, or was killed. That proves nothing about what it had started.
+
+    Before the handshake: `types` are those that it was to load, `loading` the one whose plugin it was just loading.
+    """
+
+    def __init__(self, why: str = "", *, types: Sequence[str] = (), loading: str = "") -> None:
+        super().__init__(why)
+        self.types = types
+        self.loading = loading
+
+
+class HostSilent(TimeoutError):
+    """The host did not shake hands in time, and was killed. `types` and `loading` as in `HostDied`."""
+
+    def __init__(self, why: str, *, types: Sequence[str] = (), loading: str = "") -> None:
+        super().__init__(why)
+        self.types = types
+        self.loading = loading
 
 
 class Host(Protocol):
@@ -61,16 +94,33 @@ class Host(Protocol):
     async def online(self, resource: str, on_progress: Callable[[str], None]) -> None: ...
     async def offline(self, resource: str, timeout_s: float, on_progress: Callable[[str], None]) -> None: ...
     async def terminate(self, resource: str) -> None: ...
+    async def hand_over(self, resource: str, to: Destination, on_progress: Callable[[Transfer], None]) -> None: ...
+    async def call_back(self, resource: str) -> None: ...
+    async def take_up(self, resource: str, on_progress: Callable[[str], None]) -> None: ...
+    async def save(
+        self, resource: str, stop: str, directory: str, on_progress: Callable[[str], None]
+    ) -> SavedState: ...
+    async def restore(self, resource: str, state: SavedState, on_progress: Callable[[str], None]) -> None: ...
     async def forget(self, resource: str) -> None: ...
     async def close(self, resource: str) -> None: ...
+    async def inquire(self, resource: str, inquiry: Inquiry) -> Finding:
+        """Beside every other call of the resource; an inquiry that hangs holds up later inquiries of it only."""
+        ...
+
+    async def reset(self, resource: str, until_s: float) -> None:
+        """Refused after `until_s` (by the node's own clock, as the run permit): a host may have been frozen."""
+        ...
+
+    async def go_on(self, resource: str) -> None: ...
     async def control(self, resource: str, verb: str, arguments: Mapping[str, Json]) -> Json: ...
     async def looks_alive(self, type: str, resources: Sequence[str]) -> Mapping[str, Health]: ...
     async def is_alive(self, type: str, resources: Sequence[str]) -> Mapping[str, Health]: ...
     async def discover(self, type: str) -> Sequence[Found]: ...
     async def type_control(self, type: str, verb: str, arguments: Mapping[str, Json]) -> Json: ...
 
-    def reports(self) -> AsyncIterator[Report]:
-        """What plugins saw by themselves, in order. Ends (without an exception) when the host has died."""
+    async def listen(self, on_report: Callable[[Report], None]) -> None:
+        """Passes on what plugins saw by themselves, in order, what came before included. Each is passed on in the
+        moment in which it comes: so before the answer to a call that comes after it. Returns when the host has died."""
         ...
 
     async def kill(self) -> None:
@@ -101,10 +151,11 @@ class Hosts(Protocol):
     @property
     def permit(self) -> Permit: ...
 
-    async def start(self, types: Sequence[str], *, timeout_s: float) -> Host:
+    async def start(self, types: Sequence[str], *, timeout_s: float, type_timeout_s: float | None = None) -> Host:
         """Start a host that loads these types (empty: every installed type), and shake hands.
 
         A type that fails to load is no error: its offer says what is wrong. Raises `HostDied` when the host ends
-        before the handshake or speaks another version (with words), `TimeoutError` when it does not answer.
+        before the handshake or speaks another version (with words), `HostSilent` when it does not answer, or, of
+        several types, one takes longer than `type_timeout_s` to load.
         """
         ...

@@ -12,11 +12,25 @@ import msgspec
 from outlast.model.member import Member, MemberStatus
 from outlast.ports.database import Unavailable
 
-__all__ = ["FIRST_START", "LocalMember", "Member", "MemberStatus", "Members", "NotReady", "Start", "Unavailable"]
+__all__ = [
+    "FIRST_START",
+    "LocalMember",
+    "Member",
+    "MemberStatus",
+    "Members",
+    "NotReady",
+    "NotWhole",
+    "Start",
+    "Unavailable",
+]
 
 
 class NotReady(Exception):
     """A learner that has not caught up yet cannot vote. Try again."""
+
+
+class NotWhole(OSError):
+    """The log of this node's own member cannot be kept whole. Nothing was changed, and nothing was started."""
 
 
 class Members(Protocol):
@@ -98,7 +112,8 @@ class LocalMember(Protocol):
 
     async def start(self, how: Start) -> None:
         """Returns when the process has been started; it may not serve yet. No error when it runs already.
-        Raises OSError with words when it cannot be started, or its log cannot be kept whole."""
+        Raises OSError with words when it cannot be started, or nobody knows whether it was; `NotWhole` when its log
+        cannot be kept whole."""
         ...
 
     async def stop(self) -> None:

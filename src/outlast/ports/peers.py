@@ -2,7 +2,8 @@
 
 Nothing is decided here, and nothing that is said here changes who owns what: that stands in the database alone
 (rule 1). Peers tell each other only what the database cannot carry at that moment: that they will not decide without
-each other while it is away, who they are after a boot, and how a new machine becomes a member.
+each other while it is away, who they are after a boot, and how a new machine becomes a member; and what is asked so
+often that it must write nothing, as who sees which disks.
 """
 
 from collections.abc import Awaitable, Callable

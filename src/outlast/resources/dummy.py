@@ -5,8 +5,12 @@ It serves tests and demonstrations: everything a cluster does with a VM can be t
 
 Properties: `directory` for the state files (default /run/outlast/dummy), and how it misbehaves:
 `start_fails` (the reason), `start_takes_s`, `hang_in`, `crash_in` and `fail_in` (lists of the method names below),
-`lie` (a condition that health calls give whatever is true). The control verb `misbehave` changes the same at run time,
-`report` lets it report a health by itself.
+`lie` (a condition that health calls give whatever is true), `false_stop` (`offline` and `terminate` stop nothing, and
+return as if they had), `transfer_takes_s`. The control verb `misbehave` changes
+the same at run time, `report` lets it report a health by itself.
+
+It can be handed over as it runs, from one state directory to another on the same machine: that is the address of the
+destination. Its type does not say so among its functions, because nodes have one machine each.
 """
 
 import contextlib
@@ -20,15 +24,20 @@ from pathlib import Path
 import msgspec
 
 from outlast.plugin import (
+    STAND_STILL,
     CannotStart,
     Condition,
+    Destination,
     Found,
     Health,
     Json,
     Progress,
     Refusal,
     ResourceName,
+    SavedState,
     Spec,
+    Transfer,
+    TransferProgress,
     TypeHost,
 )
 
@@ -44,6 +53,8 @@ class State(msgspec.Struct, frozen=True):
     pid: int
     started: int
     """Field 22 of /proc/PID/stat: the kernel's own start time."""
+    stands: bool = False
+    """It was handed over from another directory, and was not taken up yet."""
 
 
 class Behaviour(msgspec.Struct, frozen=True):
@@ -53,12 +64,14 @@ class Behaviour(msgspec.Struct, frozen=True):
     crash_in: tuple[str, ...] = ()
     fail_in: tuple[str, ...] = ()
     lie: Condition | None = None
+    false_stop: bool = False
+    transfer_takes_s: float = 0.0
 
 
 class DummyType:
     api_version = 1
     version = "1"
-    functions: Sequence[str] = ("misbehave", "report", "pid")
+    functions: Sequence[str] = ("misbehave", "report", "pid", STAND_STILL)
 
     def __init__(self, host: TypeHost) -> None:
         self._host = host
@@ -87,9 +100,11 @@ class DummyType:
         return found
 
     def discover(self) -> Sequence[Found]:
+        for dummy in list(self._open.values()):
+            dummy.behave("discover")
         files = [file for directory in self._directories if directory.exists() for file in directory.glob("*.json")]
         states = [state for file in sorted(files) if (state := _read(file))]
-        return [Found(identity=state.name, name=state.name, running=_runs(state)) for state in states]
+        return [Found(state.name, state.name, running=_runs(state), stands=state.stands) for state in states]
 
     def control(self, verb: str, arguments: Mapping[str, Json]) -> Json:
         raise Refusal(f'the type "dummy" has no function "{verb}"; its resources have: {", ".join(self.functions)}')
@@ -108,17 +123,22 @@ class Dummy:
         self._host = host
         self._siblings = siblings
         self._behaviour = _behaviour(spec.properties)
+        self._called_back = False
 
     def health(self) -> Health:
         state = self._state()
         running = state is not None and _runs(state)
         if self._behaviour.lie:
-            return Health(self._behaviour.lie, "it lies", running=running)
+            return Health(self._behaviour.lie, "it lies", running=self._behaviour.lie is Condition.ONLINE)
         if running:
-            return Health(Condition.ONLINE, running=True)
+            return Health(Condition.ONLINE, running=True, stands=state is not None and state.stands)
         if state is not None:
             return Health(Condition.FAILED, f"its process {state.pid} has ended")
-        return Health(Condition.OFFLINE)
+        return Health(Condition.OFFLINE, "handed over" if self._left.exists() else "", moved_away=self._left.exists())
+
+    @property
+    def _left(self) -> Path:
+        return self.file.with_suffix(".left")
 
     def online(self, progress: Progress) -> None:
         self.behave("online")
@@ -126,19 +146,12 @@ class Dummy:
             raise CannotStart(self._behaviour.start_fails)
         _wait(self._behaviour.start_takes_s, progress)
         state = self._state()
-        if state is not None and _runs(state):
+        if state is not None and state.stands:
+            self._stop(signal.SIGKILL)  # an old copy
+        elif state is not None and _runs(state):
             return
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        process = subprocess.Popen(
-            _SLEEP,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        started = _start_time(process.pid)
-        process.returncode = 0  # It is not ours to wait for: it outlives this object and this host.
-        self._write(State(self.name, process.pid, started or 0))
+        self._left.unlink(missing_ok=True)
+        _write(self.file, _start(self.name))
         progress("started")
 
     def offline(self, progress: Progress, timeout_s: float) -> None:
@@ -149,6 +162,66 @@ class Dummy:
     def terminate(self) -> None:
         self.behave("terminate")
         self._stop(signal.SIGKILL)
+
+    def hand_over(self, to: Destination, progress: TransferProgress) -> None:
+        self._called_back = False
+        self.behave("hand_over")
+        there = Path(to.address) / self.file.name
+        if not there.parent.is_dir():
+            raise Refusal(f"{to.address} is no directory of this machine")
+        if _read(there) is not None:
+            raise Refusal(f"something of it is in {to.address} already")
+        copy = _start(self.name)
+        _halt(copy)
+        _write(there, msgspec.structs.replace(copy, stands=True))
+        ends_s = time.monotonic() + self._behaviour.transfer_takes_s
+        while not self._called_back and time.monotonic() < ends_s:
+            progress(Transfer(50))
+            time.sleep(_STEP_S)
+        state = self._state()
+        if self._called_back or state is None or not _runs(state):
+            os.kill(copy.pid, signal.SIGKILL)
+            there.unlink()
+            if self._called_back:
+                raise Refusal("it was called back")
+            raise RuntimeError("it ended while it was handed over")
+        self._left.touch()
+        self._stop(signal.SIGKILL)
+
+    def save(self, stop: str, directory: str, progress: Progress) -> SavedState:
+        self.behave("save")
+        path = Path(directory or self.file.parent) / f"{self.file.stem}.{stop}.state"
+        state = self._state()
+        if state is not None and _runs(state):
+            progress("saving")
+            _write(path, state)
+            self._stop(signal.SIGKILL)
+        elif _read(path) is None:
+            raise Refusal(f'nothing of "{self.name}" runs, and no state was saved for that stop')
+        return SavedState(stop, str(path))
+
+    def restore(self, state: SavedState, progress: Progress) -> None:
+        self.behave("restore")
+        if self._behaviour.start_fails:
+            raise CannotStart(self._behaviour.start_fails)
+        try:
+            Path(state.path).unlink()
+        except FileNotFoundError:
+            raise CannotStart(f"{state.path} is not there") from None
+        _write(self.file, _start(self.name))
+        progress("it goes on from its state")
+
+    def call_back(self) -> None:
+        self._called_back = True
+
+    def take_up(self, progress: Progress) -> None:
+        self.behave("take_up")
+        state = self._state()
+        if state is None or not _runs(state):
+            raise CannotStart(f'cannot take up "{self.name}": nothing of it stands here')
+        _write(self.file, msgspec.structs.replace(state, stands=False))
+        os.kill(state.pid, signal.SIGCONT)
+        progress("it runs on")
 
     def control(self, verb: str, arguments: Mapping[str, Json]) -> Json:
         self.behave("control")
@@ -162,7 +235,17 @@ class Dummy:
             case "pid":
                 state = self._state()
                 return state.pid if state and _runs(state) else None
+            case "stand_still":
+                self._stand_still()
+                return None
         raise Refusal(f'a dummy cannot "{verb}"; it can: {", ".join(DummyType.functions)}')
+
+    def _stand_still(self) -> None:
+        state = self._state()
+        if state is None or not _runs(state):
+            raise Refusal(f'cannot make "{self.name}" stand still: it does not run')
+        _write(self.file, msgspec.structs.replace(state, stands=True))
+        _halt(state)
 
     def forget(self) -> None:
         self.behave("forget")
@@ -170,6 +253,7 @@ class Dummy:
         if state is not None and _runs(state):
             raise RuntimeError(f'cannot forget "{self.name}": its process {state.pid} runs; take it offline first')
         self.file.unlink(missing_ok=True)
+        self._left.unlink(missing_ok=True)
 
     def close(self) -> None:
         if self._siblings.get(self.name) is self:
@@ -185,24 +269,39 @@ class Dummy:
 
     def _stop(self, number: signal.Signals) -> None:
         state = self._state()
-        if state is None:
+        if state is None or self._behaviour.false_stop:
             return
         while _runs(state):
-            os.kill(state.pid, number)
+            os.kill(state.pid, signal.SIGKILL if state.stands else number)
             time.sleep(0.001)
         self.file.unlink(missing_ok=True)
 
     def _state(self) -> State | None:
         return _read(self.file)
 
-    def _write(self, state: State) -> None:
-        new = self.file.with_suffix(".new")
-        new.write_bytes(msgspec.json.encode(state))
-        new.rename(self.file)
-
 
 def _behaviour(properties: Mapping[str, Json]) -> Behaviour:
     return msgspec.convert(dict(properties), Behaviour)
+
+
+def _start(name: ResourceName) -> State:
+    process = subprocess.Popen(
+        _SLEEP,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    started = _start_time(process.pid)
+    process.returncode = 0  # It is not ours to wait for: it outlives this object and this host.
+    return State(name, process.pid, started or 0)
+
+
+def _write(file: Path, state: State) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_suffix(".new")
+    new.write_bytes(msgspec.json.encode(state))
+    new.rename(file)
 
 
 def _read(file: Path) -> State | None:
@@ -225,6 +324,20 @@ def _start_time(pid: int) -> int | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] == "Z" else int(fields[19])
+
+
+def _halt(state: State) -> None:
+    """The signal is sent at once, and stops it a moment later."""
+    os.kill(state.pid, signal.SIGSTOP)
+    while _runs(state) and not _is_stopped(state.pid):
+        time.sleep(0.001)
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def _wait(wait_s: float, progress: Progress) -> None:

@@ -42,10 +42,21 @@ class LoadedType:
     stamp: Stamp = ()
 
 
-def load(asked: Sequence[str], host_of: Callable[[str], TypeHost]) -> dict[str, LoadedType]:
-    """Every asked type, loaded or with its problem; all installed ones when none is asked."""
+def load(
+    asked: Sequence[str],
+    host_of: Callable[[str], TypeHost],
+    on_loading: Callable[[tuple[str, ...], str], None] = lambda types, name: None,
+) -> dict[str, LoadedType]:
+    """Every asked type, loaded or with its problem; all installed ones when none is asked.
+
+    `on_loading`: told all of them, and which one comes next: one that hangs or ends the process does so in between.
+    """
     installed = _entry_points()
-    return {name: _load_one(name, installed.get(name, ()), host_of) for name in asked or sorted(installed)}
+    types, found = tuple(asked or sorted(installed)), {}
+    for name in types:
+        on_loading(types, name)
+        found[name] = _load_one(name, installed.get(name, ()), host_of)
+    return found
 
 
 def recheck(loaded: LoadedType) -> Offer | None:

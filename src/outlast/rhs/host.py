@@ -15,9 +15,28 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from outlast import frames
-from outlast.plugin import CannotStart, Condition, Found, Health, Refusal, Resource, ResourceName, ResourceType, Spec
+from outlast.plugin import (
+    CannotStart,
+    Condition,
+    Found,
+    Health,
+    Incident,
+    Inhabited,
+    Movable,
+    Progress,
+    Redefinition,
+    Refusal,
+    Resource,
+    ResourceName,
+    ResourceType,
+    Savable,
+    SavedState,
+    Spec,
+    Transfer,
+)
 from outlast.rhs import catalog
 from outlast.rhs.lanes import Job, Lane
 from outlast.rhs.wire import Wire
@@ -59,6 +78,8 @@ class Stopping:
 class Lanes:
     calls: Lane
     terminate: Lane
+    inside: Lane
+    """For what is asked about what lives in it: a guest that does not answer holds up nothing else."""
     terminates: int = 0
     """How many were ordered. A start that was ordered before one, and waits, must not begin after it."""
     stopping: Stopping = field(default_factory=Stopping)
@@ -79,7 +100,11 @@ class ResourceHost:
         self._start_ended = threading.Condition(self._lock)
 
     def load(self, asked: list[str]) -> None:
-        self._types = catalog.load(asked, lambda name: Reporter(name, self))
+        self._types = catalog.load(
+            asked,
+            lambda name: Reporter(name, self),
+            lambda types, name: self._wire.send(frames.Loading(types, name)),
+        )
         self._wire.send(frames.Hello(tuple(loaded.offer for loaded in self._types.values())))
 
     def recheck_types(self) -> None:
@@ -99,7 +124,29 @@ class ResourceHost:
                 lanes.terminate.submit(self._answering(id, lambda: self._stop(name, _terminate)))
             case frames.Online(id, name):
                 before = self._lanes_of(name).terminates
-                self._lanes_of(name).calls.submit(self._answering(id, lambda: self._online(id, name, before)))
+                start = partial(self._start, id, name, before, lambda it, progress: it.online(progress))
+                self._lanes_of(name).calls.submit(self._answering(id, start))
+            case frames.TakeUp(id, name):
+                before = self._lanes_of(name).terminates
+                start = partial(self._start, id, name, before, lambda it, progress: _movable(it).take_up(progress))
+                self._lanes_of(name).calls.submit(self._answering(id, start))
+            case frames.GoOn(id, name):
+                before = self._lanes_of(name).terminates
+                start = partial(self._start, id, name, before, lambda it, _progress: _inhabited(it).go_on())
+                self._lanes_of(name).calls.submit(self._answering(id, start))
+            case frames.Restore(id, name, state):
+                before = self._lanes_of(name).terminates
+                go_on = partial(
+                    self._start, id, name, before, lambda it, progress: _savable(it).restore(state, progress)
+                )
+                self._lanes_of(name).calls.submit(self._answering(id, go_on))
+            case frames.CallBack(id, name):
+                # Beside the call that it is about, as `terminate`.
+                lane = self._lanes_of(name).terminate
+                lane.submit(self._answering(id, lambda: _movable(self._get(name).resource).call_back()))
+            case frames.Inquire(id, name, inquiry):
+                lane = self._lanes_of(name).inside
+                lane.submit(self._answering(id, lambda: _inhabited(self._get(name).resource).inquire(inquiry)))
             case frames.LooksAlive() | frames.IsAlive():
                 self._type_lane(call.type, "health").submit(self._answering(call.id, lambda: self._health(call)))
             case frames.Discover() | frames.TypeControl():
@@ -113,11 +160,20 @@ class ResourceHost:
             case frames.Open(_, spec):
                 return self._open(spec)
             case frames.Offline(id, name, timeout_s):
-                self._stop(
-                    name, lambda it: it.offline(lambda word: self._wire.send(frames.Progress(id, word)), timeout_s)
-                )
+                self._stop(name, lambda it: it.offline(self._progress_of(id), timeout_s))
+            case frames.HandOver(id, name, to):
+                self._stop(name, lambda it: _movable(it).hand_over(to, partial(self._transferring, id)))
+            case frames.Save(id, name, stop, directory):
+                saved: list[SavedState] = []
+                progress = self._progress_of(id)
+                self._stop(name, lambda it: saved.append(_savable(it).save(stop, directory, progress)))
+                return saved[-1]
             case frames.Forget(_, name):
                 self._get(name).resource.forget()
+            case frames.Reset(_, name, until_s):
+                if time.clock_gettime(time.CLOCK_BOOTTIME) > until_s:
+                    raise Refusal(f'"{name}" is not reset: it is too late for that')
+                _inhabited(self._get(name).resource).reset()
             case frames.Close(_, name):
                 self._close(name)
             case frames.Control(_, name, verb, arguments):
@@ -142,7 +198,15 @@ class ResourceHost:
         if opened:
             opened.resource.close()
 
-    def _online(self, id: int, name: ResourceName, terminates_before: int) -> None:
+    def _transferring(self, id: int, transfer: Transfer) -> None:
+        self._wire.send(frames.Progress(id, transfer.words, transfer))
+
+    def _progress_of(self, id: int) -> Progress:
+        return lambda word: self._wire.send(frames.Progress(id, word))
+
+    def _start(
+        self, id: int, name: ResourceName, terminates_before: int, start: Callable[[Resource, Progress], None]
+    ) -> None:
         opened = self._get(name)
         with self._lock:
             if self._lanes_of(name).terminates != terminates_before:
@@ -153,7 +217,7 @@ class ResourceHost:
         try:
             if not self._may_start():
                 raise CannotStart(f'cannot start "{name}": {PERMIT_PASSED}; its cluster service must renew it first')
-            opened.resource.online(lambda word: self._wire.send(frames.Progress(id, word)))
+            start(opened.resource, self._progress_of(id))
         finally:
             with self._start_ended:
                 opened.starting -= 1
@@ -218,6 +282,12 @@ class ResourceHost:
     def report(self, name: ResourceName, health: Health) -> None:
         self._wire.send(frames.HealthSeen(name, self.note(name, health)))
 
+    def redefined(self, name: ResourceName, change: Redefinition) -> None:
+        self._wire.send(frames.Redefined(name, change))
+
+    def happened(self, name: ResourceName, incident: Incident, words: str) -> None:
+        self._wire.send(frames.Happened(name, incident, words))
+
     def appeared(self, type: str, found: Found) -> None:
         self._wire.send(frames.ThingAppeared(type, found))
 
@@ -227,6 +297,7 @@ class ResourceHost:
         """The service is gone: nothing that has not begun begins."""
         for lanes in list(self._lanes.values()):
             lanes.calls.drop_waiting()
+            lanes.inside.drop_waiting()
 
     @property
     def may_run_anything(self) -> bool:
@@ -280,7 +351,7 @@ class ResourceHost:
     def _lanes_of(self, name: ResourceName) -> Lanes:
         lanes = self._lanes.get(name)
         if lanes is None:
-            lanes = self._lanes[name] = Lanes(Lane(name), Lane(f"{name} terminate"))
+            lanes = self._lanes[name] = Lanes(Lane(name), Lane(f"{name} terminate"), Lane(f"{name} inside"))
         return lanes
 
     def _type_lane(self, type: str, kind: str) -> Lane:
@@ -300,6 +371,12 @@ class Reporter:
     def report(self, resource: ResourceName, health: Health) -> None:
         self.host.report(resource, health)
 
+    def redefined(self, resource: ResourceName, change: Redefinition) -> None:
+        self.host.redefined(resource, change)
+
+    def happened(self, resource: ResourceName, incident: Incident, words: str) -> None:
+        self.host.happened(resource, incident, words)
+
     def appeared(self, found: Found) -> None:
         self.host.appeared(self.type, found)
 
@@ -316,6 +393,24 @@ def log(message: str) -> None:
 
 def _terminate(resource: Resource) -> None:
     resource.terminate()
+
+
+def _movable(resource: Resource) -> Movable:
+    if not isinstance(resource, Movable):
+        raise Refusal("it cannot be handed over to another node as it runs: its resource type does not do that")
+    return resource
+
+
+def _inhabited(resource: Resource) -> Inhabited:
+    if not isinstance(resource, Inhabited):
+        raise Refusal("nothing in it can be asked how it is, or be reset: its resource type does not do that")
+    return resource
+
+
+def _savable(resource: Resource) -> Savable:
+    if not isinstance(resource, Savable):
+        raise Refusal("its state cannot be saved: its resource type does not do that")
+    return resource
 
 
 def _may_run(health: Health) -> bool:

@@ -1,7 +1,7 @@
 """What is the life of a resource host, from its start to its end?
 
 It greets, loads its types, says what they are, and then does what the service says. It has one duty of its own: the
-run permit. It looks at the permit when its deadline comes (an idle host sleeps) and obeys `core/permit.py`.
+run permit. It looks at the permit when its deadline comes (an idle host sleeps) and obeys `core/membership/permit.py`.
 
 How it ends: killed by the service; by SIGTERM, at once and touching nothing (the default action: no handler can be
 late); or as an orphan after its service, by the permit's word. Resources outlive it in every case but a passed permit.
@@ -17,7 +17,7 @@ import socket
 import sys
 import time
 
-from outlast.core.permit import RECORD_BYTES, Guard, Judgement, Order, PermitRecord, from_bytes
+from outlast.core.membership.permit import RECORD_BYTES, Guard, Judgement, Order, PermitRecord, from_bytes
 from outlast.frames import BadFrame, decode_call
 from outlast.rhs.host import ResourceHost, log
 from outlast.rhs.wire import Wire

@@ -25,6 +25,8 @@ from outlast.service.store import Store, put
 log = structlog.get_logger()
 
 READ_ALL_S = 60.0
+ANSWERS_S = 2.0
+"""Whether there is a database at all shows in one key; only reading everything may take long."""
 WRITES_AT_ONCE = 100
 BYTES_AT_ONCE = 512 * 1024
 ATTEMPTS = 10
@@ -56,7 +58,8 @@ class Backing:
             await asyncio.sleep(LOOK_INTERVAL_S)
 
     async def take(self, path: str = "", *, suffix: str = ".backup") -> BackupRow:
-        """Every key at one revision, into that file. Raises `Unavailable`, OSError."""
+        """Every key at one revision, into that file. Raises `Unavailable`, soon when the database is away; OSError."""
+        await self._store.database.read(keys.CLUSTER, timeout_s=ANSWERS_S)
         snapshot = await self._store.database.read("", timeout_s=READ_ALL_S)
         kept = [Kept(entry.key, entry.value) for entry in snapshot.entries]
         taken_at_s = self._clock.wall()
@@ -87,7 +90,8 @@ class Backing:
         taken = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(header.taken_at_s))
         present, _ = await self._present()
         told = core.report(header, backup, present)
-        await self._settings(lambda now: core.held(backup, now, f"{core.UNFINISHED}, the one of {taken}"))
+        unfinished = f"{core.UNFINISHED}, the one of {taken}"
+        await self._settings(lambda now: core.held(backup, now, unfinished))
         for _ in range(ATTEMPTS):
             present, revisions = await self._present()
             if await self._write(core.bundles(backup, present), revisions):
@@ -95,7 +99,13 @@ class Backing:
         else:
             raise CannotRestore("the cluster changes too quickly; the hold stands, so do it again")
         words = f"the database was restored from the backup of {taken}"
-        await self._settings(lambda now: msgspec.structs.replace(now, hold=words), f"{words}: nothing is started")
+
+        def restored(now: Settings) -> Settings:
+            if now.hold != unfinished:  # it must not say of another one that is under way that it has ended
+                raise CannotRestore(f"something else has happened meanwhile ({now.hold or 'no hold'}); do it again")
+            return msgspec.structs.replace(now, hold=words)
+
+        await self._settings(restored, f"{words}: nothing is started")
         return told
 
     async def _settings(self, change: Callable[[Settings], Settings], words: str = "") -> None:

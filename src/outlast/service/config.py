@@ -66,6 +66,16 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fence: tuple[FenceDevice, ...] = ()
     """This node's own fence devices, until they are set by command."""
     run_dir: str = "/run/outlast"
+    memory_mib: int | None = None
+    """What resources may use of this machine's memory; None: all but `host_memory_mib`; 0: it is not limited."""
+    cpus: int | None = None
+    """Processors for resources; None: all that there are; 0: they do not count."""
+    host_memory_mib: int = 1024
+    """What the host itself needs."""
+    migration: str = ""
+    """How what runs is handed over to other nodes and taken from them (live migration): "tls:DIRECTORY" with the
+    certificates for libvirt (cacert.pem, clientcert.pem, clientkey.pem), "lab" (all nodes are one
+    machine and share one page cache; neither encrypted nor proven, but as "lab:DIRECTORY"), or empty: not at all."""
     etcd: EtcdConfig | None = None
     member: MemberConfig | None = None
     peers: PeersConfig | None = None

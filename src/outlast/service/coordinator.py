@@ -5,30 +5,13 @@ the records that the decision was made from, so an outdated decision is refused 
 """
 
 import asyncio
-import base64
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-import msgspec
-
-from outlast.core.election import claim, coordinates
-from outlast.core.failover import decide
-from outlast.core.membership import Session as OwnSession
+from outlast.core.coordinator.election import claim, coordinates
+from outlast.core.coordinator.failover import decide
+from outlast.core.membership.membership import Session as OwnSession
 from outlast.model import keys
-from outlast.model.node import Silence
-from outlast.model.plan import (
-    Action,
-    Assign,
-    ClearMove,
-    DeclareSilent,
-    Fence,
-    ForgetFailures,
-    Plan,
-    RecordOnAgain,
-    RecordProof,
-    SwitchOn,
-    Waiting,
-)
+from outlast.model.plan import Action, Assign, Fence, Plan, RecordProof, SwitchOn, Waiting, WishMove
 from outlast.model.view import ClusterView, FenceReport
 from outlast.ports.database import Committed, Compare, Unavailable, Write
 from outlast.ports.environment import Clock
@@ -36,10 +19,11 @@ from outlast.service.deciding import Deciding, Promised
 from outlast.service.fence.fencing import Fencing
 from outlast.service.journal import Journal
 from outlast.service.observation import Observation
+from outlast.service.recording import Recording
 from outlast.service.store import RETRY_S, Store, Subscription, put
 
 GROUPS_PER_TRANSACTION = 40
-"""Each costs up to three compares and two writes; a transaction holds 128 of either."""
+"""Each costs up to three compares and three writes; a transaction holds 128 of either."""
 DATABASE_TIMEOUT_S = 5.0
 
 Part = tuple[str, list[Compare], list[Write]]
@@ -68,12 +52,12 @@ class Coordinating:
         self._clock = clock
         self._fence_wake = fence_wake
         self.deciding = deciding
-        self._inputs = ""
+        self._recording = Recording(store, journal, clock)
 
     async def run(self) -> None:
         changes = self._store.subscribe(
             keys.CLUSTER, keys.COORDINATOR, keys.NODES, keys.SESSIONS, keys.SILENCES, keys.GROUPS, keys.RESOURCES,
-            keys.STATUS,
+            keys.RULES, keys.STATUS,
         )  # fmt: skip
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._forward_fence_reports(changes))
@@ -99,8 +83,8 @@ class Coordinating:
         if not self._session.valid(self._clock.now()):
             return self._store.observer.timing.renew_interval_s  # a node without a session has no say
         await self.deciding.find_out()
-        plan, view = self.plan()
-        if not coordinates(view, self.incarnation):
+        view = self._observation.view()
+        if not coordinates(view, self.incarnation):  # and nobody asks what it would decide
             self._fencing.stop_all()
             claimed = claim(view, self.incarnation)
             if claimed is not None:
@@ -112,8 +96,10 @@ class Coordinating:
                 )
                 return 0.0
             return self._observation.silence_in_s()
-        wanted = {action.node for action in plan.actions if isinstance(action, Fence)}
-        needed = wanted | {action.node for action in plan.actions if isinstance(action, RecordProof)}
+        plan = decide(view)
+        # In the order of the plan, and not a set's: a run of the simulator repeats exactly.
+        wanted = dict.fromkeys(action.node for action in plan.actions if isinstance(action, Fence))
+        needed = wanted.keys() | {action.node for action in plan.actions if isinstance(action, RecordProof)}
         for node in self._fencing.under_way():
             # Also who was proven dead in another way, or for whom nobody waits any more: it may be on its way back.
             if node not in view.silences or (node in self._fencing.pursued() and node not in needed):
@@ -130,42 +116,32 @@ class Coordinating:
 
     async def _carry_out(self, plan: Plan, view: ClusterView) -> bool:
         """False when something had changed meanwhile, and it is to be decided anew."""
-        assigns = [action for action in plan.actions if isinstance(action, Assign)]
-        inputs: list[Write] = []
-        self._inputs = ""
-        if assigns:
-            self._inputs = self._journal.new_id()
-            inputs = [self._journal.inputs(self._inputs, _pack(view))]
+        recording = self._recording
         # The picture may change at each `await`: what is compared is what the decision saw.
-        parts = [part for action in plan.actions if (part := self._part(action)) is not None]
+        wishes = [action for action in plan.actions if isinstance(action, WishMove)]
+        others = [action for action in plan.actions if not isinstance(action, WishMove)]
+        parts = self._parts(others)
+        assigns = [action for action in plan.actions if isinstance(action, Assign)]
+        inputs, stored = recording.inputs(view) if assigns else ("", None)
         for start in range(0, len(assigns), GROUPS_PER_TRANSACTION):
             compares: list[Compare] = []
-            writes: list[Write] = list(inputs) if start == 0 else []
+            writes: list[Write] = [stored] if stored is not None and start == 0 else []
             for assign in assigns[start : start + GROUPS_PER_TRANSACTION]:
-                more_compares, more_writes = self._assign(assign)
+                more_compares, more_writes = recording.assign(assign, inputs)
                 compares += more_compares
                 writes += more_writes
             parts.append(("", compares, writes))
+        # Last: what is to move somewhere may need the room of what was given away there.
+        parts += self._parts(wishes)
         me = self._store.unchanged(keys.COORDINATOR)
         for against, compares, writes in parts:
             if not await self._commit(against, [*me, *compares], writes):
                 return False
         return True
 
-    def _part(self, action: Action) -> Part | None:
-        """The transaction of an action that has one for itself, and the node that it takes something from."""
-        match action:
-            case DeclareSilent():
-                return action.node, *self._declare_silent(action)
-            case RecordProof():
-                return action.node, *self._record_proof(action)
-            case RecordOnAgain():
-                return "", *self._record_on_again(action)
-            case ForgetFailures():
-                return "", *self._forget_failures(action)
-            case ClearMove():
-                return "", *self._clear_move(action)
-        return None
+    def _parts(self, actions: Iterable[Action]) -> list[Part]:
+        made = ((self._recording.against(action), self._recording.parts(action)) for action in actions)
+        return [(against, *part) for against, part in made if part is not None]
 
     async def _commit(self, against: str, compares: Sequence[Compare], writes: Sequence[Write]) -> bool:
         """False when it was refused, by the database or by a promise of this node."""
@@ -177,64 +153,6 @@ class Coordinating:
         except Promised:
             return False
         return isinstance(outcome, Committed)
-
-    def _declare_silent(self, action: DeclareSilent) -> tuple[list[Compare], list[Write]]:
-        record = Silence(action.node, action.incarnation, action.why, action.watchdog_s)
-        # The session's revision: a node that has renewed meanwhile is not silent.
-        compares = self._store.unchanged(keys.SESSIONS + action.node, keys.SILENCES + action.node)
-        event = self._journal.event("node-silent", f"{action.why}; it is declared silent", about=action.node)
-        return compares, [put(keys.SILENCES + action.node, record), event]
-
-    def _record_proof(self, action: RecordProof) -> tuple[list[Compare], list[Write]]:
-        silence = self._store.silences[action.node]
-        record = msgspec.structs.replace(silence, proof=action.proof)
-        words = f"{action.node} is dead: {action.proof.words}"
-        writes = [put(keys.SILENCES + action.node, record), self._journal.event("node-dead", words, about=action.node)]
-        return self._store.unchanged(keys.SILENCES + action.node), [*writes]
-
-    def _record_on_again(self, action: RecordOnAgain) -> tuple[list[Compare], list[Write]]:
-        record = msgspec.structs.replace(self._store.silences[action.node], on_again=action.words)
-        event = self._journal.event("fence", action.words, about=action.node)
-        return self._store.unchanged(keys.SILENCES + action.node), [put(keys.SILENCES + action.node, record), event]
-
-    def _assign(self, action: Assign) -> tuple[list[Compare], list[Write]]:
-        group = self._store.groups[action.group]
-        failures = group.failures
-        if action.failure is not None:
-            failures = (*failures, msgspec.structs.replace(action.failure, at_s=self._clock.wall()))
-        move_to = "" if action.owner == group.move_to else group.move_to
-        record = msgspec.structs.replace(
-            group, owner=action.owner, epoch=action.epoch, failures=failures, move_to=move_to
-        )
-        event = self._journal.event(
-            "decided",
-            f"{group.name} goes to {action.owner} (epoch {action.epoch}): {action.why}",
-            group=group.name,
-            about=action.owner,
-            reasons=action.reasons,
-            inputs=self._inputs,
-        )
-        # The owner's report too: it may be about to take back that nothing runs (core/duty.py).
-        compares = self._store.unchanged(keys.GROUPS + group.name, keys.STATUS + group.name)
-        if group.owner in self._store.silences:
-            # Rule 4: the proof this decision rests on must still stand when it is written.
-            compares += self._store.unchanged(keys.SILENCES + group.owner)
-        elif group.owner and group.owner not in self._store.sessions:
-            # It left in order: when it is back, it may have started the group already.
-            compares.append(Compare(keys.SESSIONS + group.owner, 0))
-        return compares, [put(keys.GROUPS + group.name, record), event]
-
-    def _forget_failures(self, action: ForgetFailures) -> tuple[list[Compare], list[Write]]:
-        group = self._store.groups[action.group]
-        kept = tuple(failure for failure in group.failures if failure.id not in action.failures)
-        record = msgspec.structs.replace(group, failures=kept)
-        return self._store.unchanged(keys.GROUPS + group.name), [put(keys.GROUPS + group.name, record)]
-
-    def _clear_move(self, action: ClearMove) -> tuple[list[Compare], list[Write]]:
-        group = self._store.groups[action.group]
-        record = msgspec.structs.replace(group, move_to="")
-        event = self._journal.event("intent", f"{group.name} is not moved: {action.why}", group=group.name)
-        return self._store.unchanged(keys.GROUPS + group.name), [put(keys.GROUPS + group.name, record), event]
 
     async def _start_fencing(self, node: str, view: ClusterView) -> None:
         silence = self._store.silences.get(node)
@@ -273,17 +191,3 @@ class Coordinating:
         except Unavailable:
             return False
         return True
-
-
-def _pack(view: ClusterView) -> str:
-    return base64.b64encode(zlib.compress(msgspec.json.encode(view), 3)).decode("ascii")
-
-
-def unpack(text: str) -> ClusterView:
-    """The view that a stored decision was made from."""
-    return msgspec.json.decode(zlib.decompress(base64.b64decode(text)), type=ClusterView)
-
-
-def replay(text: str) -> Sequence[object]:
-    """What this version of the code would decide from stored inputs."""
-    return decide(unpack(text)).actions

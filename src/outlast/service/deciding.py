@@ -7,7 +7,7 @@ this node promises it nothing.
 
 from collections.abc import Sequence
 
-from outlast.core.certainty import Pledges
+from outlast.core.membership.certainty import Pledges
 from outlast.model import keys
 from outlast.ports.database import Committed, Compare, Refused, Write
 from outlast.ports.environment import Clock

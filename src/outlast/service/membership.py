@@ -12,10 +12,13 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from outlast.core.membership import Session as OwnSession
-from outlast.core.timing import Timing
+from outlast.core.membership.membership import Session as OwnSession
+from outlast.core.membership.timing import Timing
+from outlast.core.placement.capacity import UNKNOWN, Capacity
 from outlast.model import keys
+from outlast.model.network import NetworkState, OwnAddress
 from outlast.model.node import Offer, Session
+from outlast.model.volume import VolumeState
 from outlast.ports.database import Committed, Compare, Delete, Unavailable, Uncertain, Unwritable, Write
 from outlast.ports.environment import Environment
 from outlast.service.journal import Journal
@@ -41,7 +44,16 @@ class _Opening:
 class Membership:
     """This node's session, from opening to end."""
 
-    def __init__(self, store: Store, env: Environment, journal: Journal, session: OwnSession, watchdog: Arming) -> None:
+    def __init__(
+        self,
+        store: Store,
+        env: Environment,
+        journal: Journal,
+        session: OwnSession,
+        watchdog: Arming,
+        capacity: Capacity = UNKNOWN,
+        migration: str = "",
+    ) -> None:
         self.incarnation = ""
         self.opened = asyncio.Event()
         """Set while the session is open."""
@@ -57,7 +69,15 @@ class Membership:
         self._env = env
         self._journal = journal
         self._session = session
-        self._record = Session(store.me, "", 0, env.incarnations.machine())
+        self._record = Session(
+            store.me,
+            "",
+            0,
+            env.incarnations.machine(),
+            memory_mib=capacity.memory_mib,
+            cpus=capacity.cpus,
+            migration=migration,
+        )
         self._revision = 0
         self._attempt = (-1, 0.0)
         """The beat that was last sent, and when it was sent for the first time."""
@@ -84,6 +104,24 @@ class Membership:
         sorted_offers = tuple(sorted(offers, key=lambda offer: offer.type))
         if sorted_offers != self._record.offers:
             self._record = msgspec.structs.replace(self._record, offers=sorted_offers)
+            self._hurry.set()
+
+    def tell_networks(self, networks: tuple[NetworkState, ...]) -> None:
+        """How the networks that guests need are here, from now on. The cluster is told at once."""
+        if networks != self._record.networks:
+            self._record = msgspec.structs.replace(self._record, networks=networks)
+            self._hurry.set()
+
+    def tell_migration_address(self, own: OwnAddress | None) -> None:
+        """How this node is in the network for live migrations, from now on. The cluster is told at once."""
+        if own != self._record.in_migration_network:
+            self._record = msgspec.structs.replace(self._record, in_migration_network=own)
+            self._hurry.set()
+
+    def tell_volumes(self, volumes: tuple[VolumeState, ...]) -> None:
+        """How the shared volumes are here, from now on. The cluster is told at once."""
+        if volumes != self._record.volumes:
+            self._record = msgspec.structs.replace(self._record, volumes=volumes)
             self._hurry.set()
 
     def continues(self) -> bool:
@@ -214,7 +252,8 @@ class Membership:
             self.why_not = "the session of its last service is over"
             return False
         present = self._store.sessions.get(self._store.me)
-        self._watchdog.prepare(self._timing.watchdog_s, running=continuing)
+        until_s = self._env.hosts.permit.until_s()
+        self._watchdog.prepare(self._timing.watchdog_s, running=continuing, until_s=until_s)
         record = self._next_record(
             self._journal.new_id() if fresh else self._env.incarnations.load(),
             0 if fresh or present is None else present.beat + 1,
@@ -327,8 +366,10 @@ class Membership:
         return max(SHORTEST_ATTEMPT_S, min(max(self._timing.renew_timeout_s, patience_s), left_s))
 
     def _took(self, record: Session, revision: int) -> None:
-        # Offers may have changed while the record was on its way; the newest are told next time.
-        self._record = msgspec.structs.replace(record, offers=self._record.offers)
+        # What is told may have changed while the record was on its way; the newest is told next time.
+        mine = self._record
+        told = {"offers": mine.offers, "networks": mine.networks, "volumes": mine.volumes}
+        self._record = msgspec.structs.replace(record, **told)
         self._revision = revision
         self._listed = frozenset(record.peers)  # what was sent before compares an older revision, and comes to nothing
         self._watchdog.told(record.watchdog_s)
@@ -349,7 +390,7 @@ class Membership:
     def _permit_extended(self) -> None:
         assert self._session.permit_until_s is not None
         self._env.hosts.permit.extend(self._session.permit_until_s)
-        self._watchdog.feed()
+        self._watchdog.feed(self._session.permit_until_s)
 
     def _next_record(self, incarnation: str, beat: int) -> Session:
         """As this node is now."""

@@ -11,20 +11,25 @@ from collections.abc import AsyncIterator, Mapping
 
 import structlog
 
-from outlast.core.certainty import Pledges
-from outlast.core.election import coordinates
-from outlast.core.membership import Observer
-from outlast.core.membership import Session as OwnSession
-from outlast.core.resource import runs_nothing
-from outlast.core.timing import timing
+from outlast.core.coordinator.arming import notice
+from outlast.core.coordinator.election import coordinates
+from outlast.core.membership.certainty import Pledges
+from outlast.core.membership.membership import Observer
+from outlast.core.membership.membership import Session as OwnSession
+from outlast.core.membership.timing import timing
+from outlast.core.owner.resource import runs_nothing
+from outlast.core.placement.capacity import Capacity, given
 from outlast.model.enrolment import TOPIC
 from outlast.model.health import Json
 from outlast.model.node import Offer
 from outlast.ports.database import Unavailable
 from outlast.ports.environment import Environment
+from outlast.ports.links import Links
 from outlast.ports.upkeep import Upkeep
+from outlast.service.access.auditing import Auditing
+from outlast.service.access.doors import Doors
 from outlast.service.backup import Backing
-from outlast.service.commands.context import Context
+from outlast.service.commands.context import ON_THE_NODE, Asking, Context
 from outlast.service.commands.registry import Commands
 from outlast.service.config import NodeConfig
 from outlast.service.coordinator import Coordinating
@@ -34,8 +39,13 @@ from outlast.service.fence.fencing import Fencing
 from outlast.service.fence.means import may_fence, means
 from outlast.service.fence.tests import FenceTests
 from outlast.service.hosting.cleaning import clean
+from outlast.service.hosting.following import Following
+from outlast.service.hosting.guests import Guests
+from outlast.service.hosting.halted import Halting
 from outlast.service.hosting.hosts import HostKeeper
 from outlast.service.hosting.local import Remark
+from outlast.service.hosting.lookout import Lookout
+from outlast.service.hosting.own_word import OwnWord
 from outlast.service.hosting.polling import Poller
 from outlast.service.hosting.reporting import Reporting
 from outlast.service.hosting.resources import Resources
@@ -45,13 +55,19 @@ from outlast.service.joining.enrolment import Enrolment
 from outlast.service.joining.records import NotOurs, evicted, write_records
 from outlast.service.journal import Journal
 from outlast.service.membership import Membership
+from outlast.service.migration_network import MigrationNetwork
+from outlast.service.networks import Networks
+from outlast.service.noting import Noting
 from outlast.service.observation import Observation
 from outlast.service.peers import Answering, Vouching
 from outlast.service.pruning import prune
 from outlast.service.quorum.upkeep import keep_up
 from outlast.service.quorum.voters import voters
 from outlast.service.store import RETRY_S, Store
+from outlast.service.volume_changes import VolumeChanging
+from outlast.service.volumes import Volumes
 from outlast.service.watchdog import Arming
+from outlast.service.web_certificate import WebCertificates
 
 __all__ = ["Node", "NodeConfig"]
 
@@ -71,17 +87,23 @@ class Node:
         self._session = OwnSession(times)
         self._journal = Journal(config.node, env.clock)
         self.store = Store(config.node, env.database, env.clock, self._observer)
-        self.hosts = HostKeeper(env)
+        self.hosts = HostKeeper(env.hosts, env.clock)
         self.watchdog = Arming(env.watchdog, env.clock)
-        self.resources = Resources(self.store, env, self.hosts, self._session, self.watchdog)
-        self.membership = Membership(self.store, env, self._journal, self._session, self.watchdog)
+        way, _, certificates = config.migration.partition(":")
+        self.resources = Resources(self.store, env, self.hosts, self._session, self.watchdog, certificates)
+        self.membership = Membership(
+            self.store, env, self._journal, self._session, self.watchdog, _capacity(config, env), way
+        )
         self._fence_wake = asyncio.Event()
         self._fence_devices = FenceDevices(env.fence, env.secrets, env.database, self._journal)
-        self._fencing = Fencing(
-            means(env, self._fence_devices), may_fence(self.store, self._session, env.clock), self._fence_wake
-        )
+        self._fence_means = means(env, self._fence_devices)
+        may = may_fence(self.store, self._session, env.clock)
+        self._fencing = Fencing(self._fence_means, may, self._fence_wake)
         pledges = Pledges()
-        self.observation = Observation(self.store, env.clock, self._observer, pledges, lambda: self._fencing.reports)
+        own_word = OwnWord(self.store, self.resources.locals, self._session, self._observer, env.clock)
+        self.observation = Observation(
+            self.store, env.clock, self._observer, pledges, lambda: self._fencing.reports, own_word
+        )
         self.coordinating = Coordinating(
             self.store,
             self.observation,
@@ -96,8 +118,29 @@ class Node:
         self._reporting = Reporting(
             self.store, self.resources, self.membership, self._session, self._journal, env.clock
         )
+        self._following = Following(
+            self.store, self.resources, self._session, self._journal, env.clock, self.observation.view
+        )
+        self.resources.strays.view = self.observation.view
         self._poller = Poller(self.resources, self.hosts, env.clock)
-        self.surveys = Surveys(self.store, self.hosts, self._journal)
+        self.surveys = Surveys(self.store, self.hosts, self._journal, self.resources.under_way, self.resources.fail)
+        self._guests = Guests(
+            self.store,
+            env,
+            self.resources,
+            self.hosts,
+            Halting(self.store, env, self.resources, self.hosts, self.surveys),
+        )
+        self._lookout = Lookout(
+            self.store,
+            self.hosts,
+            self.surveys,
+            self._journal,
+            env.clock,
+            env.peers,
+            self.observation.view,
+            self._coordinates,
+        )
         self.voters = voters(
             config,
             env,
@@ -110,6 +153,8 @@ class Node:
         )
         self._enrolment = Enrolment(config, env, env.trust, self.store, self._journal) if env.trust else None
         self._backing = Backing(self.store, env.backups, self._journal, env.clock) if env.backups else None
+        names = tuple(dict.fromkeys(name for name in (config.node, config.address, "localhost") if name))
+        web_certificates = WebCertificates(self.store, env.web_certificate, env.secrets, names)
         self._commands = Commands(
             Context(
                 self.store,
@@ -127,7 +172,18 @@ class Node:
                 self.voters,
                 self._backing,
                 env.peers,
+                env.passwords,
+                web_certificates,
             )
+        )
+
+        self.doors = Doors(
+            self.store,
+            env.clock,
+            env.passwords,
+            Auditing(self.store, self._journal, env.clock),
+            web_certificates,
+            self.command,
         )
 
     async def run(self) -> None:
@@ -141,13 +197,23 @@ class Node:
             self._derive_times()
             tasks.create_task(self.resources.run())
             tasks.create_task(self._reporting.run())
+            tasks.create_task(self._following.run())
             tasks.create_task(self._poller.run())
+            tasks.create_task(self._guests.run())
             tasks.create_task(self.watchdog.run())
             tasks.create_task(self.surveys.run())
+            tasks.create_task(self._lookout.run())
             tasks.create_task(self._fence_devices.run(self.store))
             tasks.create_task(self._offers())
+            if self._env.links is not None:
+                self._follow_networks(tasks, self._env.links)
+                tasks.create_task(self._migration_network(self._env.links).run())
+            tasks.create_task(self._volumes().run())
+            tasks.create_task(self._volume_changing().run())
+            tasks.create_task(self._fence_means.hearing.run(self.store, self.observation))
             tasks.create_task(self.coordinating.run())
             tasks.create_task(prune(self.store, self._coordinates))
+            tasks.create_task(Noting(self.store, self.observation, self._journal, self._coordinates).run())
             if self._env.upkeep is not None:
                 tasks.create_task(self._keep_up(self._env.upkeep))
             tasks.create_task(self._stay_member())
@@ -172,6 +238,34 @@ class Node:
 
         await keep_up(upkeep, env.database, self._coordinates, env.random, unwritable, made_room)
 
+    def _follow_networks(self, tasks: asyncio.TaskGroup, links: Links) -> None:
+        networks = Networks(
+            self.store, self.hosts, self._journal, self._env.clock, links, self.membership.tell_networks
+        )
+        networks.goes_on(self._env.incarnations.load())
+        tasks.create_task(networks.run())
+
+    def _migration_network(self, links: Links) -> MigrationNetwork:
+        _, _, certificates = self._config.migration.partition(":")
+        trust = self._env.trust if certificates else None
+        return MigrationNetwork(self.store, links, trust, self._config.address, self.membership.tell_migration_address)
+
+    def _volumes(self) -> Volumes:
+        volumes = Volumes(self.store, self.hosts, self._journal, self.membership.tell_volumes)
+        volumes.goes_on(self._env.incarnations.load())
+        return volumes
+
+    def _volume_changing(self) -> VolumeChanging:
+        return VolumeChanging(
+            self.store,
+            self.hosts,
+            self._session,
+            self._journal,
+            self._env.clock,
+            self.observation.view,
+            lambda: self.membership.incarnation,
+        )
+
     def _vouching(self) -> Vouching:
         keeper = self.voters.keeper
         return Vouching(
@@ -190,22 +284,36 @@ class Node:
         tasks.create_task(self.voters.keep())
         if self._env.peers is not None:
             self._answering.register(self._env.peers)
+            self._lookout.register(self._env.peers)
             FenceTests(self.store, self.observation, self._fence_devices).register(self._env.peers)
             if self._enrolment is not None:
                 self._env.peers.answer(TOPIC, self._enrolment.answer, strangers=True)
             tasks.create_task(self._env.peers.serve())
 
-    def command(self, verb: str, arguments: Mapping[str, Json]) -> AsyncIterator[tuple[str, Json]]:
+    def command(
+        self, verb: str, arguments: Mapping[str, Json], asking: Asking = ON_THE_NODE
+    ) -> AsyncIterator[tuple[str, Json]]:
         """What the control socket offers: ("item", ...) any number of times, then ("result", ...).
 
         Raises `CommandError`.
         """
-        return self._commands.run(verb, arguments)
+        return self._commands.run(verb, arguments, asking)
+
+    def notice(self) -> str:
+        """What everybody who asks for anything must be told; "" when there is nothing."""
+        return notice(self.store.settings)
 
     async def leave(self) -> bool:
         """Close the session in order, if nothing runs here. True when it was closed."""
         if not self.membership.opened.is_set() or not self._runs_nothing():
             return False
+        keeper = self.voters.keeper
+        if keeper is not None:
+            try:
+                keeper.may_be_out(True)
+            except OSError as error:
+                log.warning("the session is not closed: that cannot be noted beside the database", why=str(error))
+                return False
         return await self.membership.leave()
 
     def _runs_nothing(self) -> bool:
@@ -263,6 +371,8 @@ class Node:
                 await asyncio.sleep(RETRY_S)
                 continue
             self.coordinating.incarnation = self.membership.incarnation
+            if not continuing:
+                self.voters.session_opened(self.store)
             self.resources.session_opened(continuing=continuing)
             if self._env.trust is not None:
                 self._env.trust.settled()
@@ -304,3 +414,7 @@ class Node:
             await self.store.transact([], [self._journal.event("type", words, about=me)])
         except Unavailable as error:
             log.warning(words, event_not_written=str(error))
+
+
+def _capacity(config: NodeConfig, env: Environment) -> Capacity:
+    return given(env.capacity, memory_mib=config.memory_mib, cpus=config.cpus, host_memory_mib=config.host_memory_mib)

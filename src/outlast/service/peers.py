@@ -2,7 +2,7 @@
 
 `Answering` is the side that is asked, `Vouching` the side that asks. While this node's renewals are not acknowledged,
 it asks everyone on its list for a promise, again and again, each on his own; whenever the answers make it certain that
-nobody could decide without it, its permit counts from then. What makes it certain is `core/certainty.py`'s.
+nobody could decide without it, its permit counts from then. What makes it certain is `core/membership/certainty.py`'s.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from outlast.core.certainty import (
+from outlast.core.membership.certainty import (
     Pledges,
     Promise,
     Standing,
@@ -21,7 +21,7 @@ from outlast.core.certainty import (
     missing,
     why_not,
 )
-from outlast.core.membership import Session as OwnSession
+from outlast.core.membership.membership import Session as OwnSession
 from outlast.core.quorum.leaderless import Look
 from outlast.model.alive import Alive
 from outlast.ports.environment import Environment
@@ -120,7 +120,7 @@ class Vouching:
                 if not self._membership.opened.is_set() or not self._away():
                     self._outage_over()
                     continue
-                for name in self._membership.listed:
+                for name in sorted(self._membership.listed):
                     asking = self._asking.setdefault(name, set())
                     if len(asking) < MOST_QUESTIONS:
                         task = tasks.create_task(self._ask(peers, name))

@@ -29,8 +29,12 @@ def environment(config: NodeConfig) -> Environment:
     from outlast.adapters.backups import FileBackups
     from outlast.adapters.fence_agents import FenceAgents
     from outlast.adapters.hosts import ProcessHosts
+    from outlast.adapters.machine import capacity
+    from outlast.adapters.netlink import NetlinkLinks
+    from outlast.adapters.passwords import Argon2Passwords
     from outlast.adapters.secrets import FileSecrets
     from outlast.adapters.watchdog import chosen
+    from outlast.adapters.web_certificate import FileWebCertificate
 
     database, members, upkeep = _database(config)
     run_dir = Path(config.run_dir)
@@ -49,6 +53,10 @@ def environment(config: NodeConfig) -> Environment:
         secrets=FileSecrets(),
         backups=FileBackups(STATE_DIR / "backups"),
         trust=FileTrust() if config.peers is not None and config.peers.certificate else None,
+        links=NetlinkLinks(),
+        passwords=Argon2Passwords(),
+        web_certificate=FileWebCertificate(run_dir),
+        capacity=capacity(),
     )
 
 

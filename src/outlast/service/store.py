@@ -5,21 +5,25 @@ Everybody reads from here; nobody decides here. Writers compare the revisions th
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from outlast.core.membership import Observer
+from outlast.core.membership.membership import Observer
 from outlast.model import keys
+from outlast.model.access import ApiToken, SignedIn, User
 from outlast.model.group import Group, Resource
 from outlast.model.member import Join, MemberRecord
 from outlast.model.node import Coordinator, Node, Session, Silence
+from outlast.model.rule import Rule
 from outlast.model.settings import Settings
 from outlast.model.status import GroupStatus
 from outlast.model.survey import Answer, Survey
 from outlast.model.view import ClusterView, Observed
+from outlast.model.volume import VolumeChange
 from outlast.ports.database import (
+    AnotherHistory,
     Change,
     Committed,
     Compacted,
@@ -28,6 +32,7 @@ from outlast.ports.database import (
     Entry,
     Put,
     Refused,
+    Snapshot,
     Unavailable,
     Write,
 )
@@ -36,21 +41,29 @@ from outlast.ports.environment import Clock
 READ_TIMEOUT_S = 5.0
 RETRY_S = 0.2
 REFUSED_WAIT_S = 0.1
+WENT_BACK = "the cluster database has gone on without what was written last, as after a forced quorum"
+"""The hold of a node that lived through it."""
 
 _KINDS: tuple[tuple[str, type], ...] = (
     (keys.SESSIONS, Session),
     (keys.STATUS, GroupStatus),
     (keys.GROUPS, Group),
     (keys.RESOURCES, Resource),
+    (keys.RULES, Rule),
     (keys.SILENCES, Silence),
     (keys.NODES, Node),
     (keys.SURVEYS, Survey),
     (keys.ANSWERS, Answer),
+    (keys.CHANGES, VolumeChange),
     (keys.MEMBERS, MemberRecord),
     (keys.JOINS, Join),
+    (keys.USERS, User),
+    (keys.API_TOKENS, ApiToken),
+    (keys.SIGNED_IN, SignedIn),
     (keys.CLUSTER, Settings),
     (keys.COORDINATOR, Coordinator),
 )
+_STIRRING = (keys.GROUPS, keys.SESSIONS, keys.SILENCES, keys.NODES)
 _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {prefix: msgspec.json.Decoder(kind) for prefix, kind in _KINDS}
 
 
@@ -98,9 +111,21 @@ class Store:
         """Set while the picture is complete."""
         self.why_not_ready = "the cluster service has not read the cluster database yet"
         self.revision = 0
+        self.changes = 0
+        """How often it has become another picture: what was made of it holds as long as this stays the same. That a
+        session was renewed does not count."""
+        self.heard_at = clock.now()
+        """When something came from the database last."""
+        self.stirred_at = clock.now()
+        """When a group changed hands last or was to, or a node came, went or was changed."""
         self.settings = Settings()
+        self.held = asyncio.Event()
+        """Set while a hold counts on this node alone, until one stands in the database."""
+        self.went_on_in: Callable[[], int] = int
+        """The generation that this node's own member has begun by going on alone; 0 when it has not."""
         self._hold = ""
-        """Kept by this node alone, until one stands in the database."""
+        self._another = False
+        """What was known of the database is not how it went on."""
         self.coordinator: Coordinator | None = None
         self._tables: dict[str, dict[str, Any]] = {prefix: {} for prefix, _ in _KINDS}
         self.nodes: dict[str, Node] = self._tables[keys.NODES]
@@ -108,11 +133,16 @@ class Store:
         self.silences: dict[str, Silence] = self._tables[keys.SILENCES]
         self.groups: dict[str, Group] = self._tables[keys.GROUPS]
         self.resources: dict[str, Resource] = self._tables[keys.RESOURCES]
+        self.rules: dict[str, Rule] = self._tables[keys.RULES]
         self.statuses: dict[str, GroupStatus] = self._tables[keys.STATUS]
         self.surveys: dict[str, Survey] = self._tables[keys.SURVEYS]
         self.answers: dict[str, Answer] = self._tables[keys.ANSWERS]
+        self.volume_changes: dict[str, VolumeChange] = self._tables[keys.CHANGES]
         self.members: dict[str, MemberRecord] = self._tables[keys.MEMBERS]
         self.joins: dict[str, Join] = self._tables[keys.JOINS]
+        self.users: dict[str, User] = self._tables[keys.USERS]
+        self.api_tokens: dict[str, ApiToken] = self._tables[keys.API_TOKENS]
+        self.signed_in: dict[str, SignedIn] = self._tables[keys.SIGNED_IN]
         self.database = database
         self._clock = clock
         self._revisions: dict[str, int] = {}
@@ -128,6 +158,8 @@ class Store:
                 async for batch in self.database.watch(keys.CONTROL, self.revision):
                     self._apply(batch.changes)
                     self._advance(batch.revision)
+            except AnotherHistory:
+                self._another = True
             except Compacted:
                 continue
             except Unavailable:
@@ -144,11 +176,23 @@ class Store:
     def hold(self, why: str) -> None:
         """From now on nothing is started or stopped here, as if that stood in the settings already; "": not any more,
         unless it stands there."""
-        kept, self._hold = self._hold, why
+        kept = self._hold
+        self._keep(why)
         if why or (kept and self.settings.hold == kept):
             self.settings = msgspec.structs.replace(self.settings, hold=why)
+        self.changes += 1
         for subscription in self._subscriptions:
             subscription.offer(keys.CLUSTER)
+
+    @property
+    def held_here(self) -> str:
+        """The hold that counts on this node alone; "" when there is none."""
+        return self._hold
+
+    @property
+    def written_settings(self) -> Settings:
+        """As they stand in the database, without a hold that counts here only: what is written back starts there."""
+        return msgspec.structs.replace(self.settings, hold="") if self._hold else self.settings
 
     def revision_of(self, key: str) -> int:
         """0 when the key does not exist."""
@@ -172,6 +216,7 @@ class Store:
             resources=self.resources,
             statuses=self.statuses,
             observed=observed,
+            rules=self.rules,
         )
 
     async def transact(
@@ -202,12 +247,28 @@ class Store:
         """The picture as it is now, also when history went back: a survivor of a lost majority goes on with less than
         this node has seen. Then it counts anew from there, and one revision has meant two things."""
         snapshot = await self.database.read(keys.CONTROL, timeout_s=READ_TIMEOUT_S)
+        if self._another or self._is_another(snapshot):
+            self._lost_history()
         present = {entry.key: entry for entry in snapshot.entries}
         gone = [Change(key, None, snapshot.revision) for key in self._revisions if key not in present]
         changed = [Change(entry.key, entry.value, entry.revision) for entry in snapshot.entries if self._is_news(entry)]
         self._apply([*gone, *changed])
         self.revision = min(self.revision, snapshot.revision)
         self._advance(snapshot.revision)
+
+    def _is_another(self, now: Snapshot) -> bool:
+        """Does it contradict the picture, which has all that was written up to its revision?"""
+        return now.revision < self.revision or any(
+            entry.revision <= self.revision and self._revisions.get(entry.key) != entry.revision
+            for entry in now.entries
+        )
+
+    def _lost_history(self) -> None:
+        """Somebody went on with less than this node knew: what he lacks may say that something runs elsewhere by now.
+        Where that was done on purpose on this node, who did it knows whether there is something to hold for."""
+        self._another = False
+        if self.ready.is_set() and self.went_on_in() <= self.settings.generation:
+            self.hold(self._hold or WENT_BACK)
 
     def _is_news(self, entry: Entry) -> bool:
         if self._revisions.get(entry.key) != entry.revision:
@@ -229,6 +290,7 @@ class Store:
             else:
                 self._revisions[key] = change.revision
             if self._set(key, change.value):
+                self.changes += 1
                 for subscription in self._subscriptions:
                     subscription.offer(key)
 
@@ -239,6 +301,8 @@ class Store:
         if decoder is None:
             return False
         decoded = None if value is None else decoder.decode(value)
+        if prefix in _STIRRING and _stirs(self._tables[prefix].get(name), decoded):
+            self.stirred_at = self._clock.now()
         if prefix == keys.CLUSTER:
             self.settings = self._held(decoded or Settings())
         elif prefix == keys.COORDINATOR:
@@ -258,11 +322,19 @@ class Store:
 
     def _held(self, settings: Settings) -> Settings:
         if settings.hold or not self._hold:
-            self._hold = ""
+            self._keep("")
             return settings
         return msgspec.structs.replace(settings, hold=self._hold)
 
+    def _keep(self, hold: str) -> None:
+        self._hold = hold
+        if hold:
+            self.held.set()
+        else:
+            self.held.clear()
+
     def _advance(self, revision: int) -> None:
+        self.heard_at = self._clock.now()
         self.revision = max(self.revision, revision)
         if self._caught_up:
             waiting = []
@@ -280,5 +352,27 @@ def _split(key: str) -> tuple[str, str]:
     return (key[:end], key[end:]) if end else (key, "")
 
 
+def _stirs(before: Any, now: Any) -> bool:
+    """Is it about where groups are, or which nodes there are?"""
+    if before is None or now is None:
+        return True
+    if isinstance(now, Group):
+        return (before.owner, before.move_to) != (now.owner, now.move_to)
+    if isinstance(now, Session):
+        return bool(before.incarnation != now.incarnation)
+    return bool(before != now)
+
+
 def _without_beat(session: Session) -> tuple[object, ...]:
-    return session.incarnation, session.offers, session.watchdog_s, session.watchdog, session.watchdog_problem
+    return (
+        session.incarnation,
+        session.offers,
+        session.memory_mib,
+        session.cpus,
+        session.watchdog_s,
+        session.watchdog,
+        session.watchdog_problem,
+        session.in_migration_network,
+        session.networks,
+        session.volumes,
+    )

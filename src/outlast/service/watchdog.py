@@ -1,7 +1,7 @@
 """This node's watchdog: armed while anything may run here, fed by what extends the run permit (rule 3).
 
 Nobody waits for it and nothing hangs on it: one that cannot be armed or fed is declared no longer, and the node goes
-on without (`core/watchdog.py` says why nothing starts before the cluster knows).
+on without (`core/membership/watchdog.py` says why nothing starts before the cluster knows).
 """
 
 import asyncio
@@ -10,8 +10,8 @@ from contextlib import suppress
 
 import structlog
 
-from outlast.core.resource import S
-from outlast.core.watchdog import may_start, must_count
+from outlast.core.membership.watchdog import may_feed, may_start, must_count
+from outlast.core.owner.resource import S
 from outlast.model.watchdog import Strength
 from outlast.ports.environment import Clock
 from outlast.ports.watchdog import Watchdog
@@ -46,13 +46,14 @@ class Arming:
         """Where to look what may run here."""
         self._states = states
 
-    def prepare(self, timeout_s: float, *, running: bool) -> None:
-        """A session is about to be opened. `running`: something may run here already."""
+    def prepare(self, timeout_s: float, *, running: bool, until_s: float) -> None:
+        """A session is about to be opened. `running`: something may run here already, under a permit until then."""
         self._timeout_s, self.claim_s, self.problem = timeout_s, 0.0, ""
         if self._watchdog is None:
             return
         if running:
-            self._arm()  # at once: what was armed in the service's last life is fed, never stopped
+            if may_feed(until_s, self._clock.now()):
+                self._arm()  # at once: what was armed in the service's last life is fed, never stopped
             return
         try:
             self.claim_s = self._watchdog.length_s(timeout_s)
@@ -78,9 +79,11 @@ class Arming:
         elif counts and not needed:
             self._disarm()
 
-    def feed(self) -> None:
-        """The run permit was extended, freshly enough. One that is gone is declared no longer."""
-        if self._watchdog is None:
+    def feed(self, until_s: float) -> None:
+        """The run permit was extended until then. One that is gone is declared no longer.
+
+        The clock is read once more: this process may have stood still since its caller has looked."""
+        if self._watchdog is None or not may_feed(until_s, self._clock.now()):
             return
         if self.problem:
             if self._clock.now() >= self._failed_at + TRY_AGAIN_S:

@@ -4,12 +4,7 @@ It has no session, no VMs and no say: its member votes on what is committed, and
 (start, roll call after a boot, joining again) and to its certificate. It holds no key of the cluster's authority.
 """
 
-import argparse
 import asyncio
-import os
-import signal
-import sys
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -20,7 +15,7 @@ from outlast.model.node import Node
 from outlast.model.settings import Settings
 from outlast.ports.database import Unavailable
 from outlast.service.config import NodeConfig
-from outlast.service.entry import DEFAULT_CONFIG, WrongSettings, log_to_stderr, only_one, read_config
+from outlast.service.entry import first_end, raise_bugs, start, usable_settings
 from outlast.service.joining.certificates import keep_certificate
 from outlast.service.plugging import WitnessWorld, witness_world
 from outlast.service.quorum.member_keeper import MemberKeeper
@@ -33,37 +28,17 @@ READ_S = 5.0
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(prog="outlast-witness", description="A vote without a node.")
-    arguments.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help=f"default: {DEFAULT_CONFIG}")
-    path: Path = arguments.parse_args().config
-    log_to_stderr()
-    try:
-        config = read_config(path)
-        run_dir = Path(config.run_dir)
-        run_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with only_one(run_dir, "outlast-witness"):
-            asyncio.run(_run(config))
-    except WrongSettings as error:
-        print(f"outlast-witness: {error}", file=sys.stderr)
-        sys.exit(2)
+    start("outlast-witness", "A vote without a node.", _run)
 
 
-async def _run(config: NodeConfig) -> None:
-    try:
+async def _run(config: NodeConfig, told_to_end: asyncio.Event) -> None:
+    with usable_settings():
         world = witness_world(config)
-    except ValueError as error:
-        raise WrongSettings(f"the settings of this witness cannot be used: {error}") from error
-    told_to_end = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
-    work = asyncio.create_task(_witness(config, world))
-    ending = asyncio.create_task(told_to_end.wait())
+    work = [asyncio.create_task(_witness(config, world))]
     log.info("outlast-witness runs", name=config.node)
-    await asyncio.wait({work, ending}, return_when=asyncio.FIRST_COMPLETED)
-    if work.done():
-        work.result()  # a bug of ours ends the process, loudly; its supervisor starts it again
+    await first_end(work, told_to_end)
     # The member goes on voting, as it does while this program is replaced by a newer one.
-    os._exit(0)
+    raise_bugs(work)
 
 
 async def _witness(config: NodeConfig, world: WitnessWorld) -> None:

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-from outlast.core import joining
+from outlast.core.joining import joining
 from outlast.setup.machine import Machine, SetupError
 
 ANSWER_S = 10.0

@@ -12,15 +12,15 @@ from outlast.adapters import pki
 from outlast.adapters.etcd import Client, EtcdDatabase
 from outlast.adapters.secrets import FileSecrets
 from outlast.adapters.trust import AUTHORITY_KEY, write_secret
-from outlast.core import joining
-from outlast.core.timing import Impossible, timing
+from outlast.core.joining import joining
+from outlast.core.membership.timing import Impossible, timing
 from outlast.model import keys
 from outlast.model.settings import Settings
 from outlast.ports.database import Unavailable
-from outlast.service.config import EtcdConfig
-from outlast.setup import checks, programs, service, writing
+from outlast.service.config import EtcdConfig, NodeConfig
+from outlast.setup import checks, libvirt, programs, service, writing
 from outlast.setup.checks import Tell
-from outlast.setup.machine import SERVICE, Machine, Mark, SetupError, one_at_a_time
+from outlast.setup.machine import Machine, Mark, SetupError, one_at_a_time
 
 FOREIGN_S = 10.0
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
@@ -71,14 +71,16 @@ async def create(wanted: Wanted, machine: Machine, tell: Tell) -> Created:
         machine.set_mark(Mark("create", node))
         try:
             cluster_id = uuid.uuid4().hex
-            _write(wanted, machine, node, address, cluster_id, more)
+            config = _write(wanted, machine, node, address, cluster_id, more)
+            await _make_movable(machine, config, tell)
             tell("starting the cluster service and the database")
             programs.install(machine, witness=False)
-            await machine.program(SERVICE).start()
+            await machine.start_service()
             await service.wait_until_up(machine, node, tell)
         except BaseException:
             if machine.mark() is not None:  # else its service has a session meanwhile, and it is a node
                 tell("taking back what was done")
+                await libvirt.take_back(machine)
                 await machine.sweep()
             raise
         machine.clear_mark()
@@ -105,6 +107,7 @@ async def _clear_earlier_try(machine: Machine, tell: Tell) -> None:
             "`outlast cluster join` as before, or `outlast cluster leave`",
         )
     tell("clearing away what an earlier try has left")
+    await libvirt.take_back(machine)
     await machine.sweep()
 
 
@@ -158,7 +161,7 @@ async def _check_foreign(foreign: Foreign) -> None:
 
 def _write(
     wanted: Wanted, machine: Machine, node: str, address: str, cluster_id: str, more: Mapping[str, object]
-) -> None:
+) -> NodeConfig:
     now = datetime.now(UTC)
     authority, authority_key = pki.create_authority(wanted.cluster, cluster_id, now)
     key = pki.create_key()
@@ -179,6 +182,12 @@ def _write(
     if config.member is not None:
         member = writing.member(machine, config)
         member.mark(writing.first_start({node: config.member.peer_url}, existing=False))
+    return config
+
+
+async def _make_movable(machine: Machine, config: NodeConfig, tell: Tell) -> None:
+    """And the settings are written, last: they say which way live migrations go."""
+    config = await libvirt.made_movable(machine, config, tell)
     writing.write_config(machine, config, "create")
 
 

@@ -16,7 +16,7 @@ from outlast.adapters import pki
 from outlast.adapters.peers import WrongAuthority, ask_as_stranger
 from outlast.adapters.peers.wire import split_address
 from outlast.adapters.trust import write_secret
-from outlast.core import joining, tokens
+from outlast.core.joining import joining, tokens
 from outlast.model.enrolment import (
     TOPIC,
     Abandon,
@@ -34,7 +34,7 @@ from outlast.model.enrolment import (
 from outlast.model.member import Part
 from outlast.ports.peers import NotAnswered, PeerUnreachable
 from outlast.service.config import EtcdConfig, NodeConfig
-from outlast.setup import checks, programs, service, writing
+from outlast.setup import checks, libvirt, programs, service, writing
 from outlast.setup.checks import Tell
 from outlast.setup.machine import MEMBER, SERVICE, WITNESS, Machine, Mark, SetupError, one_at_a_time
 
@@ -138,7 +138,10 @@ async def join(wanted: Wanted, machine: Machine, tell: Tell) -> Joined:
                 words = await _ask_for_member(machine, gate, config, tell)
             tell("starting the witness" if wanted.part is Part.WITNESS else "starting the cluster service")
             programs.install(machine, witness=wanted.part is Part.WITNESS)
-            await machine.program(WITNESS if wanted.part is Part.WITNESS else SERVICE).start()
+            if wanted.part is Part.WITNESS:
+                await machine.program(WITNESS).start()
+            else:
+                await machine.start_service()
             if wanted.part is Part.NODE:
                 await service.wait_until_up(machine, node, tell)
         except BaseException:
@@ -199,6 +202,8 @@ async def _enrol(
         access = _foreign(machine, enrolled)
     cluster = writing.Cluster(enrolled.cluster, enrolled.cluster_id, enrolled.node_timeout_s, access, enrolled.ours)
     config = writing.config(machine, node, address, cluster, more)
+    if wanted.part is Part.NODE:
+        config = await libvirt.made_movable(machine, config, tell)
     writing.write_config(machine, config, "join")
     return enrolled, config
 
@@ -242,6 +247,7 @@ async def _take_back(machine: Machine, tell: Tell) -> None:
                     "nothing was thrown away; try again when it can be reached, with the same command",
                 ) from error
     await machine.stop(MEMBER)
+    await libvirt.take_back(machine)
     await machine.sweep()
 
 

@@ -3,7 +3,7 @@
 import tomllib
 
 from outlast.client.control import ControlError
-from outlast.setup import checks, join, service
+from outlast.setup import checks, join, libvirt, service
 from outlast.setup.checks import Tell
 from outlast.setup.machine import Machine, SetupError, one_at_a_time
 
@@ -22,6 +22,7 @@ async def leave(machine: Machine, tell: Tell, *, force: bool) -> str:
             tell("asking the cluster to let this machine go")
             _let_go(machine)
         tell("stopping the cluster service, and clearing away what is here")
+        await libvirt.take_back(machine)
         await machine.sweep()
     return "this machine belongs to no cluster any more"
 

@@ -15,11 +15,15 @@ import msgspec
 
 from outlast.adapters.incarnations import FileIncarnations
 from outlast.adapters.supervision import Supervised, find, supervised
-from outlast.adapters.trust import AUTHORITY, CERTIFICATE, KEY, MARK, SHARED, write_secret
+from outlast.adapters.trust import AUTHORITY, CERTIFICATE, KEY, MARK, MIGRATION, SHARED, write_secret
 
 SERVICE = "outlastd"
 WITNESS = "outlast-witness"
 MEMBER = "outlast-etcd"
+DRAIN = "outlast-drain"
+"""Drains the node before its machine goes down. Only under systemd."""
+WEB = "outlast-web"
+"""The HTTP API; and the user that it runs as."""
 
 
 class SetupError(Exception):
@@ -50,6 +54,8 @@ class Machine:
         self.state = root / "var/lib/outlast"
         self.run = root / "run/outlast"
         self.units = root / "etc/systemd/system"
+        self.libvirt = root / "etc/libvirt"
+        self.pki = root / "etc/pki"
         self.supervisor = find() if supervisor is None else supervisor
 
     @property
@@ -71,6 +77,11 @@ class Machine:
     @property
     def key(self) -> Path:
         return self.etc / KEY
+
+    @property
+    def migration(self) -> Path:
+        """The same files under the names by which libvirt looks for them."""
+        return self.etc / MIGRATION
 
     @property
     def _mark(self) -> Path:
@@ -95,6 +106,13 @@ class Machine:
     def program(self, name: str) -> Supervised:
         return supervised(self.supervisor, name)
 
+    async def start_service(self) -> None:
+        """The cluster service; what drains this node before the machine goes down; and the HTTP API."""
+        await self.program(SERVICE).start()
+        for name in (DRAIN, WEB):
+            if self._is_installed(name):
+                await self.program(name).start()
+
     async def stop(self, *programs: str) -> None:
         for name in programs:
             if self._is_installed(name):
@@ -102,7 +120,8 @@ class Machine:
 
     async def sweep(self) -> None:
         """Everything goes but who this machine is. Safe to repeat; the mark goes last."""
-        await self.stop(SERVICE, WITNESS, MEMBER)
+        # Stopping the last one would drain the node, if its service still ran.
+        await self.stop(WEB, SERVICE, WITNESS, MEMBER, DRAIN)
         self.config.unlink(missing_ok=True)
         for name in (AUTHORITY, CERTIFICATE, KEY, *SHARED):
             (self.etc / name).unlink(missing_ok=True)
@@ -113,9 +132,13 @@ class Machine:
         for ending in ("json", "marks"):
             self.data.with_name(f"etcd.{ending}").unlink(missing_ok=True)
         # What remembers the life of a node that never was. The hosts' own files go with their processes.
-        for name in ("incarnation", "control.sock"):
+        for name in ("incarnation", "control.sock", "web.sock"):
             (self.run / name).unlink(missing_ok=True)
         self.clear_mark()
+
+    def runs_itself(self, program: str) -> bool:
+        """Under s6: is there a service of that name?"""
+        return self.supervisor != "systemd" and self._is_installed(program)
 
     def _is_installed(self, program: str) -> bool:
         kind, _, where = self.supervisor.partition(":")

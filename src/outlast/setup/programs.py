@@ -7,28 +7,40 @@ import subprocess
 import sys
 from importlib import resources
 
-from outlast.setup.machine import MEMBER, SERVICE, WITNESS, Machine, SetupError
+from outlast.setup.machine import DRAIN, MEMBER, SERVICE, WEB, WITNESS, Machine, SetupError
 
 PATIENCE_S = 30.0
+USER = f'u {WEB} - "Outlast HTTP API"'
 
 
 def install(machine: Machine, *, witness: bool) -> None:
     """Safe to repeat. Drop-ins of the administrator's stay."""
     if machine.supervisor != "systemd":
         return
-    for name in (MEMBER, WITNESS if witness else SERVICE):
+    for name in (MEMBER, WITNESS) if witness else (MEMBER, SERVICE, DRAIN, WEB):
         machine.units.mkdir(parents=True, exist_ok=True)
         (machine.units / f"{name}.service").write_text(unit(name))
-    done = subprocess.run(
-        ["systemctl", "daemon-reload"], capture_output=True, text=True, check=False, timeout=PATIENCE_S
-    )
+    if not witness:
+        scopes = machine.units / "machine-.scope.d"
+        scopes.mkdir(exist_ok=True)
+        (scopes / "50-outlast.conf").write_text(_file("machine-scope.conf"))
+        # Before the cluster service starts, which gives this user's group a socket.
+        _run(["systemd-sysusers", "--inline", USER], f"the user {WEB} cannot be made")
+    _run(["systemctl", "daemon-reload"], "systemd does not read its units again")
+
+
+def _run(command: list[str], otherwise: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     if done.returncode:
-        raise SetupError("failed", f"systemd does not read its units again: {done.stderr.strip()}")
+        raise SetupError("failed", f"{otherwise}: {done.stderr.strip()}")
 
 
 def unit(name: str) -> str:
-    template = resources.files("outlast.setup").joinpath("files", f"{name}.service").read_text()
-    return template.replace("@PROGRAMS@", f"{sys.prefix}/bin")
+    return _file(f"{name}.service").replace("@PROGRAMS@", f"{sys.prefix}/bin")
+
+
+def _file(name: str) -> str:
+    return resources.files("outlast.setup").joinpath("files", name).read_text()
 
 
 def log_hint(machine: Machine, program: str) -> str:

@@ -6,7 +6,7 @@ import time
 import msgspec
 
 from outlast.client.control import Client, ControlError
-from outlast.model.answers import ClusterStatus, NodeRow
+from outlast.model.answers import MEMBERS, ClusterStatus, NodeRow
 from outlast.setup.checks import Tell
 from outlast.setup.machine import SERVICE, Machine, SetupError
 from outlast.setup.programs import log_hint
@@ -47,7 +47,7 @@ async def wait_until_up(machine: Machine, node: str, tell: Tell, patience_s: flo
                 why = str(error).removesuffix("; try again")  # which is what this does
         else:
             row = next((row for row in found.nodes if row.name == node), None)
-            if row is not None and row.state in ("up", "paused"):
+            if row is not None and row.state in MEMBERS:
                 return found
             why = _not_yet(node, row, found.session)
         if why not in (told, NOT_STARTED):

@@ -9,7 +9,7 @@ import tomli_w
 
 from outlast.adapters.member import PROGRAM, EtcdMember
 from outlast.adapters.supervision import supervised
-from outlast.core import joining
+from outlast.core.joining import joining
 from outlast.ports.members import FIRST_START, Start
 from outlast.service.config import EtcdConfig, MemberConfig, NodeConfig, PeersConfig
 from outlast.setup.checks import CLIENT_PORT, PEER_PORT

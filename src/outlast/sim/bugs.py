@@ -5,16 +5,17 @@ switch for it: the service believes it keeps the rule, and the world makes it br
 """
 
 import enum
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from outlast.core.timing import timing
+from outlast.core.membership.timing import timing
 from outlast.model import keys
 from outlast.model.group import Group
 from outlast.model.health import Condition, Found, Health, Spec
+from outlast.model.inside import Finding, Inquiry
 from outlast.model.node import Proof, ProofKind, Silence
 from outlast.ports.database import Batch, Committed, Compare, Database, Put, Refused, Snapshot, Write
 from outlast.ports.environment import Environment
@@ -42,6 +43,8 @@ class Bug(enum.Enum):
     """A VM that somebody switched off on purpose counts as failed (rule 10)."""
     ASK_NOBODY = "ask-nobody"
     """A node asks nobody whether anything can be decided while the database is away (rule 11)."""
+    RESET_WHAT_WORKS = "reset-what-works"
+    """Nobody counts what a guest does that does not answer."""
     START_WITHOUT_ROLL_CALL = "start-without-roll-call"
     """A member of the database starts after a boot with what it has, whatever became of the others (rule 1)."""
 
@@ -135,8 +138,9 @@ class BuggyHosts:
         self._hosts = hosts
         self._bugs = bugs
 
-    async def start(self, types: Sequence[str], *, timeout_s: float) -> Host:
-        host: Any = BuggyHost(await self._hosts.start(types, timeout_s=timeout_s), self._bugs)
+    async def start(self, types: Sequence[str], *, timeout_s: float, type_timeout_s: float | None = None) -> Host:
+        started = await self._hosts.start(types, timeout_s=timeout_s, type_timeout_s=type_timeout_s)
+        host: Any = BuggyHost(started, self._bugs)
         return host  # type: ignore[no-any-return]  # it has every method of the port, most of them by delegation
 
 
@@ -157,13 +161,21 @@ class BuggyHost:
     async def is_alive(self, type: str, resources: Sequence[str]) -> Mapping[str, Health]:
         return {name: self._twist(health) for name, health in (await self._host.is_alive(type, resources)).items()}
 
+    async def inquire(self, resource: str, inquiry: Inquiry) -> Finding:
+        found = await self._host.inquire(resource, inquiry)
+        if Bug.RESET_WHAT_WORKS in self._bugs:
+            found = msgspec.structs.replace(found, cpu_s=0.0, io_requests=0)
+        return found
+
     async def discover(self, type: str) -> Sequence[Found]:
         return [] if Bug.SESSION_BEFORE_STOP in self._bugs else await self._host.discover(type)
 
-    async def reports(self) -> AsyncIterator[Report]:
-        async for report in self._host.reports():
+    async def listen(self, on_report: Callable[[Report], None]) -> None:
+        def pass_on(report: Report) -> None:
             health = getattr(report, "health", None)
-            yield report if health is None else msgspec.structs.replace(report, health=self._twist(health))
+            on_report(report if health is None else msgspec.structs.replace(report, health=self._twist(health)))
+
+        await self._host.listen(pass_on)
 
     def _twist(self, health: Health) -> Health:
         if health.condition is Condition.UNKNOWN and Bug.UNKNOWN_AS_FAILED in self._bugs:

@@ -5,11 +5,11 @@ wanted must run, once, where the database says, and everything else must be down
 stay failed, if that can be seen.
 """
 
-from outlast.core import hosting
-from outlast.core.fencing import LONGEST_PAUSE_S
+from outlast.core.fence.fencing import LONGEST_PAUSE_S
+from outlast.core.owner import hosting
 from outlast.model.fence import FENCE_SECONDS
-from outlast.sim.checks import Violation
 from outlast.sim.setup import Setup
+from outlast.sim.violation import Violation
 from outlast.sim.world import BOOT_S, World
 
 _LOOK_EVERY_S = 2.0
@@ -45,8 +45,18 @@ def end_all_faults(world: World) -> None:
         troubles = machine.troubles
         troubles.libvirt_silent = troubles.reports_lost = False
         troubles.hung_calls.clear()
-        troubles.said_alive.clear()
+        troubles.load.clear()
+        for lies in (troubles.said_alive, troubles.said_failed, troubles.said_stopped):
+            lies.clear()
+        troubles.hidden.clear()
+        troubles.others_disks.clear()
+        for volume in troubles.lost_volumes:
+            world.checks.volumes.made(name, volume, lost=False)
+        troubles.lost_volumes.clear()
         troubles.host_start = ""
+        troubles.lost_networks.clear()
+        machine.links_change()
+        troubles.failing_disks.clear()
         machine.damage("vm", "")
         world.daemons.thaw(name, "service")
         world.daemons.thaw(name, "host")
@@ -57,10 +67,12 @@ def end_all_faults(world: World) -> None:
             world.daemons.start_service(name)
         else:
             world.power_on(name)
-    world.resume_nodes()
+    world.end_maintenance()
     for vm in world.vms.values():
         vm.failing_starts, vm.starts_only_on = 0, ()
+        vm.hangs_again, vm.ails, vm.ailed_until_s = 0, False, world.now
         vm.hung_calls.clear()
+    world.checks.whole_since_s = world.now
 
 
 def settle(world: World, *, at_least_until_s: float = 0.0) -> None:
@@ -83,7 +95,7 @@ def settle(world: World, *, at_least_until_s: float = 0.0) -> None:
         for name, machine in world.machines.items():
             if not machine.on:  # fenced for something that was before; somebody switches it on again
                 world.power_on(name)
-        world.resume_nodes()
+        world.end_maintenance()
         world.run(_LOOK_EVERY_S)
 
 
@@ -101,6 +113,7 @@ def show(world: World) -> None:
         record = world.checks.groups[group].record
         excuse = world.checks.excuse(group)
         state = f"runs on {where}" if where else "does not run"
+        wanted = "offline in its group" if not world.checks.is_wanted(vm) else record.wanted.value
         owner = f"owner {record.owner or 'nobody'}, epoch {record.epoch}"
         spent = f"; {excuse}" if excuse and not where else ""
-        world.tell(f"{vm} {state}, is wanted {record.wanted.value} ({owner}){spent}")
+        world.tell(f"{vm} {state}, is wanted {wanted} ({owner}){spent}")

@@ -19,14 +19,17 @@ class Timed:
 class Task:
     seed: int
     size: Size
-    bugs: frozenset[Bug]
+    bugs: frozenset[Bug] = frozenset()
 
 
 def play_seeds(
     seeds: Sequence[int], size: Size, *, jobs: int = 1, bugs: frozenset[Bug] = frozenset()
 ) -> Iterator[Timed]:
-    """Each as soon as it is done; on one core in order. A seed depends on nothing but its number."""
-    tasks = [Task(seed, size, bugs) for seed in seeds]
+    """Each as soon as it is done; on one core in order. A seed depends on nothing but its number and the size."""
+    yield from play_all([Task(seed, size, bugs) for seed in seeds], jobs=jobs)
+
+
+def play_all(tasks: Sequence[Task], *, jobs: int = 1) -> Iterator[Timed]:
     if jobs <= 1:
         yield from map(_play, tasks)
         return

@@ -1,8 +1,11 @@
 """What time is it on one simulated node? It has a monotonic clock of its own, and a wall clock that can be wrong."""
 
+from datetime import datetime
+
 from outlast.sim.loop import SimLoop
 
-_WALL_AT_START_S = 1_700_000_000.0
+_WALL_AT_START_S = datetime(2023, 11, 14, 22, 13, 20).timestamp()
+"""In the local time of whoever plays it: hours of a day are local ones, and a world plays the same everywhere."""
 
 
 class SimClock:

@@ -9,14 +9,18 @@ from outlast.model.watchdog import Strength
 from outlast.sim.bugs import Bug
 from outlast.sim.deeds import DEEDS
 from outlast.sim.fence import Style
+from outlast.sim.guest_networks import GUEST_NETWORKS
 from outlast.sim.links import Plane
+from outlast.sim.losses import LOSSES
 from outlast.sim.networks import NETWORKS
+from outlast.sim.policies import POLICIES
 from outlast.sim.setup import Setup
 from outlast.sim.troubles import TROUBLES
+from outlast.sim.volumes import VOLUMES
 from outlast.sim.words import BadCommand, Commands, Words
 from outlast.sim.world import World
 
-_FLAGS = ("watchdogs", "softdogs", "reboot", "jitter", "witness")
+_FLAGS = ("watchdogs", "softdogs", "reboot", "jitter", "witness", "live")
 _STYLES = {style.value: style for style in Style if style is not Style.ONE}
 
 __all__ = ["COMMANDS", "BadCommand", "do", "parse", "setup_from"]
@@ -45,6 +49,9 @@ def setup_from(words: Words) -> Setup:
         watchdogs=Strength.HARDWARE if flags["watchdogs"] else Strength.PROCESS if flags["softdogs"] else None,
         members=int(words.named.pop("members", 0)),
         witness=flags["witness"],
+        memory_mib=int(words.named.pop("memory", 0)),
+        cpus=int(words.named.pop("cpus", 0)),
+        live=flags["live"],
         jitter=flags["jitter"],
         bugs=frozenset(Bug(name) for name in words.names("bugs")),
     )
@@ -60,6 +67,8 @@ def do(world: World, line: str) -> None:
         for node in world.machines:
             if node in named or ("all" in named and words.verb != "database"):
                 world.checks.touch(node)
+    if words.verb in _BREAKING and words.plain[:1] != ["vm"]:
+        world.checks.whole_since_s = float("inf")
     COMMANDS[words.verb][0](world, words)
     words.end()
 
@@ -73,13 +82,20 @@ _TOUCHING = frozenset(
 )
 """What may keep the nodes it names from saying how they are. What is done to the database alone, for all, does not."""
 
+_BREAKING = frozenset((*TROUBLES, *NETWORKS, "power", "freeze", "thaw", "kill", "service"))
+"""After what nobody says that all is whole again, before `calm`."""
+
 COMMANDS: Commands = {
     "world": (
         _world,
         "world [nodes=3] [node_timeout=5] [seed=N] [jitter] [watchdogs|softdogs] [unfenced|ladder|supplies] [reboot]"
-        " [members=N] [witness] [bugs=NAME,...]",
+        " [members=N] [witness] [live] [memory=MIB] [cpus=N] [bugs=NAME,...]",
     ),
+    **POLICIES,
     **DEEDS,
     **TROUBLES,
     **NETWORKS,
+    **GUEST_NETWORKS,
+    **LOSSES,
+    **VOLUMES,
 }

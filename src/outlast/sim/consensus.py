@@ -3,8 +3,9 @@
 As etcd's members do it, without their messages. What was committed is one row of entries (commits of the store, and
 changes of who votes), and each member has the beginning of it up to its own `index`. A leader needs a majority of the
 voters that it can speak with, and a voter lets nobody lead who has less than itself. Who leads takes what all others
-lack to them at once. A leader that has lost its majority still takes writes into its own log for a moment: they
-happen much later, if it is elected again (`tail`), else never.
+lack to them at once; that it is committed they hear a moment later (`committed`). A leader that has lost its majority
+still takes writes for a moment, into its own log and those of who is left to it: they happen much later, if one of
+these is elected (`tail`), else never.
 
 A member that goes on alone makes a *fork* of the row. What must never happen is told to a `Judge`: that a commit is
 lost, and that two forks go on. A disk that is set back to what it was breaks the promise that voting rests on; so does
@@ -12,6 +13,7 @@ a fork that is not the last. Both can be done here, and it is Outlast that must 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from random import Random
 from typing import Protocol, TypeVar
@@ -34,6 +36,8 @@ ELECTION_S = (0.5, 1.5)
 _CATCH_UP_S = 0.5
 """A member without data takes so long to get it."""
 _APPENDS_FOR_S = 1.0
+_HEARD_S = 0.05
+"""Between an entry, and the word that it is committed."""
 _EXPELLED_S = 0.2
 """Who hears that it was removed ends by itself."""
 _BROKEN_S = 0.2
@@ -53,6 +57,8 @@ class Consensus:
         """Told when it may have changed who serves."""
         self.forks: list[Fork] = []
         """The last one is the one that goes on."""
+        self.forced: set[str] = set()
+        """Machines on which an administrator has forced the quorum: what they were not told of may be lost."""
         self._loop = loop
         self._links = links
         self._database = database
@@ -92,6 +98,8 @@ class Consensus:
 
     def work_s(self, member: Member) -> float:
         """How much longer a write takes there because of slow links and disks."""
+        if not self._links.any_slow and not any(one.fsync_s for one in self.members.values()):
+            return 0.0
         leader = self.leader_of(member)
         if leader is None:
             return 0.0
@@ -116,16 +124,30 @@ class Consensus:
             former = fork.former if fork is not None else None
             lately = fork is not None and self._loop.time() - fork.lost_at_s < _APPENDS_FOR_S
             if writes and former is not None and lately and (former is member or self.connects(member, former)):
-                former.disk.tail = (*former.disk.tail, work)
+                for one in self._voters(former):
+                    if self._in_touch(former, one) and (one is former or one.disk.index == former.disk.index):
+                        one.disk.tail = (*one.disk.tail, work)
             raise NotServed
         return work(fork.store)
+
+    def committed(self, member: Member) -> int:
+        """How much of what it has does it know to be committed?"""
+        disk, until_s = member.disk, self._loop.time() if member.lost_at_s is None else member.lost_at_s
+        return disk.index if until_s - disk.got_at_s >= _HEARD_S else disk.known
+
+    def keeps_whole(self, member: Member) -> bool:
+        """May all of its log be taken for committed? Not when it ends with a change of who votes, as etcd has it."""
+        fork, known = member.fork, self.committed(member)
+        return fork is None or all(not known < since <= member.disk.index for since, _ in fork.seats)
 
     def fork_with(self, store: SimStore) -> Fork:
         return next(fork for fork in self.forks if fork.store is store)
 
     # --- processes and disks --------------------------------------------------------------------------------------
 
-    def start(self, member: Member, *, initial: Mapping[str, str], existing: bool, alone: bool) -> None:
+    def start(
+        self, member: Member, *, initial: Mapping[str, str], existing: bool, alone: bool, whole_log: bool = False
+    ) -> None:
         if member.alive:
             return
         _, member.process = member.machine.spawn("member")
@@ -133,7 +155,7 @@ class Consensus:
             self._loop.call_later(_BROKEN_S, self.end, member, context=member.process.context)
             return
         if alone and member.fork is not None:
-            self._go_on_alone(member, member.fork)
+            self._go_on_alone(member, member.fork, whole_log=whole_log)
         elif member.fork is None:
             self._loop.call_later(_CATCH_UP_S, self._join, member, initial, existing, context=member.process.context)
         self.changed()
@@ -165,8 +187,8 @@ class Consensus:
             leader = self.leader_of(other) if self._links.connects(member.host, other.host, Plane.DATABASE) else None
             if leader is not None and leader.fork is not None and self._take_seat(member, leader.fork):
                 return
-        if member.process is not None:
-            self._loop.call_later(_CATCH_UP_S, self._join, member, initial, existing, context=member.process.context)
+        # Nobody answers, or nobody has a place for it (any more): etcd ends then, it does not wait.
+        self.end(member)
 
     def _take_seat(self, member: Member, fork: Fork) -> bool:
         for seat in fork.seats_at(fork.index):
@@ -177,11 +199,11 @@ class Consensus:
                 return True
         return False
 
-    def _go_on_alone(self, member: Member, parent: Fork) -> None:
-        index = member.disk.index
+    def _go_on_alone(self, member: Member, parent: Fork, *, whole_log: bool) -> None:
+        index = member.disk.index if whole_log else self.committed(member)
         if parent is not self.forks[-1]:
             self._judge.two_go_on(f"the member of {member.host} goes on alone with a past that others have left behind")
-        elif index < parent.index:
+        elif index < parent.index and not (member.host in self.forced and member.disk.index == parent.index):
             lost = parent.revision_at(parent.index) - parent.revision_at(index)
             self._judge.commits_lost(f"the member of {member.host} goes on alone without the last {lost} commits")
         seats = parent.seats_at(index)
@@ -200,8 +222,10 @@ class Consensus:
         )
         fork.removed.update({seat.id: index + 1 for seat in seats if seat.id != member.disk.id})
         self._go_on_with(fork)
-        member.disk = replace(member.disk, fork=fork, index=fork.index, term=fork.term, tail=())
+        tail = member.disk.tail if whole_log else ()
+        member.disk = replace(member.disk, fork=fork, index=fork.index, term=fork.term, got_at_s=float("-inf"), tail=())
         fork.leader = member
+        self._append(tail, fork)
 
     def _go_on_with(self, fork: Fork) -> None:
         self.forks.append(fork)
@@ -270,7 +294,7 @@ class Consensus:
         self._committed(fork)
         for member in before:  # those who belonged to it until now agree on it, who goes with it among them
             if member is not None and leader is not None and self._in_touch(leader, member):
-                member.disk.index = fork.index
+                self._got_all(member, fork)
         self.changed()
 
     # --- inside ---------------------------------------------------------------------------------------------------
@@ -284,6 +308,11 @@ class Consensus:
             for fork in self.forks:
                 self._look_at(fork)
             self._expel()
+            for member in self.members.values():
+                if self.leader_of(member) is not None:
+                    member.lost_at_s = None
+                elif member.lost_at_s is None:
+                    member.lost_at_s = self._loop.time()
         finally:
             self._changing = False
         for listener in self.on_change:
@@ -309,12 +338,13 @@ class Consensus:
             fork.leader, fork.term = leader, fork.term + 1
             tail, leader.disk.tail = leader.disk.tail, ()
             self._bring_up_to_date(fork)
-            for work in tail:
-                try:
-                    work(fork.store)
-                except (ValueError, NotReady):
-                    continue  # nobody waits for the answer any more
+            self._append(tail, fork)
         self.changed()
+
+    def _append(self, tail: Sequence[Callable[[SimStore], object]], fork: Fork) -> None:
+        for work in tail:
+            with suppress(ValueError, NotReady):  # nobody waits for the answer any more
+                work(fork.store)
 
     def _candidates(self, fork: Fork) -> list[Member]:
         return [member for member in self.members.values() if member.fork is fork and self._could_lead(member)]
@@ -324,7 +354,7 @@ class Consensus:
 
     def _could_lead(self, member: Member) -> bool:
         """Nobody votes for one who has less than himself."""
-        return self._has_majority(member, lambda voter: voter.disk.index <= member.disk.index)
+        return self._has_majority(member, lambda voter: _log(voter) <= _log(member))
 
     def _has_majority(self, member: Member, agrees: Callable[[Member], bool]) -> bool:
         voters = [seat for seat in member.seats if not seat.learner]
@@ -359,7 +389,7 @@ class Consensus:
         else:  # a hand from outside the world
             for member in self.members.values():
                 if member.fork is fork:
-                    member.disk.index = fork.index
+                    member.disk.index, member.disk.got_at_s = fork.index, float("-inf")
 
     def _bring_up_to_date(self, fork: Fork) -> None:
         leader, seats = fork.leader, fork.seats_at(fork.index)
@@ -369,9 +399,17 @@ class Consensus:
             disk = member.disk
             if disk.fork is not fork or disk.id not in ids or not self._in_touch(leader, member):
                 continue
-            disk.index, disk.term, disk.set_back = fork.index, fork.term, False
+            self._got_all(member, fork)
+            disk.term, disk.set_back = fork.term, False
             if member is not leader:
                 disk.tail = ()
+
+    def _got_all(self, member: Member, fork: Fork) -> None:
+        disk = member.disk
+        if disk.index != fork.index:
+            leads = member is fork.leader
+            disk.index, disk.known = fork.index, fork.index - 1
+            disk.got_at_s = float("-inf") if leads else self._loop.time()
 
     def _expel(self) -> None:
         """Who hears from others that it was removed ends."""
@@ -390,3 +428,8 @@ class Consensus:
 
     def _new_id(self, host: str) -> str:
         return f"{self._random.getrandbits(63):016x}"
+
+
+def _log(member: Member) -> tuple[int, int, int]:
+    """Of two logs the one that compares higher has more; then the other one's owner cannot lead."""
+    return member.disk.index, member.disk.term, len(member.disk.tail)

@@ -15,9 +15,11 @@ from outlast.service.node import Node
 from outlast.sim.bugs import plant
 from outlast.sim.database import SimConnection
 from outlast.sim.fence import SimFence
+from outlast.sim.guest_links import SimLinks
 from outlast.sim.host import SimHost
 from outlast.sim.hosts import SimHosts
 from outlast.sim.machine import Machine
+from outlast.sim.passwords import SimPasswords
 from outlast.sim.peers import SimPeers
 from outlast.sim.process import OUTSIDE, Process
 
@@ -48,6 +50,12 @@ class SimIncarnations:
 
     def note_member_began(self) -> None:
         self._machine.member_began = True
+
+    def stop_of(self, resource: str) -> str:
+        return self._machine.stops.get(resource, "")
+
+    def note_stop(self, resource: str, word: str) -> None:
+        self._machine.stops[resource] = word
 
 
 @dataclass(slots=True)
@@ -137,19 +145,21 @@ class Daemons:
         self._lives += 1
         _, process = machine.spawn("service")
         connection = self._world.engine.connect(node)
-        hosts = SimHosts(machine, f"{node}-{self._lives}")
+        hosts = SimHosts(machine, f"{node}-{self._lives}", self._world.migrations)
         self._hosts[node] = [*(before for before in self._hosts[node] if before.live), hosts]
         environment = Environment(
             clock=machine.clock,
             random=Random(self._world.random.random()),
             database=connection,
             hosts=hosts,
-            fence=SimFence(self._world.machines, self._world.powers, self._world.power_on),
+            fence=SimFence(self._world.machines, self._world.powers, self._world.power_on, self._world.fenced),
             watchdog=self._world.watchdogs[node] if self._world.setup.watchdogs else None,
             incarnations=SimIncarnations(machine),
             peers=SimPeers(self._world.exchange, machine),
             members=self._world.engine.asked_by(connection),
             local_member=self._world.engine.of(node),
+            links=SimLinks(machine),
+            passwords=SimPasswords(),
         )
         config = NodeConfig(
             node=node,
@@ -158,6 +168,9 @@ class Daemons:
             node_timeout_s=self._world.setup.node_timeout_s,
             fence=self._world.fence_devices(node),
             fence_action=self._world.setup.fence_action,
+            memory_mib=self._world.setup.memory_mib,
+            cpus=self._world.setup.cpus,
+            migration="lab" if self._world.setup.live else "",
         )
         service = Service(Node(config, plant(self._world.setup.bugs, environment, machine)), process, hosts, connection)
         self.services[node] = service

@@ -24,6 +24,7 @@ from contextvars import Context
 from typing import TypeVar
 
 from outlast.ports.database import (
+    AnotherHistory,
     Batch,
     Change,
     Committed,
@@ -158,6 +159,7 @@ class SimConnection:
     async def watch(self, prefix: str, after_revision: int) -> AsyncGenerator[Batch, None]:
         if self._closed:
             return
+        self.look_for_store()
         watch = _Watch(prefix, after_revision)
         self._watches.append(watch)
         self._database.attach(self)
@@ -165,6 +167,8 @@ class SimConnection:
         try:
             await watch.something_new()
             while not self._closed:
+                if watch.is_another:
+                    raise AnotherHistory("the database has gone on without what was seen there; read again")
                 batch = self.store.first_after(watch.position, self._heard, prefix)
                 if batch is None:
                     watch.position = max(watch.position, self._heard)
@@ -188,6 +192,9 @@ class SimConnection:
     def store(self) -> SimStore:
         """What it hears of."""
         return self._database.store
+
+    def look_for_store(self) -> None:
+        """Before a watch begins: nobody has told it of changes while it had none. There is only this one store."""
 
     @property
     def hears(self) -> bool:
@@ -269,11 +276,12 @@ class SimConnection:
 
 
 class _Watch:
-    __slots__ = ("_waiting", "position", "prefix")
+    __slots__ = ("_waiting", "is_another", "position", "prefix")
 
     def __init__(self, prefix: str, position: int) -> None:
         self.prefix = prefix
         self.position = position  # it has been handed everything up to this revision
+        self.is_another = False
         self._waiting: asyncio.Future[None] | None = None
 
     async def something_new(self) -> None:

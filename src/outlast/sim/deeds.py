@@ -1,12 +1,18 @@
 """What is done in the simulated world: time passes, machines and processes come and go, people do things."""
 
-from outlast.model.group import Group, Wanted
+from collections.abc import Mapping
+
 from outlast.model.health import Json
+from outlast.model.inside import Incident
 from outlast.sim import calm
 from outlast.sim.daemons import SERVICE_RESTART_S
-from outlast.sim.vms import Ended, SimVm
+from outlast.sim.guest_deeds import GUEST_DEEDS
+from outlast.sim.vms import Ended
 from outlast.sim.words import BadCommand, Commands, Words
 from outlast.sim.world import World
+
+ANY = "any"
+"""The first node that listens: where somebody would ask who wants it done."""
 
 # --- time -------------------------------------------------------------------------------------------------------------
 
@@ -33,33 +39,6 @@ def _skip(world: World, words: Words) -> None:
 
 def _show(world: World, words: Words) -> None:
     calm.show(world)
-
-
-# --- what there is ----------------------------------------------------------------------------------------------------
-
-
-def _vm(world: World, words: Words) -> None:
-    name = words.next("name")
-    vm = SimVm(
-        name,
-        world.identity(name),
-        boot_s=words.seconds("boot", 1.0),
-        shutdown_s=words.seconds("shutdown", 2.0),
-        ignores_shutdown="deaf" in words.plain,
-    )
-    wanted = Wanted.OFFLINE if "offline" in words.plain else Wanted.ONLINE
-    words.plain = [word for word in words.plain if word not in ("deaf", "offline")]
-    threshold = words.named.pop("threshold", None)
-    group = Group(
-        name,
-        (name,),
-        wanted=wanted,
-        wanted_by="administrator",
-        preferred_owners=words.names("preferred"),
-        possible_owners=words.names("possible"),
-        failover_threshold=None if threshold is None else int(threshold),
-    )
-    world.add_vm(vm, group)
 
 
 def _start(world: World, words: Words) -> None:
@@ -142,16 +121,30 @@ def _service(world: World, words: Words) -> None:
 # --- hands ------------------------------------------------------------------------------------------------------------
 
 
-def _guest(world: World, words: Words) -> None:
-    words.next("of shutdown", {"shutdown": None})
-    world.end_vm(words.next("VM", world.vms), Ended.GUEST)
-
-
 def _console(world: World, words: Words) -> None:
-    how = words.next("of stop, start", {"stop": None, "start": None})
+    hows = ("stop", "start", "reset", "attach", "edit", "migrate")
+    how = words.next(f"of {', '.join(hows)}", dict.fromkeys(hows))
     vm = words.next("VM", world.vms)
     if how == "stop":
         world.end_vm(vm, Ended.CONSOLE)
+    elif how == "reset":
+        world.tell(f"{vm} is reset by hand")
+        for node in world.where(vm):
+            world.machines[node].begin_anew(vm, (Incident.RESET, "was reset from the host's console"))
+    elif how == "attach":
+        device = words.next("device")
+        world.tell(f"{device} is attached to {vm} by hand")
+        told = f"had {device} attached to it as it runs, from the host's console"
+        for node in world.where(vm):
+            world.machines[node].tell_incident(vm, Incident.DEVICES, told)
+    elif how == "edit":
+        memory_mib = int(words.named.pop("memory", 0))
+        node = words.next("node", world.machines) if words.plain else world.owner(vm)
+        if node and world.machines[node].on:
+            world.tell(f"{vm} is edited at the console of {node}: memory {memory_mib} MiB")
+            world.machines[node].edit(vm, memory_mib)
+    elif how == "migrate":  # to a machine that is no node, unless one is named
+        world.console_migrate(vm, words.next("node", world.machines) if words.plain else "")
     else:
         node = words.next("node", world.machines) if words.plain else world.owner(vm)
         if node:
@@ -159,21 +152,47 @@ def _console(world: World, words: Words) -> None:
 
 
 def _admin(world: World, words: Words) -> None:
-    node = words.next("node", world.machines)
+    node = words.next("node", {**world.machines, ANY: None})
+    node = _who_listens(world) if node == ANY else node
     verb = words.next("verb")
     arguments, words.named = dict(words.named), {}
     asked = " ".join([verb, *(f"{key}={value}" for key, value in arguments.items())])
     world.tell(f"administrator on {node}: {asked}")
-    world.administer(node, verb, {key: _value(text) for key, text in arguments.items()})
+    world.administer(node, verb, _told(arguments))
+
+
+def _who_listens(world: World) -> str:
+    running = [name for name in world.machines if name in world.services and world.services[name].process.runs]
+    members = [name for name in running if world.checks.is_member(name)]
+    return [*members, *running, *world.machines][0]
+
+
+def _mislead(world: World, words: Words) -> None:
+    node = words.next("node", world.machines)
+    world.tell(f"administrators take {node} for off, whatever is true")
+    world.checks.misled.add(node)
+
+
+def _told(arguments: Mapping[str, str]) -> Mapping[str, Json]:
+    """`values.armed=no` is a value inside of another one."""
+    found: dict[str, Json] = {}
+    for key, text in arguments.items():
+        outer, _, inner = key.partition(".")
+        if inner:
+            found.setdefault(outer, {})[inner] = text
+        else:
+            found[outer] = _value(text)
+    return found
 
 
 def _value(text: str) -> Json:
     """With a comma it is a list: "n1,n2"; "n1," has one item."""
+    if text in ("true", "false"):
+        return text == "true"
     return [item for item in text.split(",") if item] if "," in text else text
 
 
 DEEDS: Commands = {
-    "vm": (_vm, "vm NAME [boot=S] [shutdown=S] [preferred=N,...] [possible=N,...] [threshold=N] [offline] [deaf]"),
     "start": (_start, "start [NODE ...]"),
     "run": (_run, "run SECONDS"),
     "power": (_power, "power off|on|reset NODE"),
@@ -181,9 +200,14 @@ DEEDS: Commands = {
     "thaw": (_thaw, "thaw [service|host] NODE"),
     "kill": (_kill, "kill vm VM | kill host NODE | kill service NODE [restart=S|never]"),
     "service": (_service, "service start NODE"),
-    "guest": (_guest, "guest shutdown VM"),
-    "console": (_console, "console stop VM | console start VM [NODE]"),
-    "admin": (_admin, "admin NODE VERB [KEY=VALUE ...]"),
+    **GUEST_DEEDS,
+    "console": (
+        _console,
+        "console stop|reset VM | console start VM [NODE] | console attach VM DEVICE | console edit VM [NODE] memory=MIB"
+        " | console migrate VM [NODE]",
+    ),
+    "admin": (_admin, "admin NODE|any VERB [KEY=VALUE ...]"),
+    "mislead": (_mislead, "mislead NODE"),
     "calm": (_calm, "calm"),
     "settle": (_settle, "settle [until=S]"),
     "show": (_show, "show"),

@@ -90,10 +90,13 @@ class MemberConnection(SimConnection):
         if member is self.member:
             self._go_to_next()
 
+    def look_for_store(self) -> None:
+        if self.member.fork is not None and self._ends.consensus.leader_of(self.member) is not None:
+            self._follow(self.member.fork.store)  # without a leader it tells nothing, whatever its data are
+
     def look_again(self) -> None:
         """What it hears of may be otherwise now."""
-        if self.member.fork is not None:
-            self._follow(self.member.fork.store)
+        self.look_for_store()
         heard_of = (self.hears, self.member, self._store)
         if heard_of != self._heard_of:
             self._heard_of = heard_of
@@ -120,11 +123,13 @@ class MemberConnection(SimConnection):
     def _follow(self, store: SimStore) -> None:
         if store is self._store:
             return
-        self._store = store
+        before, self._store = self._store, store
+        shared = store.revision if store.began_at is None else min(store.revision, store.began_at)
         self._heard = min(self._heard, store.revision)
         for watch in self._watches:
-            if watch.position > store.revision:
-                watch.position = -1  # what it has seen is not what happened: it must read again
+            # Beyond what was followed before: that was read here, through this very member.
+            if shared < watch.position <= before.revision:
+                watch.is_another = True  # what it has seen is not what happened: it must read again
                 watch.wake()
 
     def _refuses(self, member: Member) -> bool:

@@ -9,6 +9,7 @@ from random import Random
 
 import msgspec
 
+from outlast.core.quorum.roll_call import must_be_heard
 from outlast.model import keys
 from outlast.model.member import MemberRecord, Part
 from outlast.model.roll import NOTED, Noted
@@ -86,10 +87,12 @@ class Engine:
         return SimLocalMember(self.consensus, member) if member is not None else None
 
     def is_needed(self, node: str) -> bool:
-        """Does the node's member vote, and only one other beside it?"""
+        """Does the node's member vote, and only one other beside it, or none since it went on alone?"""
         member = self.members.get(node)
-        voters = [seat.host for seat in member.seats if not seat.learner] if member is not None else []
-        return node in voters and len(voters) == 2
+        if member is None or member.fork is None or member.fork is not self.consensus.forks[-1]:
+            return False
+        voters = [seat.host for seat in member.seats if not seat.learner]
+        return node in voters and len(voters) <= 2
 
     def records(self) -> list[Put]:
         """What setting it up has left in the database."""
@@ -122,14 +125,13 @@ class Engine:
 
     def is_remembered(self, member: Member, past: Disk) -> bool:
         """Has another node's disk on it that the member had come further than that? A disk that forgets what nobody
-        else knows, when others die too, is beyond all members; and nodes start without the witness's word."""
-        then = _noted_on(past).trace
-        others = (
-            _noted_on(other.disk) for name, other in self.members.items() if other is not member and name != WITNESS
-        )
-        return past.id != member.disk.id or any(
-            noted.remembered[past.id].beyond(then) for noted in others if past.id in noted.remembered
-        )
+        else knows, when others die too, is beyond all members; and nodes start without the witness's word. So is one
+        from a time when others had no vote: it starts without theirs."""
+        then = _noted_on(past)
+        asked = [_noted_on(self.members[name].disk) for name in must_be_heard(then, member.host, {}, ())]
+        if past.id != member.disk.id:
+            return bool(asked)
+        return any(noted.remembered[past.id].beyond(then.trace) for noted in asked if past.id in noted.remembered)
 
     def start(self, member: Member) -> None:
         if member.machine.on and member.fork is not None:

@@ -97,18 +97,23 @@ class NodePower:
     def whole(self) -> None:
         self.back()
         for outlet in self.outlets.values():
-            outlet.mode, outlet.takes_s = FenceMode.CONFIRMS, _TAKES_S
+            outlet.mode, outlet.takes_s, outlet.dies_with_node = FenceMode.CONFIRMS, _TAKES_S, False
 
 
 class SimFence:
     """The port, as one node's service holds it."""
 
     def __init__(
-        self, machines: Mapping[str, Machine], powers: Mapping[str, NodePower], power_on: Callable[[str], None]
+        self,
+        machines: Mapping[str, Machine],
+        powers: Mapping[str, NodePower],
+        power_on: Callable[[str], None],
+        on_fenced: Callable[[str], None],
     ) -> None:
         self._machines = machines
         self._powers = powers
         self._power_on = power_on
+        self._on_fenced = on_fenced
 
     async def off(self, node: str, device: FenceDevice, *, timeout_s: float) -> str:
         outlet = await self._reached(node, device, f"switch {node} off", timeout_s)
@@ -159,6 +164,8 @@ class SimFence:
         outlet.closed = False
         power = self._powers[node]
         if power.style is not Style.SUPPLIES or not power.feeds:
+            if self._machines[node].on:
+                self._on_fenced(node)
             self._machines[node].power_off(f"fenced by {by}")
 
     def _close(self, node: str, outlet: Outlet) -> None:

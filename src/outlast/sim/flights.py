@@ -101,7 +101,11 @@ class Call:
         self._work = work
         self._fate = fate
         self._way = way = caller.way()
-        self._loop = asyncio.get_running_loop()
+        try:
+            self._loop = asyncio.get_running_loop()
+        except RuntimeError:
+            # What is cleared away when the world has ended asks nobody any more.
+            raise GeneratorExit from None
         self._deadline_s = self._loop.time() + timeout_s
         self.answer: asyncio.Future[Any] = answer if answer is not None else self._loop.create_future()
         if fate is None and caller.hedge_s is not None and timeout_s > caller.hedge_s:

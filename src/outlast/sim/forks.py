@@ -80,9 +80,13 @@ class Disk:
     id: str = ""
     fork: Fork | None = None
     index: int = 0
+    """How much of the row it has in its log."""
     term: int = 0
+    known: int = 0
+    """How much of it was known to be committed when its end came, at `got_at_s`; it hears of that a moment later."""
+    got_at_s: float = float("-inf")
     tail: tuple[Callable[[SimStore], object], ...] = ()
-    """Writes that it alone has taken; nobody has heard that they were done."""
+    """Writes beyond that, which no majority has; nobody has heard that they were done."""
     marks: Mapping[str, str] = field(default_factory=dict)
     set_back: bool = False
     """It is from the past."""
@@ -99,6 +103,8 @@ class Member:
         """"read-only" or "corrupt": its process ends soon after each start."""
         self.fsync_s = 0.0
         self.process: Process | None = None
+        self.lost_at_s: float | None = 0.0
+        """When it has heard a leader last; None: it hears one now."""
 
     @property
     def alive(self) -> bool:

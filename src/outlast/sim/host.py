@@ -1,24 +1,37 @@
 """How does a resource host behave in the simulated world? As the real one does, without processes and libvirt.
 
 A host is a simulated process (`Process`) that serves calls one at a time per resource, and `terminate` alongside. It
-keeps the run permit by the same rule as the real one (`outlast.core.permit.Guard`), by its node's clock, also when
-its service is frozen or dead. What its plugin says and does is `outlast.sim.plugin`. Its end touches no VM.
+keeps the run permit by the same rule as the real one (`outlast.core.membership.permit.Guard`), by its node's clock,
+also when its service is frozen or dead. What its plugin says and does is `outlast.sim.plugin`. Its end touches no VM.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
-from outlast.core.permit import Guard, Judgement, Order
+from outlast.core.membership.permit import Guard, Judgement, Order
 from outlast.model.health import Condition, Found, Health, Json, Spec
+from outlast.model.inside import Finding, Incident, Inquiry
 from outlast.model.node import Offer
-from outlast.ports.hosts import AppearedReport, CallFailed, HealthReport, HostDied, OfferReport, Report
+from outlast.model.saved import SavedState
+from outlast.model.transfer import Destination, Transfer
+from outlast.ports.hosts import (
+    AppearedReport,
+    CallFailed,
+    HappenedReport,
+    HealthReport,
+    HostDied,
+    OfferReport,
+    RedefinedReport,
+    Report,
+)
 from outlast.sim.loop import SimLoop
 from outlast.sim.machine import Machine
-from outlast.sim.plugin import VM_TYPE, Crashed, SimPlugin
+from outlast.sim.migrations import Migrations
+from outlast.sim.plugin import CHANGES, Crashed, SimPlugin
 from outlast.sim.process import OUTSIDE, PROCESS, Process
-from outlast.sim.vms import Ended
+from outlast.sim.vms import Ended, while_starting
 
 T = TypeVar("T")
 
@@ -27,24 +40,25 @@ _MESSAGE_S = 0.001
 _DEATH_NOTICED_S = 0.002
 _ORPHAN_LOOKS_S = 0.25
 _STOPPING_LOOKS_S = 0.25
+_START_ENDS_WITHIN_S = 5.0
 STOP_AGAIN_S = 1.0
 _FILES_LOOKED_AT_S = 2.0
 
 
-class Progress:
+class Progress(Generic[T]):
     """Passes a call's progress on to the process that called, as long as that waits for the answer."""
 
-    def __init__(self, loop: SimLoop, on_progress: Callable[[str], None]) -> None:
+    def __init__(self, loop: SimLoop, on_progress: Callable[[T], None]) -> None:
         caller: Process | None = PROCESS.get(None)
         self.abandoned = False
         self._loop = loop
         self._context = caller.context if caller is not None else OUTSIDE
         self._on_progress = on_progress
 
-    def tell(self, word: str) -> None:
+    def tell(self, word: T) -> None:
         self._loop.call_soon(self._pass_on, word, context=self._context)
 
-    def _pass_on(self, word: str) -> None:
+    def _pass_on(self, word: T) -> None:
         if not self.abandoned:
             self._on_progress(word)
 
@@ -52,14 +66,21 @@ class Progress:
 class SimHost:
     """The port. What it does happens in its own process; answers arrive in the caller's."""
 
-    def __init__(self, machine: Machine, service: str, types: Sequence[str], live: "list[SimHost]") -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        service: str,
+        types: Sequence[str],
+        live: "list[SimHost]",
+        migrations: Migrations | None = None,
+    ) -> None:
         self.pid, self.process = machine.spawn("rhs")
         self.offers: Sequence[Offer] = ()
         self._loop = machine.loop
         self._machine = machine
         self._service = service
         self._live = live
-        self._plugin = SimPlugin(machine, types)
+        self._plugin = SimPlugin(machine, types, migrations)
         self._guard = Guard(service)
         self._orphan = False
         self._dead = ""
@@ -74,10 +95,14 @@ class SimHost:
         self._turns: dict[str, asyncio.Lock] = {}
         self._waiting: dict[asyncio.Future[Any], None] = {}
         self._reports: deque[Report] = deque()
-        self._reader: asyncio.Future[None] | None = None
+        """What nobody listened to yet."""
+        self._on_report: Callable[[Report], None] = self._reports.append
+        self._buried = asyncio.Event()
         live.append(self)
         machine.listeners.append(self._heard)
         machine.offer_listeners.append(self._offers_changed)
+        machine.definition_listeners.append(self._edited)
+        machine.incident_listeners.append(self._happened)
         self._permit_timer = self._loop.call_soon(self._look_at_permit, context=self.process.context)
 
     # --- the port -------------------------------------------------------------------------------------------------
@@ -116,6 +141,43 @@ class SimHost:
 
         await self._ask(lambda: self._stop(resource, stop))
 
+    async def hand_over(self, resource: str, to: Destination, on_progress: Callable[[Transfer], None]) -> None:
+        progress = Progress(self._loop, on_progress)
+
+        async def hand_over() -> None:
+            if to.otherwise:
+                progress.tell(Transfer(0, address=to.address))
+            await self._plugin.hand_over(self._name(resource), to.node, progress.tell)
+
+        try:
+            await self._ask(lambda: self._in_turn(resource, lambda: self._stop(resource, hand_over)))
+        finally:
+            progress.abandoned = True
+
+    async def call_back(self, resource: str) -> None:
+        await self._ask(lambda: self._plugin.call_back(self._name(resource)))
+
+    async def take_up(self, resource: str, on_progress: Callable[[str], None]) -> None:
+        async def take_up() -> None:
+            await self._start(resource, lambda: self._plugin.take_up(self._name(resource)))
+
+        await self._ask(lambda: self._in_turn(resource, take_up))
+
+    async def save(self, resource: str, stop: str, directory: str, on_progress: Callable[[str], None]) -> SavedState:
+        saved: list[SavedState] = []
+
+        async def save() -> None:
+            saved.append(await self._plugin.save(self._name(resource), stop))
+
+        await self._ask(lambda: self._in_turn(resource, lambda: self._stop(resource, save)))
+        return saved[-1]
+
+    async def restore(self, resource: str, state: SavedState, on_progress: Callable[[str], None]) -> None:
+        async def restore() -> None:
+            await self._start(resource, lambda: self._plugin.restore(self._name(resource), state))
+
+        await self._ask(lambda: self._in_turn(resource, restore))
+
     async def forget(self, resource: str) -> None:
         await self._ask(lambda: self._in_turn(resource, lambda: self._plugin.forget(self._name(resource))))
 
@@ -126,8 +188,31 @@ class SimHost:
 
         await self._ask(lambda: self._in_turn(resource, close))
 
+    async def inquire(self, resource: str, inquiry: Inquiry) -> Finding:
+        return await self._ask(lambda: self._plugin.inquire(self._name(resource), inquiry))
+
+    async def reset(self, resource: str, until_s: float) -> None:
+        async def reset() -> None:
+            if self._machine.clock.now() > until_s:
+                raise CallFailed(f'"{resource}" is not reset: it is too late for that', refusal=True)
+            await self._plugin.reset(self._name(resource))
+
+        await self._ask(lambda: self._in_turn(resource, reset))
+
+    async def go_on(self, resource: str) -> None:
+        async def go_on() -> None:
+            await self._start(resource, lambda: self._plugin.go_on(self._name(resource)))
+
+        await self._ask(lambda: self._in_turn(resource, go_on))
+
     async def control(self, resource: str, verb: str, arguments: Mapping[str, Json]) -> Json:
-        return await self._ask(lambda: self._in_turn(resource, lambda: self._plugin.control(verb, arguments)))
+        return await self._ask(lambda: self._in_turn(resource, lambda: self._control(resource, verb, arguments)))
+
+    async def _control(self, resource: str, verb: str, arguments: Mapping[str, Json]) -> Json:
+        if verb in CHANGES:
+            return await self._plugin.change(resource, verb, arguments)
+        self._may_run.add(resource)  # a verb may start it
+        return await self._plugin.control(verb, {**arguments, "name": self._name(resource)})
 
     async def looks_alive(self, type: str, resources: Sequence[str]) -> Mapping[str, Health]:
         return await self.is_alive(type, resources)
@@ -138,7 +223,7 @@ class SimHost:
             await self._plugin.meet("is_alive")
             for name in resources:
                 await self._plugin.meet("is_alive", self._name(name))
-            return {name: self._plugin.health(self._name(name)) for name in resources}
+            return {name: self._note(name, self._plugin.health(self._name(name))) for name in resources}
 
         return await self._ask(ask)
 
@@ -153,14 +238,11 @@ class SimHost:
 
         return await self._ask(ask)
 
-    async def reports(self) -> AsyncIterator[Report]:
-        while True:
-            while self._reports:
-                yield self._reports.popleft()
-            if self._dead:
-                return
-            self._reader = self._loop.create_future()
-            await self._reader
+    async def listen(self, on_report: Callable[[Report], None]) -> None:
+        while self._reports:
+            on_report(self._reports.popleft())
+        self._on_report = on_report
+        await self._buried.wait()
 
     async def kill(self) -> None:
         self.die("was killed")
@@ -183,7 +265,11 @@ class SimHost:
         self._look_soon()
 
     def guards_since_s(self, vm: str) -> float | None:
-        """Since when it has been this host that has to stop the VM when the permit has passed; None: it is not."""
+        """Since when it has been this host that has to stop the VM when the permit has passed; None: it is not, or its
+        service has not written a permit yet: what a hand starts in that moment, nobody stops before (seed 1701229)."""
+        permit = self._machine.permit
+        if permit is None or permit.service != self._service:
+            return None
         return max(self._opened_at_s[vm], self.process.since_s) if vm in self._may_run else None
 
     def _gone(self) -> None:
@@ -193,13 +279,15 @@ class SimHost:
         if self._heard in self._machine.listeners:
             self._machine.listeners.remove(self._heard)
             self._machine.offer_listeners.remove(self._offers_changed)
+            self._machine.definition_listeners.remove(self._edited)
+            self._machine.incident_listeners.remove(self._happened)
 
     def _bury(self, how: str) -> None:
         self._dead = how
         for future in list(self._waiting):
             if not future.done():
                 future.set_exception(HostDied(how))
-        self._wake_reader()
+        self._buried.set()
 
     # --- calls ----------------------------------------------------------------------------------------------------
 
@@ -256,6 +344,7 @@ class SimHost:
         health = await self._plugin.open(spec)
         self._opened[spec.name] = spec
         self._opened_at_s[spec.name] = self._loop.time()
+        self._report_edit(spec.name)
         if health.running or health.condition in (Condition.ONLINE, Condition.UNKNOWN):
             self._may_run.add(spec.name)
         else:
@@ -264,24 +353,30 @@ class SimHost:
 
     async def _online(self, resource: str, progress: Callable[[str], None]) -> None:
         name = self._name(resource)
+        await self._start(resource, lambda: self._plugin.online(name, progress))
+
+    async def _start(self, resource: str, start: Callable[[], Awaitable[None]]) -> None:
         self._may_run.add(resource)
         if not self._may_start():
             raise CallFailed(f'cannot start "{resource}": the run permit of this node has passed', refusal=True)
         self._starts += 1
-        start = self._starts
+        number = self._starts
         starting = self._starting.setdefault(resource, set())
-        starting.add(start)
+        starting.add(number)
         try:
-            await self._plugin.online(name, progress)
+            await start()
         finally:
-            starting.discard(start)
+            starting.discard(number)
 
     async def _stop(self, resource: str, stop: Callable[[], Awaitable[None]]) -> None:
         """Only a stop that returned, with no start beside it, means that nothing runs: so it waits for that start's
-        end, and stops what came of it."""
+        end, though not for ever, and stops what came of it."""
         beside = set(self._starting.get(resource, ()))
         await stop()
+        until_s = self._loop.time() + _START_ENDS_WITHIN_S
         while beside & self._starting.get(resource, set()):
+            if self._loop.time() >= until_s:
+                raise CallFailed(f'"{resource}" was stopped, but a start of it has not ended: it may still run')
             await asyncio.sleep(_STOPPING_LOOKS_S)
             await stop()
         if not self._starting.get(resource):
@@ -352,15 +447,36 @@ class SimHost:
         self._loop.call_later(_MESSAGE_S, self._pass_on, name, health, context=self.process.context)
 
     def _pass_on(self, name: str, health: Health) -> None:
-        if not self._plugin.loads(VM_TYPE):
+        vm = self._machine.vms[name]
+        if not self._plugin.loads(vm.type):
             return
         if name in self._opened:
             if health.condition is Condition.ONLINE:
                 self._may_run.add(name)
-            self._report(HealthReport(name, health))
+            self._report(HealthReport(name, self._note(name, health)))
         else:
-            vm = self._machine.vms[name]
-            self._report(AppearedReport(VM_TYPE, Found(vm.identity, name, name in self._machine.copies)))
+            stands = name in self._machine.standing
+            found = Found(vm.identity, name, name in self._machine.copies or stands, stands)
+            self._report(AppearedReport(vm.type, found))
+
+    def _note(self, name: str, health: Health) -> Health:
+        """What may be told of it: while a start is under way no word means that nothing runs, or will in a moment."""
+        return while_starting(health) if self._starting.get(name) else health
+
+    def _happened(self, name: str, incident: Incident, words: str) -> None:
+        self._loop.call_later(_MESSAGE_S, self._report_incident, name, incident, words, context=self.process.context)
+
+    def _report_incident(self, name: str, incident: Incident, words: str) -> None:
+        if name in self._opened and not self._machine.troubles.reports_lost:
+            self._report(HappenedReport(name, incident, words))
+
+    def _edited(self, name: str) -> None:
+        self._loop.call_later(_MESSAGE_S, self._report_edit, name, context=self.process.context)
+
+    def _report_edit(self, name: str) -> None:
+        edit, spec = self._machine.edited.get(name), self._opened.get(name)
+        if edit is not None and spec is not None and edit.definition != spec.definition:
+            self._report(RedefinedReport(name, edit))
 
     def _offers_changed(self) -> None:
         """The files of the plugins are looked at now and then, as the real host does."""
@@ -372,9 +488,4 @@ class SimHost:
 
     def _report(self, report: Report) -> None:
         if not self._orphan:
-            self._reports.append(report)
-            self._wake_reader()
-
-    def _wake_reader(self) -> None:
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
+            self._on_report(report)

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
-from outlast.core.permit import PermitRecord
-from outlast.ports.hosts import HostDied, Permit
+from outlast.core.membership.permit import PermitRecord
+from outlast.ports.hosts import HostDied, HostSilent, Permit
 from outlast.sim.host import START_S, SimHost
 from outlast.sim.machine import Machine
+from outlast.sim.migrations import Migrations
+from outlast.sim.plugin import installed
 
 
 class SimPermit:
@@ -28,18 +30,20 @@ class SimPermit:
 class SimHosts:
     """The port, as one life of a node's cluster service holds it. `service` names that life."""
 
-    def __init__(self, machine: Machine, service: str) -> None:
+    def __init__(self, machine: Machine, service: str, migrations: Migrations | None = None) -> None:
         self.permit: Permit = SimPermit(machine, service)
+        self._migrations = migrations
         self.live: list[SimHost] = []
         self._machine = machine
         self._service = service
 
-    async def start(self, types: Sequence[str], *, timeout_s: float) -> "SimHost":
+    async def start(self, types: Sequence[str], *, timeout_s: float, type_timeout_s: float | None = None) -> "SimHost":
         how = self._machine.troubles.host_start
         if how == "dies":
             await asyncio.sleep(START_S)
             raise HostDied("the resource host ended with signal 11 before it said what it offers")
-        host = SimHost(self._machine, self._service, types, self.live)
+        await self._load(types, timeout_s, type_timeout_s)
+        host = SimHost(self._machine, self._service, types, self.live, self._migrations)
         if how == "hangs":
             host.process.freeze()
         try:
@@ -48,9 +52,23 @@ class SimHosts:
         except BaseException as error:
             await host.kill()
             if isinstance(error, TimeoutError):
-                raise TimeoutError(f"the resource host did not say what it offers within {timeout_s:g} s") from None
+                raise HostSilent(f"the resource host did not say what it offers within {timeout_s:g} s") from None
             raise
         return host
+
+    async def _load(self, types: Sequence[str], timeout_s: float, type_timeout_s: float | None) -> None:
+        """Where a plugin ends or holds up who loads it, no host comes of it."""
+        all_types = tuple(types) or installed(self._machine)
+        for name in all_types:
+            how = self._machine.troubles.load.get(name, "")
+            whose = f"as it loaded the plugin for {name}"
+            if how == "dies":
+                await asyncio.sleep(START_S)
+                words = f"the resource host was ended by signal 11 (Segmentation fault) {whose}"
+                raise HostDied(words, types=all_types, loading=name)
+            if how == "hangs":
+                await asyncio.sleep(timeout_s if type_timeout_s is None or len(all_types) == 1 else type_timeout_s)
+                raise HostSilent(f"the resource host hung {whose}", types=all_types, loading=name)
 
     def service_gone(self) -> None:
         """The service died: its hosts are orphans from now on."""

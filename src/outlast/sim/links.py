@@ -54,6 +54,10 @@ class Links:
         return self._slow_s.get((sender, receiver, plane), 0.0) if self._slow_s else 0.0
 
     @property
+    def any_slow(self) -> bool:
+        return bool(self._slow_s)
+
+    @property
     def whole(self) -> bool:
         """Is every link as it should be?"""
         return not (self._cut or self._slow_s or self._flaps)

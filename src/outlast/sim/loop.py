@@ -73,16 +73,11 @@ class SimHandle(asyncio.Handle):
 
 class SimTimer(asyncio.TimerHandle):
     __slots__ = ("_timers_of",)
-
-    def __init__(
-        self, when_s: float, callback: Callable[..., object], args: tuple[Any, ...], context: Context, loop: "SimLoop"
-    ) -> None:
-        self._callback = callback
-        self._args = args
-        self._context = context
-        self._cancelled = False
-        self._when = when_s
-        self._timers_of = loop
+    _timers_of: "SimLoop"
+    _callback: Callable[..., object]
+    _args: tuple[Any, ...]
+    _context: Context
+    _when: float
 
     def cancel(self) -> None:
         if self._cancelled:
@@ -142,7 +137,13 @@ class SimLoop(_Loop):
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        timer = SimTimer(when, callback, args, context if context is not None else copy_context(), self)
+        timer = _new_handle(SimTimer)  # likewise
+        timer._callback = callback
+        timer._args = args
+        timer._context = context if context is not None else copy_context()
+        timer._cancelled = False
+        timer._when = when
+        timer._timers_of = self
         heapq.heappush(self._timers, (when, next(self._order), timer))
         return timer
 
@@ -150,7 +151,13 @@ class SimLoop(_Loop):
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         when = self.now_s + delay
-        timer = SimTimer(when, callback, args, context if context is not None else copy_context(), self)
+        timer = _new_handle(SimTimer)
+        timer._callback = callback
+        timer._args = args
+        timer._context = context if context is not None else copy_context()
+        timer._cancelled = False
+        timer._when = when
+        timer._timers_of = self
         heapq.heappush(self._timers, (when, next(self._order), timer))
         return timer
 
@@ -251,19 +258,23 @@ class SimLoop(_Loop):
     def _jump(self, until_s: float) -> bool:
         """Advance to the next timer that is due by `until_s` and make ready all that are due then."""
         timers = self._timers
+        take = heapq.heappop
         while timers and timers[0][2]._cancelled:
-            heapq.heappop(timers)
+            take(timers)
             self._cancelled_timers -= 1
-        if not timers or timers[0][0] > until_s:
+        if not timers:
             return False
-        if timers[0][0] > self.now_s:
-            if timers[0][0] > self.now_s + _A_MOMENT_S:
-                self._rounds = 0
-            self.now_s = timers[0][0]
+        due_s = timers[0][0]
+        if due_s > until_s:
+            return False
         now_s = self.now_s
+        if due_s > now_s:
+            if due_s > now_s + _A_MOMENT_S:
+                self._rounds = 0
+            self.now_s = now_s = due_s
         ready = self._ready
         while timers and timers[0][0] <= now_s:
-            timer = heapq.heappop(timers)[2]
+            timer = take(timers)[2]
             if timer._cancelled:
                 self._cancelled_timers -= 1
             else:
@@ -311,10 +322,12 @@ class SimLoop(_Loop):
 
     # --- simulated processes --------------------------------------------------------------------------------------
 
-    def kill(self, process: Process) -> None:
-        """Drop all that belongs to the process. Its tasks are kept, unrun, so that no `finally` of theirs runs."""
-        self._graves.append(asyncio.all_tasks(self))
-        process.kill()
+    def kill(self, *processes: Process) -> None:
+        """Drop all that belongs to them. Their tasks are kept, unrun, so that no `finally` of theirs runs."""
+        if processes:
+            self._graves.append(asyncio.all_tasks(self))  # looks at every task that there is
+        for process in processes:
+            process.kill()
 
     def thaw(self, process: Process) -> None:
         if process.thaw():
@@ -354,11 +367,36 @@ def _quick_running_loop(loop: SimLoop) -> Generator[None, None, None]:
 
     for (module, name), original in zip(places, originals, strict=True):
         setattr(module, name, quick(original))
+    sleep = asyncio.sleep
+    asyncio.sleep = _sleep_on(loop, sleep)
     try:
         yield
     finally:
+        asyncio.sleep = sleep
         for (module, name), original in zip(places, originals, strict=True):
             setattr(module, name, original)
+
+
+def _sleep_on(loop: SimLoop, original: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    """asyncio's own, without looking for the loop: half of all timers are sleeps. A pause of nothing is left to it."""
+    thread = threading.get_ident()
+
+    async def sleep(delay: float, result: Any = None) -> Any:
+        if delay <= 0 or threading.get_ident() != thread:
+            return await original(delay, result)
+        future: asyncio.Future[Any] = asyncio.Future(loop=loop)
+        timer = loop.call_later(delay, _wake, future, result)
+        try:
+            return await future
+        finally:
+            timer.cancel()
+
+    return sleep
+
+
+def _wake(future: "asyncio.Future[Any]", result: object) -> None:
+    if not future.cancelled():
+        future.set_result(result)
 
 
 def _nothing() -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from outlast.ports.database import Unavailable
-from outlast.ports.members import Member, MemberStatus, Start
+from outlast.ports.members import Member, MemberStatus, NotWhole, Start
 from outlast.sim import forks
 from outlast.sim.consensus import Consensus
 from outlast.sim.database import SimConnection
@@ -64,7 +64,9 @@ class SimMembers:
         leader = self._agreed.leader_of(member)
         problems = ("no space left",) if self._agreed.full else ()
         disk = member.disk
-        return MemberStatus(disk.id, leader.disk.id if leader else "", disk.term, disk.index, _VERSION, 0, problems)
+        return MemberStatus(
+            disk.id, leader.disk.id if leader else "", disk.term, self._agreed.committed(member), _VERSION, 0, problems
+        )
 
     async def disk_s(self, client_url: str, *, within_s: float) -> float:
         """Simulated disks take no time."""
@@ -110,7 +112,11 @@ class SimLocalMember:
 
     async def start(self, how: Start) -> None:
         await asyncio.sleep(_STARTS_S)
-        self._agreed.start(self._member, initial=how.initial, existing=how.existing, alone=how.alone)
+        if how.whole_log and not self._agreed.keeps_whole(self._member):
+            raise NotWhole("the log cannot be kept whole: it ends with a change of who votes")
+        self._agreed.start(
+            self._member, initial=how.initial, existing=how.existing, alone=how.alone, whole_log=how.whole_log
+        )
 
     async def stop(self) -> None:
         await asyncio.sleep(_STARTS_S)

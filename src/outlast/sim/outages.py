@@ -60,7 +60,10 @@ class Outages:
         if session is None or node in facts.silences or away_s <= facts.times.permit_s:
             return False
         since_s = self.committed_at_s - _AT_REST_S
-        concerned = (node, *session.peers)
+        # Who came just as it wrote its list for the last time is on that, or is about to be: its promise is asked too.
+        listed_s = facts.life(node).session_at_s - facts.times.node_timeout_s
+        came = (name for name, life in facts.lives.items() if life.session and life.incarnation_since_s > listed_s)
+        concerned = dict.fromkeys((node, *session.peers, *came))
         lives = [facts.life(name) for name in concerned]
         at_rest = all(max(life.touched_at_s, life.incarnation_since_s) < since_s for life in lives)
         return at_rest and all(self.is_well(name) for name in concerned)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from outlast.core.timing import timing
+from outlast.core.membership.timing import timing
 from outlast.sim.host import STOP_AGAIN_S
 from outlast.sim.process import OUTSIDE
 

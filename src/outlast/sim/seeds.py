@@ -1,4 +1,5 @@
-"""What do random faults find? A seed is a random scenario: faults for half of its time, then calm, then the bound.
+"""What do random faults find? A seed is a random scenario: faults for half of its time, then calm, then the bound; then
+a node is drained, or lost, and nothing else happens.
 
 `script(seed, ...)` draws the lines of commands, `play_seed` plays them. A seed that fails gives the scenario that
 repeats it (`Outcome.scenario`), after `shrink` has left out what the failure does not need.
@@ -8,7 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from outlast.sim import commands
+from outlast.sim import (
+    ailing,
+    commands,
+    decrees,
+    guest_networks,
+    migrating,
+    past_cluster,
+    putting_away,
+    stretches,
+    volume_draws,
+)
 from outlast.sim.bugs import Bug
 from outlast.sim.draws import FAULTS, MEMBER_FAULTS, Lot
 from outlast.sim.engine import WITNESS
@@ -20,6 +31,8 @@ _FAULTS_PART = 0.5
 _MEAN_PAUSE_S = 12.0
 _SHRINK_PLAYS = 150
 _WITHOUT_MEMBERS = 0.35
+_KEPT = ("world", "volume add", "vm", "group", "resource", "start", "calm", "admin any", "settle")
+"""What a failure is not shrunk by. `admin any` is what has to be said at the end: without it other things stay down."""
 
 Script = tuple[str, ...]
 
@@ -97,7 +110,7 @@ def _without(lines: list[str], start: int, end: int) -> list[str] | None:
     for number, line in enumerate(lines):
         if line.startswith("run "):
             pause_s += float(line.removeprefix("run "))
-        elif line.startswith(("world", "vm", "start", "calm", "settle")) or not start <= number < end:
+        elif line.startswith(_KEPT) or not start <= number < end:
             if pause_s:
                 kept.append(f"run {pause_s:.3f}")
                 pause_s = 0.0
@@ -122,18 +135,50 @@ def script(seed: int, size: Size, bugs: frozenset[Bug] = frozenset()) -> Script:
     planted = f" bugs={','.join(sorted(bug.value for bug in bugs))}" if bugs else ""
     timeout_s = dice.choice((2, 5, 5, 5, 10))
     count, carriers, engine = _engine(dice, size)
-    lines = [f"world nodes={count} node_timeout={timeout_s} seed={seed} jitter{flags}{engine}{planted}"]
     nodes = [f"n{number}" for number in range(1, count + 1)]
     witness = [WITNESS] if "witness" in engine else []
     machines, hosts = [*nodes, *witness], [*nodes[:carriers], *witness]
     vms = [f"vm{number}" for number in range(1, size.vms + 1)]
-    lines += [_vm(dice, name, nodes) for name in vms]
-    lines.append("start")
     total_s = size.minutes * 60.0
     faults_s = total_s * _FAULTS_PART
+    others = Random(f"decrees of {seed}")  # of its own, so that the faults are the same with and without decrees
+    decreed = decrees.draw(others, nodes, vms, total_s)
+    moving = Random(f"migrations of {seed}")
+    live = " live" if moving.random() < migrating.MIGRATING else ""
+    lines = [
+        f"world nodes={count} node_timeout={timeout_s} seed={seed} jitter{flags}{engine}{live}{decreed.world}{planted}"
+    ]
+    joining = Random(f"networks of {seed}")
+    joined = guest_networks.of_vms(joining, vms)
+    inside = Random(f"guests of {seed}")
+    ails = inside.random() < ailing.AILING
+    volumes = volume_draws.draw(Random(f"volumes of {seed}"), nodes, vms, faults_s)
+    lines += volumes.before
+    described = zip(vms, decreed.of_vms or ("",) * len(vms), joined, volumes.of_vms, strict=True)
+    lines += [
+        _vm(dice, name, nodes) + words + networks + (ailing.of_vm(inside, words) if ails else "") + volume
+        for name, words, networks, volume in described
+    ]
+    lines += [*decreed.before, *decrees.rules(others, decreed, nodes), "start"]
     outlets = tuple(outlet for style in Style if f" {style.value}" in flags for outlet in OUTLETS[style])
-    lines += _timed(_faults(dice, nodes, machines, hosts, vms, outlets, faults_s), faults_s)
-    return (*lines, "calm", "settle", "show")
+    faults = _faults(dice, nodes, machines, hosts, vms, outlets, faults_s)
+    done = decrees.deeds(others, decreed, nodes, vms, faults_s)
+    done += migrating.deeds(moving, nodes, vms, faults_s) if live else []
+    done += guest_networks.deeds(joining, joined, nodes, faults_s)
+    done += ailing.deeds(inside, nodes, vms, faults_s) if ails else []
+    people = Random(f"hands of {seed}")
+    by_hand = people.random() < past_cluster.HANDS
+    past = past_cluster.deeds(people, nodes, vms, faults_s, live=bool(live)) if by_hand else []
+    done += past
+    away = Random(f"saves of {seed}")
+    done += putting_away.deeds(away, nodes, vms, faults_s) if away.random() < putting_away.SAVING else []
+    done += volumes.deeds
+    faults += [(at_s, len(faults) + number, line) for number, (at_s, line) in enumerate(done)]
+    lines += _timed(sorted(faults), faults_s)
+    until = f" until={decreed.settles_until_s:g}" if decreed.settles_until_s else ""
+    after = stretches.draw(Random(f"calm of {seed}"), nodes)
+    left = guest_networks.stays_lost(joining, joined, nodes)
+    return (*lines, "calm", *past_cluster.words(past), *left, f"settle{until}", *after, "show")
 
 
 def _engine(dice: Random, size: Size) -> tuple[int, int, str]:

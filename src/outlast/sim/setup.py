@@ -23,6 +23,11 @@ class Setup:
     """So many of the nodes carry the database; 0: it is simply there."""
     witness: bool = False
     """A machine more that carries only the database."""
+    memory_mib: int = 0
+    """What resources may use on each node; 0: as much as they want."""
+    cpus: int = 0
+    live: bool = False
+    """VMs can be handed over to another node as they run."""
     jitter: bool = False
     """Latencies and clocks are drawn from the seed, instead of being even."""
     online_timeout_s: float = 20.0

@@ -17,6 +17,8 @@ _FORGET_EVERY = 1024
 class SimStore:
     def __init__(self, *, keep_revisions: int = KEEP_REVISIONS) -> None:
         self.revision = 0
+        self.began_at: int | None = None
+        """The revision from which on it is a history of its own."""
         self.on_commit: Callable[[SimStore, Batch], None] | None = None
         """Told of each commit in the moment of it."""
         self._keep_revisions = keep_revisions
@@ -88,6 +90,7 @@ class SimStore:
         if self._compacted:
             raise ValueError(f"cannot go back to revision {revision}: history up to {self._compacted} is gone")
         copy = SimStore(keep_revisions=self._keep_revisions)
+        copy.began_at = revision
         for batch in self._log[:revision]:
             copy._log.append(batch)
             copy.revision = batch.revision

@@ -11,6 +11,8 @@ from outlast.ports.database import Batch
 
 _EVENT = msgspec.json.Decoder(Event)
 WORLD = "world"
+UNTOLD = ("promise", "protection")
+"""Kinds of events that follow from all the others, some seconds later; a story is about those."""
 
 
 class Story:
@@ -27,7 +29,8 @@ class Story:
             if change.value is not None and change.key.startswith(keys.EVENTS):
                 event = _EVENT.decode(change.value)
                 self.events.append((at_s, event))
-                self.tell(at_s, event.node, event.words)
+                if event.kind not in UNTOLD:
+                    self.tell(at_s, event.node, event.words)
 
     def take(self) -> list[str]:
         """The lines since they were last taken."""

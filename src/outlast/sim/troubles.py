@@ -2,6 +2,8 @@
 
 from outlast.sim.database import Fate
 from outlast.sim.fence import FenceMode
+from outlast.sim.machine import Machine
+from outlast.sim.vms import VM_TYPE
 from outlast.sim.words import BadCommand, Commands, Words
 from outlast.sim.world import World
 
@@ -65,7 +67,8 @@ def _fence(world: World, words: Words) -> None:
 
 
 def _plugin(world: World, words: Words) -> None:
-    how = words.next("of damage, repair, hang, unhang", dict.fromkeys(("damage", "repair", "hang", "unhang")))
+    hows = ("damage", "repair", "hang", "unhang", "load-dies", "load-hangs", "loads")
+    how = words.next(f"of {', '.join(hows)}", dict.fromkeys(hows))
     node = words.next("node", world.machines)
     machine = world.machines[node]
     world.troubled(node)
@@ -80,9 +83,21 @@ def _plugin(world: World, words: Words) -> None:
             call = words.next("call")
             machine.troubles.hung_calls.add(call)
             world.tell(f"the vm plugin of {node} hangs in {call}")
+        case "load-dies" | "load-hangs" | "loads":
+            _loading(world, words, machine, how.partition("-")[2])
         case "unhang":
             machine.troubles.hung_calls.clear()
             world.tell(f"the vm plugin of {node} hangs no more")
+
+
+def _loading(world: World, words: Words, machine: Machine, how: str) -> None:
+    of = words.plain.pop(0) if words.plain else VM_TYPE
+    if how:
+        machine.troubles.load[of] = how
+    else:
+        machine.troubles.load.pop(of, None)
+    what = {"dies": "takes its host along as it is loaded", "hangs": "hangs as it is loaded"}
+    world.tell(f"the {of} plugin of {machine.name} {what.get(how, 'can be loaded again')}")
 
 
 def _libvirt(world: World, words: Words) -> None:
@@ -95,16 +110,37 @@ def _libvirt(world: World, words: Words) -> None:
 
 def _lie(world: World, words: Words) -> None:
     vm = words.next("VM", world.vms)
+    how = (
+        words.next("of online, failed, stopped", dict.fromkeys(("online", "failed", "stopped"))) if words.plain else ""
+    )
+    if how in ("failed", "stopped") and world.vms[vm].type == VM_TYPE:
+        raise BadCommand("a VM's plugin has two witnesses of its own; have the plugin of another resource lie")
     for node in world.where(vm):
-        world.checks.distrust(vm)
-        world.machines[node].troubles.said_alive.add(vm)
-        world.tell(f"the vm plugin of {node} calls {vm} online, whatever is true")
+        troubles = world.machines[node].troubles
+        plugin = f"the {world.vms[vm].type} plugin of {node}"
+        match how:
+            case "failed":
+                world.troubled(node)
+                troubles.said_failed.add(vm)
+                world.tell(f"{plugin} calls {vm} failed, whatever is true")
+            case "stopped":
+                world.troubled(node)
+                troubles.said_stopped.add(vm)
+                world.tell(f"{plugin} says that it has stopped {vm}, and does not stop it")
+            case _:
+                world.checks.distrust(vm)
+                troubles.said_alive.add(vm)
+                world.tell(f"{plugin} calls {vm} online, whatever is true")
 
 
 def _truth(world: World, words: Words) -> None:
-    for machine in world.machines.values():
-        machine.troubles.said_alive.clear()
-    world.tell("the vm plugins tell the truth again")
+    for name, machine in world.machines.items():
+        troubles = machine.troubles
+        if troubles.said_failed or troubles.said_stopped:
+            world.troubled(name)
+        for lies in (troubles.said_alive, troubles.said_failed, troubles.said_stopped):
+            lies.clear()
+    world.tell("the plugins tell the truth again")
 
 
 def _reports(world: World, words: Words) -> None:
@@ -125,6 +161,36 @@ def _trouble(world: World, words: Words) -> None:
     what += [f"it starts only on {', '.join(vm.starts_only_on)}"] if vm.starts_only_on else []
     what += [f"calls of it hang: {', '.join(sorted(vm.hung_calls))}"] if vm.hung_calls else []
     world.tell(f"{vm.name}: {'; '.join(what) if what else 'nothing is wrong with it any more'}")
+
+
+def _transfer(world: World, words: Words) -> None:
+    vm = world.vms[words.next("VM", world.vms)]
+    vm.migration_problem = "its processor is of another kind there" if words.take("fails") else ""
+    vm.transfer_s = words.seconds("takes", 1.5)
+    if vm.migration_problem:
+        world.tell(f"{vm.name} cannot be handed over as it runs")
+
+
+def _saving(world: World, words: Words) -> None:
+    vm = world.vms[words.next("VM", world.vms)]
+    vm.save_problem = "no room on its disk" if words.take("fails") else ""
+    vm.save_s = words.seconds("takes", 0.8)
+    vm.restores_only_on = words.names("restores_only_on")
+    if vm.save_problem:
+        world.tell(f"the state of {vm.name} cannot be saved: {vm.save_problem}")
+    if vm.restores_only_on:
+        world.tell(f"{vm.name} goes on from its state only on {', '.join(vm.restores_only_on)}")
+
+
+def _image(world: World, words: Words) -> None:
+    how = words.next("of hide, swap, show", dict.fromkeys(("hide", "swap", "show")))
+    vm = words.next("VM", world.vms)
+    node = words.next("node", world.machines)
+    troubles, path = world.machines[node].troubles, f"/srv/{vm}.img"
+    (troubles.hidden.add if how == "hide" else troubles.hidden.discard)(vm)
+    (troubles.others_disks.add if how == "swap" else troubles.others_disks.discard)(path)
+    sees = {"hide": "does not see the disk", "swap": "has another disk at the place of that", "show": "sees the disk"}
+    world.tell(f"{node} {sees[how]} of {vm}")
 
 
 def _clock(world: World, words: Words) -> None:
@@ -152,12 +218,18 @@ TROUBLES: Commands = {
         _fence,
         "fence NODE [OUTLET] confirms|fails|hangs|lies|shares-power | fence NODE [OUTLET] slow [takes=S]",
     ),
-    "plugin": (_plugin, "plugin damage|repair|unhang NODE | plugin hang NODE CALL"),
+    "plugin": (
+        _plugin,
+        "plugin damage|repair|unhang NODE | plugin hang NODE CALL | plugin load-dies|load-hangs|loads NODE [TYPE]",
+    ),
     "libvirt": (_libvirt, "libvirt silent|answers NODE"),
-    "lie": (_lie, "lie VM"),
+    "lie": (_lie, "lie VM [online|failed|stopped]"),
     "truth": (_truth, "truth"),
     "reports": (_reports, "reports lost|heard NODE"),
     "trouble": (_trouble, "trouble VM [failing_starts=N] [starts_only_on=N,...] [hung=CALL,...]"),
+    "transfer": (_transfer, "transfer VM [takes=S] [fails]"),
+    "saving": (_saving, "saving VM [takes=S] [fails] [restores_only_on=N,...]"),
+    "image": (_image, "image hide|swap|show VM NODE"),
     "hosts": (_hosts, "hosts die|hang|start NODE"),
     "clock": (_clock, "clock NODE jump=SECONDS"),
 }

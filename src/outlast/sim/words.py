@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from outlast.sim.world import World
+
+T = TypeVar("T")
 
 
 class BadCommand(ValueError):
@@ -39,6 +42,15 @@ class Words:
             return float(self.named.pop(name, default))
         except ValueError as error:
             raise BadCommand(f"{self.verb}: {name} must be a number of seconds") from error
+
+    def one_of(self, name: str, among: Mapping[str, T], default: T) -> T:
+        """A word of a few; without a name: the next plain one."""
+        word = self.named.pop(name, None) if name else self.next(f"of {', '.join(among)}", among)
+        if word is None:
+            return default
+        if word not in among:
+            raise BadCommand(f"{self.verb}: {name} must be one of {', '.join(among)}")
+        return among[word]
 
     def names(self, name: str) -> tuple[str, ...]:
         return tuple(part for part in self.named.pop(name, "").split(",") if part)

@@ -9,23 +9,25 @@ import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from random import Random
 
 import msgspec
 import structlog
 
-from outlast.core.certainty import Promise
-from outlast.core.timing import timing
+from outlast.core.membership.certainty import Promise
+from outlast.core.membership.timing import timing
 from outlast.model import keys
 from outlast.model.fence import FenceDevice
-from outlast.model.group import Definition, Group, Resource, Wanted
-from outlast.model.health import Condition, Health, Json
+from outlast.model.group import Wanted
+from outlast.model.health import Halt, Json
 from outlast.model.node import Node as NodeRecord
 from outlast.model.settings import Settings
 from outlast.model.watchdog import Strength
 from outlast.ports.database import Batch, Put
-from outlast.service.commands.context import CommandError
+from outlast.service.commands.context import CommandError, NotKnown
 from outlast.service.peers import PROMISE
+from outlast.sim import records
 from outlast.sim.checks import Checks
 from outlast.sim.clock import SimClock
 from outlast.sim.daemons import Daemons, Service
@@ -33,15 +35,17 @@ from outlast.sim.database import Fate, Outage, SimDatabase
 from outlast.sim.engine import WITNESS, Engine
 from outlast.sim.fence import NodePower
 from outlast.sim.forks import address_of
+from outlast.sim.guests import Guest
 from outlast.sim.links import Links
 from outlast.sim.loop import SimLoop
 from outlast.sim.machine import Machine
+from outlast.sim.migrations import Migrations
 from outlast.sim.peers import Exchange
 from outlast.sim.permits import PermitWatch
 from outlast.sim.process import OUTSIDE
 from outlast.sim.setup import Setup
 from outlast.sim.story import WORLD, Story
-from outlast.sim.vms import Ended, SimVm
+from outlast.sim.vms import STARTED, Ended, SimVm, words_of
 from outlast.sim.watchdog import SimWatchdog
 from outlast.sim.witness import Witness
 
@@ -49,6 +53,10 @@ BOOT_S = 20.0
 """From power to a started cluster service."""
 TROUBLE_COUNTS_S = 15.0
 """For so long after it ended, a trouble may still be the reason for which a VM is stopped."""
+CARRIED_OUT_S = 6.0
+"""So late what was decided about a guest may be done: it may have come to life in between."""
+AILED_S = 60.0
+"""Likewise what was wrong inside a VM: it is asked about every now and then only."""
 
 
 class World:
@@ -74,11 +82,15 @@ class World:
             name: SimWatchdog(machine, setup.watchdogs or Strength.HARDWARE) for name, machine in self.machines.items()
         }
         self.links = Links(self.loop, way_s=self.database.way_s)
+        self.migrations = Migrations(self.loop, self.links, self.machines, self.tell) if setup.live else None
         self.exchange = Exchange(self.links)
         self.engine = Engine(setup, self.loop, self.links, self.database, self.everything, self.checks)
         self.checks.outages.is_needed = self.engine.is_needed
         self.checks.outages.is_well = self._is_well
         self.checks.watchdog_counts = self._watchdog_counts
+        self.checks.stands_on = self._stands_on
+        self.checks.hour_of = self._hour_of
+        self.checks.guests.ails = self._ails
         self.exchange.on_answer = self._peer_answered
         self.daemons = Daemons(self)
         self._deaf: dict[str, None] = {}
@@ -86,7 +98,7 @@ class World:
         self.witness = (
             Witness(self.everything[WITNESS], self.engine, self.exchange, self.loop, self.failed) if witnesses else None
         )
-        self._write(
+        self.write(
             Put(
                 keys.CLUSTER,
                 msgspec.json.encode(Settings(node_timeout_s=setup.node_timeout_s, fence_action=setup.fence_action)),
@@ -130,24 +142,6 @@ class World:
 
     # --- what is in the world -------------------------------------------------------------------------------------
 
-    def add_vm(self, vm: SimVm, group: Group) -> None:
-        """A protected VM: the thing, and its records."""
-        self.vms[vm.name] = vm
-        self.checks.wish(group.name, group.wanted)
-        resource = Resource(
-            name=vm.name,
-            type="vm",
-            group=group.name,
-            identity=vm.identity,
-            online_timeout_s=self.setup.online_timeout_s,
-            offline_timeout_s=self.setup.offline_timeout_s,
-        )
-        self._write(
-            Put(keys.GROUPS + group.name, msgspec.json.encode(group)),
-            Put(keys.RESOURCES + vm.name, msgspec.json.encode(resource)),
-            Put(keys.DEFINITIONS + vm.name, msgspec.json.encode(Definition(vm.name, vm.definition))),
-        )
-
     def fence_devices(self, node: str) -> tuple[FenceDevice, ...]:
         return self.powers[node].devices
 
@@ -182,6 +176,9 @@ class World:
 
     # --- hands on VMs ---------------------------------------------------------------------------------------------
 
+    def _stands_on(self, vm: str) -> str:
+        return next((n for n, one in self.machines.items() if one.was_brought(vm) or vm in one.standing), "")
+
     def where(self, vm: str) -> list[str]:
         return [name for name, machine in self.machines.items() if vm in machine.copies]
 
@@ -193,19 +190,45 @@ class World:
         """On every node where it runs."""
         for node in self.where(vm):
             if ended in (Ended.GUEST, Ended.CONSOLE):
-                self.checks.switched_by_hand(node, vm, Wanted.OFFLINE)
+                self.checks.switched_by_hand(node, vm, Wanted.OFFLINE, by_guest=ended is Ended.GUEST)
             self.machines[node].end_vm(vm, ended)
 
     def console_start(self, vm: str, node: str) -> None:
-        """By hand, where the VM belongs. Elsewhere the cluster leaves nothing of it to be started, except on a node
-        that just came back; and who starts a second copy there by hand is beyond all protection but the disk's lock.
+        """By hand, where the VM belongs. Elsewhere only what runs nowhere: who starts a second copy by hand is beyond
+        all protection but the disk's lock, until it is seen. So is who starts one that was reported failed while the
+        cluster is about to start it elsewhere.
         """
         machine = self.machines[node]
+        if node != self.owner(vm):
+            self._start_a_stray(vm, machine)
+            return
         belongs = node == self.owner(vm) and node in self.services and self.checks.is_member(node)
+        if belongs and self.checks.said_failed(self.checks.groups[self.checks.group_of[vm]].record):
+            return
         if machine.on and belongs and vm in machine.defined and not self.where(vm):
             self.checks.switched_by_hand(node, vm, Wanted.ONLINE)
             machine.start_vm(vm, "hand")
-            machine.tell(vm, Health(Condition.ONLINE, "started at the host's console", running=True))
+            machine.tell(vm, STARTED)
+
+    def _start_a_stray(self, vm: str, machine: Machine) -> None:
+        """As with `virsh create`."""
+        stands = any(vm in one.standing for one in self.machines.values())
+        if machine.on and not machine.troubles.libvirt_silent and not stands and not self.where(vm):
+            self.checks.switched_by_hand(machine.name, vm, Wanted.ONLINE)
+            self.checks.restraint.ask(self.checks.group_of.get(vm, vm))
+            machine.start_vm(vm, "hand")
+            machine.tell(vm, STARTED)
+
+    def console_migrate(self, vm: str, to: str) -> None:
+        """`virsh migrate`, to another node; "": to a machine that is none."""
+        running = self.where(vm)
+        if not to:
+            self.end_vm(vm, Ended.MIGRATED)
+        elif len(running) == 1 and self.migrations is not None:
+            refused = self.migrations.by_hand(self.machines[running[0]], vm, to)
+            self.checks.restraint.ask(self.checks.group_of.get(vm, vm))
+            words = f": refused: {refused}" if refused else ""
+            self.tell(f"somebody migrates {vm} from {running[0]} to {to}{words}")
 
     # --- the administrator ----------------------------------------------------------------------------------------
 
@@ -215,8 +238,9 @@ class World:
         if service is None or not service.process.runs:
             self.tell(f"administrator on {node}: no contact with the cluster")
             return
-        for group, wanted in wishes_of(verb, arguments):
-            self.checks.wish(group, wanted)
+        moved, asked_at_s = self.expect(verb, arguments), self.now
+        if verb == "quorum.force" and self.engine.members:
+            self.engine.consensus.forced.add(node)
 
         async def ask() -> None:
             answer: Json = None
@@ -225,20 +249,47 @@ class World:
                     if kind == "result":
                         answer = value
             except CommandError as error:
-                self.tell(f"administrator on {node}: {verb} was refused: {error}")
+                known = not isinstance(error, NotKnown)
+                if moved and known:
+                    self.checks.restraint.refused(moved, asked_at_s)
+                became = "was refused" if known else "may have been done"
+                self.tell(f"administrator on {node}: {verb} {became}: {error}")
             else:
                 self.tell(f"administrator on {node}: {verb}: {_words(answer)}")
 
         service.process.context.run(self.loop.create_task, ask())
 
-    def resume_nodes(self) -> None:
-        """Whoever paused a node has done with it what he wanted; he says so as soon as the database takes it."""
-        if not self.engine.writable:
-            return
-        for entry in self.database.entries(keys.NODES):
-            record = msgspec.json.decode(entry.value, type=NodeRecord)
-            if record.paused:
-                self._write(Put(entry.key, msgspec.json.encode(msgspec.structs.replace(record, paused=False))))
+    def expect(self, verb: str, arguments: Mapping[str, Json]) -> str:
+        """What an administrator asks for himself is not held against the cluster. Returns what may move by it."""
+        name = str(arguments.get("name", ""))
+        for wished, wanted in wishes_of(verb, arguments):
+            # The word about a resource that is all of its group is one about the group.
+            self.checks.wish(self.checks.group_of.get(wished, wished), wanted)
+            self.checks.wish_resource(wished, wanted)
+        if verb in ("group.move", "vm.move", "node.fence", "group.online"):  # which may start it where there is room
+            self.checks.restraint.ask(name)
+            return name
+        if verb == "resource.online":  # likewise, when it is all of its group
+            group = self.checks.group_of.get(name, name)
+            self.checks.restraint.ask(group)
+            return group
+        if verb == "resource.create":
+            records.make_thing(self, name, str(arguments.get("type", "")))
+        if verb == "vm.unprotect":
+            self.checks.let_go.add(name)
+        if verb == "resource.fail":
+            self.checks.restraint.ask(f"fail {name}")
+        elif verb == "balance.run":
+            self.checks.restraint.ask("*")
+        elif verb == "cluster.release":
+            self.checks.restraint.released()
+        return ""
+
+    def end_maintenance(self) -> None:
+        """Whoever paused a node, kept something in maintenance or disarmed the cluster has done with it what he wanted;
+        he says so as soon as the database takes it."""
+        if self.engine.writable:
+            records.end_maintenance(self)
 
     # --- the database ---------------------------------------------------------------------------------------------
 
@@ -277,16 +328,47 @@ class World:
             self.stop_if_broken()
 
     def vm_started(self, node: str, vm: str, by: str) -> None:
-        self.tell(f"{vm} runs on {node}" + ("" if by == "the cluster" else ": started at the host's console"))
+        how = {"the cluster": "", "migration": ": it was migrated there by hand"}
+        self.tell(f"{vm} runs on {node}" + how.get(by, ": started at the host's console"))
         self.checks.vm_started(node, vm, by_cluster=by == "the cluster")
         self.stop_if_broken()
 
+    def vm_taken_up(self, node: str, vm: str, *, old: bool) -> None:
+        self.tell(f"{vm} runs on on {node}")
+        self.checks.vm_started(node, vm, by_cluster=True, goes_on=True, old=old)
+        self.stop_if_broken()
+
+    def vm_held(self, node: str, vm: str) -> None:
+        self.tell(f"{vm} stands still on {node}")
+        self.checks.vm_held(node, vm)
+        self.stop_if_broken()
+
+    def vm_restored(self, node: str, vm: str, *, old: bool) -> None:
+        self.tell(f"{vm} goes on on {node} from its saved state")
+        self.checks.vm_started(node, vm, by_cluster=True, goes_on=True, old=old, restored=True)
+        self.stop_if_broken()
+
+    def vm_serves(self, node: str, vm: str) -> None:
+        self.checks.vm_serves(node, vm)
+
+    def vm_reset(self, node: str, vm: str, guest: Guest) -> None:
+        self.tell(f"{vm} is reset on {node}")
+        self.checks.vm_reset(node, vm, guest.lifeless_s(self.now, lately_s=CARRIED_OUT_S))
+        self.stop_if_broken()
+
+    def vm_start_refused(self, node: str, vm: str) -> None:
+        self.checks.turns.tried(node, vm)
+
+    def vm_asked_off(self, node: str, vm: str) -> None:
+        self.checks.vm_asked_off(node, vm)
+        self.stop_if_broken()
+
     def vm_ended(self, node: str, vm: str, ended: Ended) -> None:
-        self.tell(f"{vm} ended on {node}: {ended.value}")
+        self.tell(f"{vm} ended on {node}: {words_of(ended, self.vms[vm].type)}")
         self.checks.vm_ended(
             node,
             vm,
-            called=ended is Ended.CALLED,
+            called=ended in (Ended.CALLED, Ended.HANDED_OVER, Ended.SAVED),
             by_permit=ended is Ended.PERMIT,
             permit_passed=self.machines[node].permit_passed(),
         )
@@ -304,9 +386,25 @@ class World:
             return False
         return node not in self._deaf and node not in self.database.slow_s
 
+    def _ails(self, node: str, vm: str) -> bool:
+        machine, thing = self.machines[node], self.vms[vm]
+        copy = machine.copies.get(vm)
+        guest = copy.guest if copy is not None else machine.last_guest.get(vm)
+        if guest is None or thing.ails or self.now - thing.ailed_until_s <= AILED_S:
+            return guest is not None
+        return guest.halt is not Halt.NOTHING or guest.lifeless_s(self.now) >= self.checks.guests.least_s(vm)
+
+    def _hour_of(self, node: str, ago_s: float) -> int:
+        machine = self.machines.get(node)
+        return datetime.fromtimestamp(machine.clock.wall() - ago_s).hour if machine is not None else 0
+
     def _watchdog_counts(self, node: str) -> bool:
         """One that has just vanished is declared until the node notices."""
         return self.watchdogs[node].armed or self.watchdogs[node].gone
+
+    def fenced(self, node: str) -> None:
+        self.checks.fenced(node)
+        self.stop_if_broken()
 
     def permit_extended(self, node: str, until_s: float) -> None:
         self.checks.permit_counted(node, self.now + self.machines[node].clock.true_delay_s(until_s - self._permit_s))
@@ -332,7 +430,8 @@ class World:
     def _node_record(self, name: str) -> NodeRecord:
         return NodeRecord(name, address=self.address(name), fence=self.fence_devices(name))
 
-    def _write(self, *writes: Put) -> None:
+    def write(self, *writes: Put) -> None:
+        """Past all services."""
         if self.services:  # somebody may watch: the news need a running loop
             self.loop.call_soon(self.database.commit, [], writes, context=OUTSIDE)
         else:
@@ -376,7 +475,11 @@ def wishes_of(verb: str, arguments: Mapping[str, Json]) -> list[tuple[str, Wante
     wanted = {"online": Wanted.ONLINE, "start": Wanted.ONLINE, "offline": Wanted.OFFLINE, "stop": Wanted.OFFLINE}
     wanted["shutdown"] = Wanted.OFFLINE
     noun, _, what = verb.partition(".")
-    return [(str(arguments.get("name", "")), wanted[what])] if noun in ("group", "vm") and what in wanted else []
+    nouns = ("group", "vm", "resource")
+    if noun not in nouns or what not in wanted:
+        return []
+    names = [str(arguments[which]) for which in ("name", "resource") if which in arguments]
+    return [(name, wanted[what]) for name in names]
 
 
 def _words(answer: Json) -> str:

@@ -23,7 +23,7 @@ from outlast.adapters.etcd.client import Client
 from outlast.adapters.etcd.connection import Connection, ConnectionLost
 from outlast.adapters.etcd.endpoint import Endpoint
 from outlast.adapters.etcd.faults import Fault, fault_from
-from outlast.ports.database import Batch, Change, Compacted, Unavailable
+from outlast.ports.database import AnotherHistory, Batch, Change, Compacted, Unavailable
 
 LOOK_S = 0.5
 """How often a silent stream's member is looked after: whether calls to it have failed meanwhile."""
@@ -138,13 +138,15 @@ class _Stream:
             yield batch
 
     def _check_repeated(self, first: Batch) -> None:
-        """(It is also amiss when it was a delete and is just compacted. Then reading again does no harm.)"""
         expected, self._repeats = self._repeats, None
-        if expected is not None and first != expected:
-            raise Compacted(
-                f"the history from revision {expected.revision} on is another one than what was seen there: was the "
-                "quorum forced, or a backup restored? Read again"
-            )
+        if expected is None or first == expected:
+            return
+        if _may_be_forgotten(expected, first):
+            raise Compacted(f"what was deleted in revision {expected.revision} is just forgotten; read again")
+        raise AnotherHistory(
+            f"the history from revision {expected.revision} on is another one than what was seen there: was the "
+            "quorum forced, or a backup restored? Read again"
+        )
 
     def _should_go_home(self) -> bool:
         return self._looked_s > self._began_s + HOME_AFTER_S and self._client.order()[0] is not self.endpoint
@@ -180,13 +182,20 @@ class _Stream:
         except Fault as fault:
             raise _refused(fault) from fault
         if answer.header.revision < self._known:
-            raise Compacted(
+            raise AnotherHistory(
                 f"the database is at revision {answer.header.revision}, and has been at {self._known}: was a backup "
                 "restored? Read again"
             )
         self._owed = self._owed + 1 if answer.kvs else 0
         if self._owed > OWED_PROBES:
             raise _Broken(f"it holds back what was committed after revision {self._position}")
+
+
+def _may_be_forgotten(expected: Batch, first: Batch) -> bool:
+    """Does nothing but deletes lack? They are gone as soon as their own revision is compacted; a put is kept."""
+    there = first.changes if first.revision == expected.revision else ()
+    lacks = [change for change in expected.changes if change not in there]
+    return all(change in expected.changes for change in there) and all(change.value is None for change in lacks)
 
 
 def _refused(fault: Fault) -> _Broken | Unavailable:

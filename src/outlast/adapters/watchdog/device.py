@@ -14,6 +14,7 @@ import struct
 from contextlib import suppress
 from pathlib import Path
 
+from outlast.adapters.watchdog.virtual import PLAYED
 from outlast.model.watchdog import Strength
 
 SYSFS = Path("/sys/class/watchdog")
@@ -43,11 +44,13 @@ _WHY_NOT_OPENED = {
 
 
 class DeviceWatchdog:
-    def __init__(self, path: str, memory: Path, sysfs: Path = SYSFS) -> None:
-        """`memory`: a file under /run that tells the next service that this one left the device counting."""
+    def __init__(self, path: str, memory: Path, sysfs: Path = SYSFS, *, hypervisor: str = "") -> None:
+        """`memory`: a file under /run that tells the next service that this one left the device counting.
+        `hypervisor`: who says that this machine is virtual (virtual.py)."""
         self._path = path
         self._memory = memory
         self._sysfs = sysfs
+        self._hypervisor = hypervisor
         self._fd = -1
         self._armed = False
         self._identity = ""
@@ -55,6 +58,8 @@ class DeviceWatchdog:
 
     @property
     def strength(self) -> Strength:
+        if self._hypervisor or self._identity in PLAYED:
+            return Strength.VIRTUAL
         return Strength.KERNEL if self._identity == SOFTDOG else Strength.HARDWARE
 
     @property

@@ -6,9 +6,10 @@ with what is on its disk, and all others are left behind. That is refused where 
 more than this one, and while anybody could still run elsewhere: each of those left behind must be confirmed off, by its
 fence devices or by his word; or say by itself that it has no data.
 
-A node whose member has run since it lost power last votes in the eyes of all others: its vote is only taken when its
-death is proven. So they cannot start without having heard it. Any other node may have been left behind, and whoever did
-that starts without it: there going on alone is refused until the administrator says that the others' databases are
+A node whose member has run since it lost power last, and that has a session or lost it without a word, votes in the
+eyes of all others: its vote is only taken when its death is proven. So they cannot start without having heard it. Any
+other node, also one that left in order and lives on (`core/quorum/voting.py`), may have been left behind, and whoever
+did that starts without it: there going on alone is refused until the administrator says that the others' databases are
 lost.
 """
 
@@ -79,8 +80,10 @@ def force_quorum(view: ForceView) -> Outcome:
     alone = len(here & voters) + 1 < majority(len(voters))
     if not missing and not alone:
         return Refused(f"it is not needed: {_names(here | {view.me})} are all that matter, and start by themselves")
-    if alone and not view.same_life and not view.others_lost:
-        return Refused(_may_have_gone_on(view.me, others))
+    if alone and not view.others_lost:
+        since = _may_be_out(view)
+        if since:
+            return Refused(_may_have_gone_on(view.me, since, others))
     unconfirmed = tuple(sorted(missing - view.off))
     if unconfirmed:
         return Confirm(unconfirmed, alone)
@@ -115,10 +118,19 @@ def _why_not(view: ForceView) -> str:
     return ""
 
 
-def _may_have_gone_on(me: str, others: Iterable[str]) -> str:
+def _may_be_out(view: ForceView) -> str:
+    """Since what its vote may have been taken although nobody has proven its death; "" when it has not been."""
+    if not view.same_life:
+        return "has lost power since it was a member last"
+    if view.noted.may_be_out:
+        return "has not been in the cluster for long enough since it left in order or booted"
+    return ""
+
+
+def _may_have_gone_on(me: str, since: str, others: Iterable[str]) -> str:
     names = _names(others)
     return (
-        f"{me} has lost power since it was a member last, so {names} may have gone on without it, and would start "
+        f"{me} {since}, so {names} may have gone on without it, and would start "
         f"without it again. Bring them back. If their databases are lost for good, or you have moved them aside on "
         f"their disks, say so with --others-are-lost"
     )

@@ -35,6 +35,8 @@ class LastOneView(msgspec.Struct, frozen=True):
     session_until_loss: bool = False
     """This life of the node had a valid session when its member saw a leader last, and had renewed it since these two
     were all that vote: then this member acknowledged, and the other one knows, that nobody else has a vote."""
+    had_session: bool = False
+    """It had a valid session then, whoever voted."""
     unheard_s: float = 0.0
     """For how long the other one's service has not answered on its own link, asked again and again."""
     other_stage: Stage | None = None
@@ -43,6 +45,8 @@ class LastOneView(msgspec.Struct, frozen=True):
     my_vms: int = 0
     others_vms: int = 0
     fence_devices: bool = False
+    armed: bool = True
+    """As the cluster was when this node read its settings last: nobody is fenced while it is not."""
     confirmed_off: str = ""
     """The word of the other one's fence devices, asked for after the loss; "" until then."""
     last_error: str = ""
@@ -87,10 +91,10 @@ def last_one(view: LastOneView) -> Step:
     if not other:
         return Idle(_not_a_pair(look))
     if not view.session_until_loss:
-        return Idle(
-            f"{other}, or an administrator: this node had no valid session when contact was lost, so {other} may have "
-            "gone on without it"
-        )
+        why = "this node had no valid session when contact was lost"
+        if view.had_session:
+            why = f"{other} had been the only other voter for a moment only when contact was lost"
+        return Idle(f"{other}, or an administrator: {why}, so {other} may have gone on without it")
     if view.other_is_witness:
         return Idle(f"the witness {other}, which cannot be fenced, or an administrator")
     if view.other_stage is Stage.EMPTY:
@@ -105,6 +109,8 @@ def last_one(view: LastOneView) -> Step:
 
 
 def _fence(view: LastOneView, other: str, silent_s: float) -> Step:
+    if not view.armed:
+        return Idle(f"{other}, or an administrator: the cluster is not armed, so {other} is not fenced")
     if not view.fence_devices:
         return Idle(
             f"{other}, or an administrator: {other} has no fence device that could confirm that it is off, so it is "

@@ -4,7 +4,9 @@ Every change is committed by a majority of those who vote before it, and each le
 it alive: so no two groups can ever both commit. What is wanted:
 
 - a node that is proven dead for a while votes no more, so that the rest can lose another one; so does a witness that
-  nobody has reached for as long (it runs nothing, so nothing need be proven);
+  nobody has reached for as long (it runs nothing, so nothing need be proven), and a node that left in order and whose
+  member does not answer. It need not be off: a removal by majority is safe whoever is removed, but a quorum must not be
+  forced on a node that may be out without knowing it, so whoever leaves in order notes that (`Noted.may_be_out`);
 - a member whose machine says that its data is gone is taken out, and may join again;
 - nodes that are back, and new ones, join as learners and vote once they have caught up; at most `most_voters`, an odd
   number where there is a choice;
@@ -37,6 +39,8 @@ class VoteView(msgspec.Struct, frozen=True):
     """Which machines carry members, or would."""
     dead_s: Mapping[str, float] = msgspec.field(default_factory=dict)
     """Nodes whose death is proven, and since when they have been silent."""
+    left: frozenset[str] = frozenset()
+    """Nodes that have no session and are not silent: they left in order, so nothing runs there."""
     asking: Mapping[str, Roll] = msgspec.field(default_factory=dict)
     """Machines that have just asked to be added: they have no data."""
     asked_s: Mapping[str, float] = msgspec.field(default_factory=dict)
@@ -187,6 +191,8 @@ class _Round:
         silent_s = view.unanswered_s.get(member.id, 0.0)
         if self._part(member.name) is Part.WITNESS and silent_s >= view.vote_removal_s:
             return f"the witness {member.name} has not answered for {silent_s:.0f} s"
+        if member.name in view.left and silent_s >= view.vote_removal_s:
+            return f"{member.name} left the cluster in order, and its member has not answered for {silent_s:.0f} s"
         return ""
 
     def _is_empty(self, member: Member) -> bool:

@@ -20,11 +20,13 @@ read -r pid rest </proc/self/stat
 echo "$pid" >"$NODE/init.new"
 mv "$NODE/init.new" "$NODE/init"
 
-# The cable: one end is plugged in here ("1" is this process), the other into the switch.
+# The cable: one end is plugged in here ("1" is this process), the other into the switch. The card is the same after
+# each boot, as a machine's is: others still know its address, and would wait for an answer of the former one.
+mac=$(printf '02:00:00:00:00:%02x' "${ADDRESS##*.}")
 link=up
 [ ! -e "$NODE/unplugged" ] || link=down
 nsenter --net="$NET" ip -batch - <<END
-link add name $NAME type veth peer name eth0 netns 1
+link add name $NAME type veth peer name eth0 address $mac netns 1
 link set $NAME master br0 $link
 END
 

@@ -1,6 +1,7 @@
 #!/bin/busybox sh
 # The linux guest's first process. On its serial port it says READY when it is up, and then, like a beacon, who it
-# is and how far it has counted. It answers the power button and the guest agent, and is otherwise idle.
+# is and how far it has counted. It answers the power button and the guest agent, and is otherwise idle. While /run/still
+# is there it does nothing at all: so a guest looks that hangs.
 /bin/busybox mkdir -p /proc /sys /dev /run /tmp /var/run
 /bin/busybox --install -s /bin
 export PATH=/bin:/sbin:/usr/sbin
@@ -63,6 +64,7 @@ mkfifo /run/never
 exec 9<>/run/never
 beat=0
 while :; do
+    while [ -e /run/still ]; do read -r -t 1 nothing <&9; done
     line=$(printf '%s %s %08X' "$name" "$boot" $beat)
     echo "$line"
     [ ! -b /dev/vda ] || echo "$line" >/dev/vda

@@ -12,9 +12,13 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import libvirt
+import libvirt_qemu
+
+from outlast.resources.vm import qemu
 
 URI = "qemu:///system"
 _T = TypeVar("_T")
@@ -27,6 +31,31 @@ _LAST_RETRY_S = 1.0
 
 EventHandler = Callable[[str, str, int, int], None]
 """UUID, name, event, detail of a libvirt lifecycle event."""
+AgentHandler = Callable[[str, bool], None]
+"""UUID, and whether the guest's agent answers."""
+
+
+RESET, SHUTDOWN = "RESET", "SHUTDOWN"
+RESET_EVENTS = (RESET, SHUTDOWN)
+_Step = Callable[[], object]
+
+
+class OnIncident(Protocol):
+    """What happened inside a VM; runs in the event thread, as `EventHandler`."""
+
+    def told_by_qemu(self, uuid: str, event: str, details: str) -> None:
+        """`RESET_EVENTS` of QEMU, with its own JSON."""
+        ...
+
+    def rebooted(self, uuid: str) -> None:
+        """Only where libvirt does not pass on what QEMU says."""
+        ...
+
+    def device(self, uuid: str, alias: str, *, attached: bool) -> None: ...
+
+    def watchdog(self, uuid: str, action: int) -> None: ...
+
+    def io_error(self, uuid: str, disk: str, action: int, reason: str) -> None: ...
 
 
 class NoAnswer(Exception):
@@ -36,12 +65,23 @@ class NoAnswer(Exception):
 class Connection:
     """`on_event` runs in the event thread and must not call libvirt; `on_connected` may."""
 
-    def __init__(self, on_event: EventHandler | None = None, on_connected: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        on_event: EventHandler | None = None,
+        on_connected: Callable[[], None] | None = None,
+        on_agent: AgentHandler | None = None,
+        on_incident: OnIncident | None = None,
+    ) -> None:
         self._on_event = on_event
+        self._on_agent = on_agent
+        self._on_incident = on_incident
         self._on_connected = on_connected
         self._changed = threading.Condition()
         self._conn: Any = None
         self._closed = False
+        self.daemons: frozenset[qemu.ProcessId] = frozenset()
+        """Those that lived when it was last connected. One that `get` gave the connection of, and that lives, is among
+        them, if they are read after that."""
         self._why_not = "not connected yet"
 
     def start(self) -> None:
@@ -110,13 +150,19 @@ class Connection:
 
     def _connect(self) -> Any:
         conn = libvirt.open(URI)
-        self._registered: int | None = None
+        self.daemons = frozenset(qemu.daemons())
+        self._registered: tuple[_Step, ...] = ()
         try:
             conn.registerCloseCallback(self._lost, None)
             conn.setKeepAlive(_KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT)
             if self._on_event:
                 lifecycle = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
-                self._registered = conn.domainEventRegisterAny(None, lifecycle, self._event, None)
+                self._registered = (_register(conn, lifecycle, self._event),)
+                if self._on_agent:
+                    agent = libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE
+                    self._registered += (_register(conn, agent, self._agent_event),)
+                if self._on_incident:
+                    self._registered += _register_incidents(conn, self._on_incident)
         except libvirt.libvirtError:
             _drop(conn, self._registered)
             raise
@@ -128,6 +174,11 @@ class Connection:
         with self._changed:
             self._conn = None
             self._changed.notify_all()
+
+    def _agent_event(self, _conn: Any, domain: Any, state: int, _reason: int, _opaque: Any) -> None:
+        if self._on_agent:
+            connected = state == libvirt.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED
+            self._on_agent(domain.UUIDString(), connected)
 
     def _event(self, _conn: Any, domain: Any, event: int, detail: int, _opaque: Any) -> None:
         if self._on_event:
@@ -152,6 +203,48 @@ class Workers:
             connection.close()
 
 
+def _register(conn: Any, event: int, callback: Callable[..., None]) -> _Step:
+    """How to give it back."""
+    return partial(conn.domainEventDeregisterAny, conn.domainEventRegisterAny(None, event, callback, None))
+
+
+def _register_incidents(conn: Any, handler: OnIncident) -> tuple[_Step, ...]:
+    def watchdog(_conn: Any, domain: Any, action: int, _opaque: Any) -> None:
+        handler.watchdog(domain.UUIDString(), action)
+
+    def io_error(_conn: Any, domain: Any, path: str, alias: str, action: int, reason: str, _opaque: Any) -> None:
+        handler.io_error(domain.UUIDString(), path or alias, action, reason)
+
+    def attached(_conn: Any, domain: Any, alias: str, _opaque: Any) -> None:
+        handler.device(domain.UUIDString(), alias, attached=True)
+
+    def detached(_conn: Any, domain: Any, alias: str, _opaque: Any) -> None:
+        handler.device(domain.UUIDString(), alias, attached=False)
+
+    events = (
+        (libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG, watchdog),
+        (libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON, io_error),
+        (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, attached),
+        (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, detached),
+    )
+    return (_register_resets(conn, handler), *(_register(conn, event, callback) for event, callback in events))
+
+
+def _register_resets(conn: Any, handler: OnIncident) -> _Step:
+    def told(_conn: Any, domain: Any, event: str, _s: int, _us: int, details: str, _opaque: Any) -> None:
+        handler.told_by_qemu(domain.UUIDString(), event, details)
+
+    def rebooted(_conn: Any, domain: Any, _opaque: Any) -> None:
+        handler.rebooted(domain.UUIDString())
+
+    try:
+        flags = libvirt_qemu.VIR_CONNECT_DOMAIN_QEMU_MONITOR_EVENT_REGISTER_REGEX
+        id = libvirt_qemu.qemuMonitorEventRegister(conn, None, f"^({'|'.join(RESET_EVENTS)})$", told, None, flags)
+    except libvirt.libvirtError:
+        return _register(conn, libvirt.VIR_DOMAIN_EVENT_ID_REBOOT, rebooted)
+    return partial(libvirt_qemu.qemuMonitorEventDeregister, conn, id)
+
+
 def is_loss(error: BaseException) -> bool:
     """Whether this error speaks of the connection, and not of what was asked."""
     if not isinstance(error, libvirt.libvirtError):
@@ -161,12 +254,9 @@ def is_loss(error: BaseException) -> bool:
     return error.get_error_code() in (libvirt.VIR_ERR_RPC, libvirt.VIR_ERR_INVALID_CONN, libvirt.VIR_ERR_NO_CONNECT)
 
 
-def _drop(conn: Any, registered: int | None) -> None:
+def _drop(conn: Any, registered: tuple[_Step, ...]) -> None:
     """Callbacks hold references: a connection whose events are not given back stays for ever, with its sockets."""
-    steps: list[Callable[[], object]] = [conn.unregisterCloseCallback, conn.close]
-    if registered is not None:
-        steps.insert(0, lambda: conn.domainEventDeregisterAny(registered))
-    for step in steps:
+    for step in (*registered, conn.unregisterCloseCallback, conn.close):
         try:
             step()
         except libvirt.libvirtError:

@@ -10,10 +10,13 @@ from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree
 
-from outlast.plugin import Json, Refusal
+from outlast.plugin import Features, Json, Refusal
 
 DOMAIN_TYPES = ("kvm", "qemu")
+_AGENT_CHANNEL = "org.qemu.guest_agent.0"
 _QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
+_NO_NETWORK = "none: an earlier start is not answered yet, so only the cluster starts it"
+"""There is no network of this name; it is what libvirt says to who starts it by hand."""
 _MIB_PER_UNIT = {
     "b": 1 / 2**20,
     "bytes": 1 / 2**20,
@@ -44,7 +47,7 @@ def parse(definition: str) -> dict[str, Json]:
     if "/" in name:
         raise Refusal(f'libvirt allows no "/" in the name of a VM, as in "{name}"')
     found = list(disks(root))
-    if not any(disk["device"] in ("disk", "lun") for disk in found):
+    if not any(one["device"] in ("disk", "lun") for one in found):
         raise Refusal(f'the definition of "{name}" has no disk; add one that every node can see')
     given = _text(root, "uuid")
     identity = _uuid(given) if given else str(uuid.uuid4())
@@ -54,9 +57,24 @@ def parse(definition: str) -> dict[str, Json]:
         "name": name,
         "type": kind,
         "disks": found,
+        "networks": networks(root),
         "memory_mib": _memory_mib(root),
         "vcpus": int(_text(root, "vcpu") or 1),
     }
+
+
+def features(definition: str) -> Features:
+    """Of any definition, also of one that the cluster would not take."""
+    try:
+        root = _root(definition)
+        return Features(
+            _memory_mib(root),
+            int(_text(root, "vcpu") or 1),
+            tuple(str(one["path"]) for one in disks(root)),
+            tuple(f"{kind}/{name}" for kind, name in interfaces(root)),
+        )
+    except (Refusal, ValueError):
+        return Features()
 
 
 def name_of(definition: str) -> str:
@@ -74,20 +92,45 @@ def on_crash(definition: str) -> str:
     return _text(_root(definition), "on_crash") or "destroy"
 
 
+@lru_cache(maxsize=256)
+def on_poweroff(definition: str) -> str:
+    """What libvirt does when the guest shuts down; libvirt's default is to end QEMU."""
+    return _text(_root(definition), "on_poweroff") or "destroy"
+
+
+@lru_cache(maxsize=256)
+def has_agent(definition: str) -> bool:
+    """Whether it has the channel that a guest agent would answer through."""
+    return agent_state(definition) is not None
+
+
+def agent_state(xml: str) -> bool | None:
+    """Of a running VM: does its guest's agent answer? None: it has no channel for one."""
+    for target in _root(xml).iterfind("devices/channel/target"):
+        if target.get("name") == _AGENT_CHANNEL:
+            return target.get("state") == "connected"
+    return None
+
+
 def disks(root: ElementTree.Element) -> Iterator[dict[str, Json]]:
-    """Path (or what stands for it), kind (file, block, network, volume ...), device (disk, cdrom ...), and whether
-    other VMs may have it too."""
-    for disk in root.iterfind("devices/disk"):
-        kind = disk.get("type", "file")
-        source = disk.find("source")
-        target = disk.find("target")
-        yield {
-            "path": _source_path(kind, source) if source is not None else "",
-            "kind": kind,
-            "device": disk.get("device", "disk"),
-            "target": target.get("dev", "") if target is not None else "",
-            "shared": disk.find("shareable") is not None or disk.find("readonly") is not None,
-        }
+    for element in root.iterfind("devices/disk"):
+        yield disk(element)
+
+
+def disk(element: ElementTree.Element) -> dict[str, Json]:
+    """Path (or what stands for it), kind (file, block, network, volume ...), device (disk, cdrom ...), may others
+    have it too, and does the VM only read it."""
+    kind = element.get("type", "file")
+    source = element.find("source")
+    target = element.find("target")
+    return {
+        "path": _source_path(kind, source) if source is not None else "",
+        "kind": kind,
+        "device": element.get("device", "disk"),
+        "target": target.get("dev", "") if target is not None else "",
+        "shared": element.find("shareable") is not None or element.find("readonly") is not None,
+        "readonly": element.find("readonly") is not None,
+    }
 
 
 def files(root: ElementTree.Element) -> Iterator[tuple[str, str]]:
@@ -103,24 +146,36 @@ def files(root: ElementTree.Element) -> Iterator[tuple[str, str]]:
     nvram = root.find("os/nvram")
     if nvram is not None and (template := nvram.get("template")):
         yield "the template of the firmware's variables", template
-    for disk in disks(root):
-        if disk["kind"] in ("file", "block") and disk["path"]:
-            yield f"the {disk['device']} {disk['target']}".rstrip(), str(disk["path"])
+    for one in disks(root):
+        if one["kind"] in ("file", "block") and one["path"]:
+            yield f"the {one['device']} {one['target']}".rstrip(), str(one["path"])
 
 
 def interfaces(root: ElementTree.Element) -> Iterator[tuple[str, str]]:
-    """("network" | "bridge" | "device", name) of every network interface's other end."""
+    """Every network interface's other end."""
     for interface in root.iterfind("devices/interface"):
-        source = interface.find("source")
-        if source is None:
-            continue
-        match interface.get("type"):
-            case "network":
-                yield "network", source.get("network", "")
-            case "bridge":
-                yield "bridge", source.get("bridge", "")
-            case "direct":
-                yield "device", source.get("dev", "")
+        if end := joined_to(interface):
+            yield end
+
+
+def joined_to(interface: ElementTree.Element) -> tuple[str, str] | None:
+    """("network" | "bridge" | "device", name) of its other end."""
+    source = interface.find("source")
+    if source is None:
+        return None
+    match interface.get("type"):
+        case "network":
+            return "network", source.get("network", "")
+        case "bridge":
+            return "bridge", source.get("bridge", "")
+        case "direct":
+            return "device", source.get("dev", "")
+    return None
+
+
+def networks(root: ElementTree.Element) -> list[str]:
+    """What its network adapters are joined to, as `model/network.py` has it."""
+    return sorted({f"{kind}/{name}" for kind, name in interfaces(root) if name})
 
 
 def console(xml: str) -> dict[str, Json]:
@@ -137,6 +192,27 @@ def console(xml: str) -> dict[str, Json]:
         for item in root.iterfind("devices/graphics")
     ]
     return {"name": _text(root, "name"), "serial": serials, "graphics": graphics}
+
+
+def inert(definition: str, name: str, identity: str) -> str:
+    """The same VM with nothing in it that could start or touch its disks."""
+    root = _root(definition)
+    kind = root.find("os/type")
+    machine = {} if kind is None else {key: kind.get(key, "") for key in ("arch", "machine") if kind.get(key)}
+    made = ElementTree.Element("domain", {"type": root.get("type", "")})
+    for tag, text in (("name", name), ("uuid", identity), ("memory", "1024")):
+        ElementTree.SubElement(made, tag).text = text
+    ElementTree.SubElement(ElementTree.SubElement(made, "os"), "type", machine).text = "hvm"
+    devices = ElementTree.SubElement(made, "devices")
+    if emulator := _text(root, "devices/emulator"):
+        ElementTree.SubElement(devices, "emulator").text = emulator
+    interface = ElementTree.SubElement(devices, "interface", {"type": "network"})
+    ElementTree.SubElement(interface, "source", {"network": _NO_NETWORK})
+    return ElementTree.tostring(made, encoding="unicode")
+
+
+def is_inert(definition: str) -> bool:
+    return any(name == _NO_NETWORK for _, name in interfaces(_root(definition)))
 
 
 def root_of(definition: str) -> ElementTree.Element:

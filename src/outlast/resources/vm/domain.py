@@ -4,10 +4,12 @@ What is known about it is `sight`'s business; its rules are the reason for most 
 to be off because a call returned: a stop ends with proof, or with an error that says what is missing.
 
 A request that libvirt has not answered (its daemon hangs) may still be carried out later, on what runs then. So nothing
-starts while one is outstanding, and `terminate` does not return while a start is.
+starts while one is outstanding, and `terminate` does not return while a start is. A start that outlives its host, or
+the connection, is held back (`starts.py`).
 """
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,16 +17,38 @@ from typing import Any
 
 import libvirt
 
-from outlast.plugin import CannotStart, Condition, Health, Json, Progress, Refusal, TypeHost
-from outlast.resources.vm import definition, qemu, states
+from outlast.plugin import (
+    STAND_STILL,
+    CannotStart,
+    Condition,
+    Destination,
+    Finding,
+    Health,
+    Inquiry,
+    Json,
+    Progress,
+    Refusal,
+    SavedState,
+    TransferProgress,
+    TypeHost,
+)
+from outlast.resources.vm import definition, qemu, saving, states
 from outlast.resources.vm.connection import Connection, NoAnswer, is_loss
+from outlast.resources.vm.following import XML_FLAGS, Following
+from outlast.resources.vm.guest import Asking, Guest
+from outlast.resources.vm.migration import Migration
 from outlast.resources.vm.sight import Sight
 
 _CONNECT_S = 5.0
 _ASK_S = 1.0
+_SETTLE_S = 0.3
+"""Twice that, at most: a poll must be answered in time."""
 _DESTROY_S = 0.5
 """libvirt's destroy takes 0.2 s; then we kill QEMU ourselves."""
 _KILLED_S = 10.0
+_GO_ON_S = 5.0
+_FAILS_AGAIN_S = 1.0
+"""A disk that still fails stops it again at once."""
 _CLEARED_S = 5.0
 _PROOF_S = 5.0
 """How long a stop looks for proof. A restart of libvirtd is shorter."""
@@ -32,16 +56,29 @@ _ASK_GUEST_AGAIN_S = 5.0
 """A guest that is still booting misses the first request."""
 
 
+Create = Callable[[Any, Callable[[], bool]], None]
+"""Has libvirt make a QEMU for a defined domain; what it is called with tells whether a `terminate` has come since."""
+
+
 class VmDomain:
     """One VM; the plugin API's Resource."""
 
     def __init__(
-        self, sight: Sight, connection: Connection, host: TypeHost, on_close: Callable[["VmDomain"], None]
+        self,
+        sight: Sight,
+        connection: Connection,
+        asking: Asking,
+        host: TypeHost,
+        on_close: Callable[["VmDomain"], None],
     ) -> None:
         self.sight = sight
         self.spec, self.uuid, self.libvirt_name = sight.spec, sight.uuid, sight.libvirt_name
+        self.following = Following(self.spec, self.uuid, self.libvirt_name)
         self._connection = connection
         self._sight_connection = sight.connection
+        self._migration = Migration(sight, connection)
+        self.guest = Guest(self.uuid, self.spec.name, asking, connection, lambda: sight.process)
+        self._saving = saving.Saving(sight, connection)
         self._host = host
         self._on_close = on_close
         self._changed = threading.Condition()
@@ -55,14 +92,20 @@ class VmDomain:
         return self.sight.health()
 
     def online(self, progress: Progress) -> None:
+        if self._migration.stands_here():  # an old copy: what it was handed over for has come to nothing
+            self.terminate()
         if not self.sight.alive():
-            with self.sight.our_doing():
-                given_up = self._given_up_from_here()
-                try:
-                    self._start(progress, given_up)
-                except _LibvirtLeft:  # Its daemon restarted beneath us, and nothing runs: once more.
-                    self._start(progress, given_up)
+            self._saving.drop_all()
+            self._begin(progress, self._create)
         self._leave_starting_to_the_cluster()
+
+    def _begin(self, progress: Progress, create: Create) -> None:
+        with self.sight.our_doing():
+            given_up = self._given_up_from_here()
+            try:
+                self._start(progress, given_up, create)
+            except _LibvirtLeft:  # Its daemon restarted beneath us, and nothing runs: once more.
+                self._start(progress, given_up, create)
 
     def offline(self, progress: Progress, timeout_s: float) -> None:
         with self.sight.our_doing():
@@ -83,17 +126,103 @@ class VmDomain:
             self._terminations += 1
             self._stop_with_proof()
 
+    def save(self, stop: str, directory: str, progress: Progress) -> SavedState:
+        return self._saving.save(stop, directory, progress)
+
+    def restore(self, state: SavedState, progress: Progress) -> None:
+        if self._migration.stands_here():
+            self.terminate()
+        if self.sight.alive():
+            return  # somebody was quicker, and the state is of the past
+        if why := self._saving.why_not(state):
+            raise CannotStart(why)
+
+        def create(domain: Any, given_up: Callable[[], bool]) -> None:
+            if not given_up():
+                saving.load(state, self._saving.use_up, self.uuid, domain)
+
+        try:
+            self._begin(progress, create)
+        except CannotStart as error:
+            self._stop_with_proof()  # it may stand here, loaded
+            if not os.path.exists(state.path):
+                raise RuntimeError(f"{error}; its state is used up") from error
+            raise
+        self._leave_starting_to_the_cluster()
+
+    def hand_over(self, to: Destination, progress: TransferProgress) -> None:
+        self._migration.hand_over(to, progress)
+
+    def call_back(self) -> None:
+        self._migration.call_back()
+
+    def take_up(self, progress: Progress) -> None:
+        self._migration.take_up(progress)
+        self._keep_here()
+        self._leave_starting_to_the_cluster()
+
+    def inquire(self, inquiry: Inquiry) -> Finding:
+        return self.guest.inquire(inquiry)
+
+    def reset(self) -> None:
+        self.guest.reset()
+
+    def go_on(self) -> None:
+        def resume(conn: Any) -> None:
+            domain = conn.lookupByUUIDString(self.uuid)
+            if tuple(domain.state()) == states.IO_PAUSED:  # else somebody else has a hand in it
+                domain.resume()
+
+        with self.sight.our_doing():  # until it is known how it went
+            try:
+                self._connection.ask(resume, _GO_ON_S)
+            except (libvirt.libvirtError, NoAnswer) as error:
+                raise Refusal(f'cannot let "{self.spec.name}" go on: {error}') from error
+            time.sleep(_FAILS_AGAIN_S)
+        self.sight.tell(self.sight.health())
+
+    def _keep_here(self) -> None:
+        """What came by `virsh migrate` without --persistent, or by `virsh create`, has no definition here yet."""
+
+        def define(conn: Any) -> None:
+            domain = conn.lookupByUUIDString(self.uuid)
+            if not domain.isPersistent():
+                with self.following.lock:
+                    self.following.defined(conn.defineXML(self.spec.definition).XMLDesc(XML_FLAGS))
+
+        try:
+            self._connection.ask(define, _ASK_S)
+        except (libvirt.libvirtError, NoAnswer) as error:
+            self._host.log(f'"{self.libvirt_name}" runs and is not defined on this node: {error}')
+
     def forget(self) -> None:
         if self.sight.alive():
             raise RuntimeError(f'cannot forget "{self.spec.name}": it runs on this node; take it offline first')
+        if not self._disarm(_ASK_S):
+            raise RuntimeError(f'cannot forget "{self.spec.name}": {states.START_MAY_COME.why}')
         with self.sight.our_doing():
             try:
                 self._connection.ask(self._undefine, _CLEARED_S)
             except NoAnswer as error:
                 raise RuntimeError(f'cannot forget "{self.spec.name}": {error}; try again when it does') from error
+            self.following.forgotten()
             self.sight.saw(states.NOT_DEFINED, ended=True)
 
+    def settle(self) -> bool:
+        """See to it that a start that may still come starts nothing: else nobody could ever tell that nothing runs.
+        False when libvirt does not let it."""
+        if not self.sight.starts.may_come or self.sight.busy:
+            return True
+        self.sight.starts.look()
+        if not self.sight.starts.may_come or self.sight.alive():
+            return True
+        self.sight.forget_proof()
+        return self._disarm(_SETTLE_S)
+
     def control(self, verb: str, arguments: Mapping[str, Json]) -> Json:
+        if verb == STAND_STILL:
+            self._migration.stand_still()
+            return None
         if verb != "console":
             raise Refusal(f'a VM cannot "{verb}"; it can: console')
         try:
@@ -113,29 +242,53 @@ class VmDomain:
         terminations = self._terminations
         return lambda: self._terminations != terminations
 
-    def _start(self, progress: Progress, given_up: Callable[[], bool]) -> None:
+    def _start(self, progress: Progress, given_up: Callable[[], bool], create: Create) -> None:
         conn = self._ready_to_start()
         if (process := qemu.find(self.uuid, self.libvirt_name)) is not None:
             self.sight.take(process)  # Started by somebody else, or unknown to libvirt: a second one must never start.
             self.sight.saw(states.ONLINE)
             return
         self.sight.a_start_begins()
+        starts = self.sight.starts
+        try:
+            answered = starts.begin(self._connection.daemons)
+        except OSError as error:
+            raise CannotStart(f'cannot start "{self.spec.name}": it cannot be noted on this node: {error}') from error
         self._creating = True
         try:
-            domain = conn.defineXML(self.spec.definition)
+            with self.following.lock:
+                self._give_up_another_name(conn)
+                domain = conn.defineXML(self.spec.definition)
+                self.following.defined(domain.XMLDesc(XML_FLAGS))
             progress("defined")
-            self._create(domain, given_up)
+            create(domain, given_up)
+            answered()
         except libvirt.libvirtError as error:
+            if not is_loss(error):
+                answered()
             self._creating = False
+            starts.over()
             self._start_failed(error)
+        except (CannotStart, RuntimeError):  # libvirt had answered the start itself
+            answered()
+            raise
         finally:
             self._creating = False
+            starts.over()
         self.sight.adopt()
         if given_up():
             self._stop_with_proof()
             raise CannotStart(f'"{self.spec.name}" was terminated while it started')
         progress("started")
         self.sight.saw(states.ONLINE)
+
+    def _give_up_another_name(self, conn: Any) -> None:
+        """`virsh domrename`: libvirt defines nothing with the UUID of what has another name."""
+        with contextlib.suppress(libvirt.libvirtError):
+            domain = conn.lookupByUUIDString(self.uuid)
+            if domain.name() != self.libvirt_name and not domain.isActive():
+                self._host.log(f'"{domain.name()}" was renamed here; it is defined as "{self.libvirt_name}" again')
+                self._undefine(conn)
 
     def _ready_to_start(self) -> Any:
         """The connection, when libvirt has nothing left to carry out for this VM."""
@@ -214,12 +367,15 @@ class VmDomain:
     def _stop_once(self) -> str:
         """Why this attempt proves nothing; empty when it does."""
         creating = self._creating
+        disarmed = self._disarm(_ASK_S)
         self.sight.adopt()
         answered = self._destroy()
         killed = self._kill_process()
         if creating and (answered or not killed):
             # It may make a QEMU after we have looked. (One that hangs and whose QEMU is dead makes no second one.)
             return "libvirt does not end the start that is under way; restart libvirtd on this node"
+        if not disarmed:
+            return f"{states.START_MAY_COME.why}; restart libvirtd on this node"
         if answered or killed:
             return ""
         if self._libvirt_holds_a_dead_run():
@@ -228,6 +384,28 @@ class VmDomain:
         if scan.daemon_runs or scan.dying_qemu or self.uuid in scan.qemu:
             return "libvirt does not answer and could still start it; restart libvirtd on this node"
         return ""
+
+    def _disarm(self, timeout_s: float) -> bool:
+        """True when no start that was asked for earlier can come any more, or can start anything when it does."""
+        held = self.sight.starts.look()
+        if not self.sight.starts.may_come:
+            return True
+        if held.by_others or held.starts > 1:
+            return False
+
+        def define(conn: Any) -> None:
+            name = self.libvirt_name
+            with contextlib.suppress(libvirt.libvirtError):
+                name = conn.lookupByUUIDString(self.uuid).name()
+            conn.defineXML(definition.inert(self.spec.definition, name, self.uuid))
+
+        try:
+            self._request(define, timeout_s)  # Nothing is started before it is answered: it would hit that start.
+        except (libvirt.libvirtError, NoAnswer) as error:
+            self._host.log(f'"{self.libvirt_name}": a start that may still come is not held back: {error}')
+            return False
+        self.sight.starts.disarmed()
+        return True
 
     def _libvirt_holds_a_dead_run(self) -> bool:
         """libvirt says that it runs, and its pid file names a process that has ended.

@@ -17,6 +17,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 PID_FILES = "/run/libvirt/qemu"
 DAEMONS = frozenset({"libvirtd", "virtqemud"})
@@ -25,6 +26,7 @@ _PIDFD_GET_INFO = 0xC040FF0B
 _INFO_BYTES = 64
 _INFO_EXIT = 1 << 3
 _EXIT_CODE_OFFSET = 60
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _REAP_S = 0.05
 """The kernel tells how a process ended once its parent has waited for it; init does so at once."""
 
@@ -35,8 +37,10 @@ class Process:
     The pidfd is closed with the last reference: several threads may look at the process while one lets go of it.
     """
 
-    def __init__(self, uuid: str, pid: int, pidfd: int) -> None:
+    def __init__(self, uuid: str, pid: int, pidfd: int, *, incoming: bool = False) -> None:
+        """`incoming`: it was started to receive what another node hands over."""
         self.uuid = uuid
+        self.incoming = incoming
         self.pid = pid
         self.pidfd = pidfd
 
@@ -49,9 +53,27 @@ class Process:
         poll.register(self.pidfd, select.POLLIN)
         return bool(poll.poll(within_s * 1000))
 
+    def cpu_s(self) -> float | None:
+        """Processor time of all its threads so far; None: nobody can tell any more."""
+        try:
+            with open(f"/proc/{self.pid}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+        except OSError:
+            return None
+        if self.ended():  # what was read may be another process with its pid
+            return None
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+
+class ProcessId(NamedTuple):
+    """A process, and no other one that has its pid later."""
+
+    pid: int
+    started_ticks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +86,22 @@ class Scan:
     """libvirt's daemon, or a child of it that is about to become a QEMU: it could still start something."""
     dying_qemu: bool
     """A QEMU whose first thread has ended while others are stuck in the kernel: nobody can tell whose it is."""
+
+
+def daemons() -> set[ProcessId]:
+    """libvirt's daemons that live now, hung or not; also a child of one that is about to become a QEMU."""
+    found = (process_id(pid) for pid in _pids() if _is_daemon(_command_line(pid)))
+    return {one for one in found if one is not None}
+
+
+def process_id(pid: int) -> ProcessId | None:
+    """None: there is no such process, or only what remains of it."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else ProcessId(pid, int(fields[19]))
 
 
 def find(uuid: str, name: str) -> Process | None:
@@ -98,7 +136,7 @@ def scan() -> Scan:
         arguments = _command_line(pid)
         if not arguments:
             dying_qemu = dying_qemu or _is_dying_qemu(pid)
-        elif os.path.basename(arguments[0]).decode(errors="replace") in DAEMONS:
+        elif _is_daemon(arguments):
             daemon_runs = True
         elif uuid := _uuid_of(arguments):
             qemu[uuid] = pid
@@ -162,8 +200,9 @@ def _open(uuid: str, pid: int) -> Process | None:
         pidfd = os.pidfd_open(pid)
     except OSError:
         return None
-    process = Process(uuid, pid, pidfd)
-    if _uuid_of(_command_line(pid)) == uuid and not process.ended():
+    arguments = _command_line(pid)
+    process = Process(uuid, pid, pidfd, incoming=b"-incoming" in arguments)
+    if _uuid_of(arguments) == uuid and not process.ended():
         return process
     return None
 
@@ -179,6 +218,10 @@ def _command_line(pid: int) -> list[bytes]:
             return file.read(65536).rstrip(b"\0").split(b"\0") if pid else []
     except OSError:
         return []
+
+
+def _is_daemon(arguments: list[bytes]) -> bool:
+    return bool(arguments) and os.path.basename(arguments[0]).decode(errors="replace") in DAEMONS
 
 
 def _uuid_of(arguments: list[bytes]) -> str:

@@ -7,19 +7,27 @@ Two witnesses speak about a VM: libvirt (events, and the poll of all VMs) and QE
 3. When QEMU's process ends in a way that nobody can have meant (killed, crashed), that is told at once. Otherwise
    libvirt's word is waited for, a moment: an administrator's `virsh destroy` must not be healed.
 4. What we start and stop ourselves is told by the call's return, never as somebody else's doing.
+5. While a start may still come that libvirt has not answered (`starts.py`), nothing is proof that nothing runs.
 
 `_lock` guards the fields; libvirt is never called under it.
 """
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import libvirt
+import msgspec
 
-from outlast.plugin import Condition, Health, Spec, TypeHost
+from outlast.plugin import Condition, Halt, Health, Incident, Spec, TypeHost
 from outlast.resources.vm import definition, qemu, states
+from outlast.resources.vm.attached import Attached
 from outlast.resources.vm.connection import Connection, NoAnswer
+from outlast.resources.vm.held import Held
+from outlast.resources.vm.resets import ResetBy, Resets
+from outlast.resources.vm.starts import Starts
 
 _ASK_S = 1.0
 _WORD_S = 1.0
@@ -37,6 +45,9 @@ class Sight:
         self.uuid = uuid
         self.libvirt_name = definition.name_of(spec.definition)
         self.connection = connection
+        self.starts = Starts(uuid)
+        self.resets = Resets(spec.definition)
+        self.attached = Attached(self.xml, partial(host.happened, spec.name))
         self._watch = watch
         self._host = host
         self._lock = threading.Condition()
@@ -51,12 +62,18 @@ class Sight:
         self._shutdown_detail: int | None = None
         self._stop_detail: int | None = None
         self._closed = False
+        self._io_error: tuple[str, str] | None = None
+        """Disk and reason of the I/O error that was told last; None: nobody has told of one since it last went on."""
+        self._watchdog_ends_it = False
+        self._held = Held(uuid)
+        self._agent: bool | None = None
+        """Does the guest's agent answer? None: nobody has looked since it was started, or since libvirt came back."""
 
     # -- for the VM's own calls ----------------------------------------------------------------------------------
 
     def health(self) -> Health:
         with self._lock:
-            return self._health
+            return self._told(self._health)
 
     @property
     def process(self) -> qemu.Process | None:
@@ -77,10 +94,21 @@ class Sight:
             with self._lock:
                 self._ours -= 1
 
+    @property
+    def busy(self) -> bool:
+        """A call of ours that starts or stops it is under way."""
+        return self._ours > 0
+
     def a_start_begins(self) -> None:
         """From here on there is no evidence that nothing runs."""
         with self._lock:
             self._run_ended = False
+            self._held.forget()
+            self.resets.it_starts(time.monotonic())
+            self.attached.it_starts()
+            self._agent = None
+            self._io_error = None
+            self._watchdog_ends_it = False
             self._shutdown_detail = None
             self._stop_detail = None
 
@@ -93,6 +121,10 @@ class Sight:
 
     def may_run(self) -> bool:
         return self.alive() or not self._run_ended
+
+    @property
+    def held(self) -> Held:
+        return self._held
 
     def wait_for_end(self, within_s: float) -> bool:
         with self._lock:
@@ -150,13 +182,67 @@ class Sight:
             self.adopt(qemu.scan())
         with self._lock:
             if self._ours or (since is not None and since != self._changes):
-                return self._health
+                return self._told(self._health)
             if snapshot is None:
                 health = self._without_libvirt(scan or qemu.scan())
             else:
                 health = self._with_libvirt(snapshot.get(self.uuid))
             self._health = health
+            return self._told(health)
+
+    @property
+    def asks_for_agent(self) -> bool:
+        """It runs, its guest could answer, and nobody has looked whether it does."""
+        with self._lock:
+            unknown = self._agent is None and self._health.condition is Condition.ONLINE
+        return unknown and definition.has_agent(self.spec.definition)
+
+    @property
+    def answers(self) -> bool:
+        return self.health().answers
+
+    @property
+    def asks_for_devices(self) -> bool:
+        """It runs, and nobody has looked what it has since it was started."""
+        return not self.attached.seen and self.alive()
+
+    def xml(self) -> str:
+        """As it runs. Raises `NoAnswer`, and what libvirt does."""
+        return str(self.connection.ask(lambda conn: conn.lookupByUUIDString(self.uuid).XMLDesc(0), _ASK_S))
+
+    def agent(self, connected: bool | None) -> None:
+        """The guest's agent answers, or does not any more; None: that must be asked anew."""
+        with self._lock:
+            before, self._agent = self._told(self._health), connected
+            health = self._told(self._health)
+            quiet = self._ours > 0 or self._closed or connected is None
+        if health != before and not quiet:
+            self._host.report(self.spec.name, health)
+
+    def _told(self, health: Health) -> Health:
+        """Under the lock."""
+        if self.starts.may_come and not health.running and health.condition is not Condition.UNKNOWN:
+            return states.START_MAY_COME
+        incoming = self._process is not None and self._process.incoming
+        if health.stands and self._process is not None and not incoming and not self._held.stands:
+            health = msgspec.structs.replace(health, stands=False)  # it was started here, so nobody hands it over
+        if health.stands and self._held.stands:
+            health = msgspec.structs.replace(health, held=True, paused=False)
+        if incoming and health.running:
+            health = msgspec.structs.replace(health, brought=True)
+        if not self._agent or health.condition is not Condition.ONLINE:
             return health
+        return msgspec.structs.replace(health, answers=True)
+
+    def forget_proof(self) -> None:
+        """What was seen to have ended may be started again any moment, by a start that may still come."""
+        with self._lock:
+            self._run_ended = False
+
+    @property
+    def unproven(self) -> bool:
+        """No QEMU of it is known, and nothing says yet that there is none."""
+        return not self.alive() and not self._run_ended
 
     def _is_without_qemu(self, snapshot: Snapshot) -> bool:
         """libvirt says that it runs, we hold no process, and know of no end."""
@@ -173,11 +259,14 @@ class Sight:
             case libvirt.VIR_DOMAIN_EVENT_STARTED:
                 self.a_start_begins()
                 self.adopt()
-                self.saw(states.ONLINE)
+                arrives = detail == libvirt.VIR_DOMAIN_EVENT_STARTED_MIGRATED
+                self.saw(states.ARRIVES if arrives else states.ONLINE)
             case libvirt.VIR_DOMAIN_EVENT_RESUMED if not self._run_ended:
+                self._io_error = None
                 self.saw(states.ONLINE)
             case libvirt.VIR_DOMAIN_EVENT_SUSPENDED if not self._run_ended:
-                self.saw(states.of_suspension(detail))
+                by_io = detail == libvirt.VIR_DOMAIN_EVENT_SUSPENDED_IOERROR
+                self.saw(self._paused_by_io() if by_io else states.of_suspension(detail))
             case libvirt.VIR_DOMAIN_EVENT_PMSUSPENDED if not self._run_ended:
                 self.saw(states.of_state(libvirt.VIR_DOMAIN_PMSUSPENDED, 0))
             case libvirt.VIR_DOMAIN_EVENT_SHUTDOWN:
@@ -188,10 +277,41 @@ class Sight:
             case libvirt.VIR_DOMAIN_EVENT_STOPPED:
                 self._on_stopped(detail)
 
+    def on_io_error(self, disk: str, reason: str) -> None:
+        """Before libvirt says that it has been paused for it, or when it was asked why it is."""
+        self._io_error = (disk, reason)
+        with self._lock:
+            known = self._health.halt in (Halt.IO_ERROR, Halt.NO_SPACE)
+        if known:
+            self.saw(self._paused_by_io())
+
+    def on_watchdog(self, action: int) -> None:
+        self._watchdog_ends_it = action in states.WATCHDOG_ENDS
+        if action == libvirt.VIR_DOMAIN_EVENT_WATCHDOG_RESET:
+            self.resets.its_watchdog_resets_it()
+        done = states.WATCHDOG_ACTIONS.get(action, "something is done that is not known here")
+        self._host.happened(self.spec.name, Incident.WATCHDOG, f"hung, says its watchdog device: {done}")
+
+    def on_reset(self, by: ResetBy, *, ours: bool) -> None:
+        if found := self.resets.told(by, time.monotonic(), ours=ours):
+            self._host.happened(self.spec.name, *found)
+
+    @property
+    def asks_for_io_error(self) -> bool:
+        """An I/O error has paused it, and nobody has told which."""
+        return self._health.halt is Halt.IO_ERROR and self._io_error is None
+
+    def _paused_by_io(self) -> Health:
+        return states.io_error(*(self._io_error or ("", "")))
+
     def _on_panic(self, detail: int) -> None:
         on_crash = definition.on_crash(self.spec.definition)
-        if detail == libvirt.VIR_DOMAIN_EVENT_CRASHED_CRASHLOADED or "restart" in on_crash:
+        loaded = detail == libvirt.VIR_DOMAIN_EVENT_CRASHED_CRASHLOADED
+        if "restart" in on_crash and not loaded:
+            self.resets.libvirt_resets_it()
+        if loaded or "restart" in on_crash:
             self.saw(states.RECOVERING)
+            self._host.happened(self.spec.name, Incident.PANICKED, states.RECOVERING.why)
         elif on_crash == "preserve":
             self.saw(states.PANICKED)
         # Else libvirt ends QEMU now, and says so.
@@ -252,12 +372,16 @@ class Sight:
         self.saw(health, ended=True)
 
     def saw(self, health: Health, *, ended: bool = False) -> None:
+        if ended and self._watchdog_ends_it and health == states.GUEST_SHUT_DOWN:
+            health = states.WATCHDOG_OFF  # to QEMU that is a shutdown as any other
         with self._lock:
             news = health != self._health
             self._health = health
             self._changes += 1
             if ended:
-                self._run_ended = True
+                self._run_ended, self._agent = True, None
+                self._held.forget()
+            health = self._told(health)
             self._lock.notify_all()
             quiet = self._ours > 0 or self._closed
         if news and not quiet:
@@ -268,7 +392,10 @@ class Sight:
         lives = self._process is not None and not self._process.ended()
         if found is not None and states.is_active(found[0]):
             if lives:
-                return states.of_state(*found)
+                if found == states.IO_PAUSED:
+                    return self._paused_by_io()
+                incoming = self._process is not None and self._process.incoming
+                return states.of_state(*found, incoming=incoming)
             # Shortly after QEMU's end libvirt still believes in it, and shortly before its start already.
             return self._health if self._run_ended else states.NO_QEMU
         if lives:
@@ -284,7 +411,10 @@ class Sight:
         """Under the lock: libvirt did not answer, QEMU's process is the witness."""
         if self._process is not None and not self._process.ended():
             why = f"libvirt does not answer; QEMU runs (pid {self._process.pid})"
-            return Health(Condition.ONLINE, why, running=True)
+            if self._process.incoming and self._health == states.NOT_LOOKED_AT:
+                # It may be a copy that another node hands over: who calls it online never lets it go on.
+                return Health(Condition.UNKNOWN, f"{why}, and nobody knows whether it stands still", running=True)
+            return Health(Condition.ONLINE, why, running=True, stands=self._health.stands, halt=self._health.halt)
         if self._run_ended:
             return self._health
         if scan.daemon_runs or scan.dying_qemu:

@@ -1,20 +1,23 @@
 """What can be asked about VMs on this node that is not about one open resource?
 
-`list`, `inspect` and `parse` read; `check` says whether this node could run a definition; the probes put a token beside
-a disk and read it on another node, which proves that both see the same directory and not only the same path.
+`list`, `inspect` and `parse` read; `check` says whether this node could run a definition; `disks` which disks it sees
+there, and of block devices which they are; `networks` which links libvirt's networks are here; the probes put a token
+beside a disk and read it on another node, which proves that both see the same directory and not only the same path.
 """
 
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import libvirt
 
-from outlast.plugin import Json, Refusal
-from outlast.resources.vm import definition, states
+from outlast.plugin import INQUIRE, MIGRATE, OWN_WITNESS, SAVE, STAND_STILL, Json, Refusal
+from outlast.resources.vm import definition, devices, networks, states
 from outlast.resources.vm.connection import Connection, NoAnswer
+from outlast.resources.vm.looking import look
 
 _ASK_S = 5.0
 _WORD = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -101,7 +104,7 @@ def _missing_files(root: Any) -> Iterator[str]:
     for words, path in definition.files(root):
         if not os.path.isabs(path):
             yield f"{words} is given by a path that does not begin with /: {path}"
-        elif not os.path.exists(path):
+        elif not look(path, partial(os.path.exists, path)):
             yield f"{words} is not there: {path}"
 
 
@@ -119,19 +122,11 @@ def _conflicts(conn: Any, parsed: Mapping[str, Json], root: Any) -> Iterator[str
         elif same_uuid and not same_name:
             yield f'another VM here has the UUID {parsed["identity"]}: "{domain.name()}"'
     for kind, name in definition.interfaces(root):
-        if kind == "network" and (why := _network_problem(conn, name)):
+        if kind == "network" and (why := networks.problem(conn, name)):
             yield why
     for disk in parsed["disks"]:
         if disk["kind"] == "volume" and not _volume_path(conn, disk["path"]):
             yield f"the storage volume {disk['path']} does not exist"
-
-
-def _network_problem(conn: Any, name: str) -> str:
-    try:
-        active = conn.networkLookupByName(name).isActive()
-    except libvirt.libvirtError:
-        return f'the libvirt network "{name}" does not exist'
-    return "" if active else f'the libvirt network "{name}" is not started'
 
 
 def _volume_path(conn: Any, pool_and_volume: str) -> str:
@@ -150,13 +145,57 @@ def _with_volume_path(connection: Connection, disk: Mapping[str, Json]) -> Mappi
     return {**disk, "path": path or disk["path"]}
 
 
+def _disks(connection: Connection, arguments: Arguments) -> Json:
+    """Each disk that has a place on the node (`core/placement/same_disk.py` has the fields)."""
+    found = []
+    for disk in definition.disks(definition.root_of(_argument(arguments, "definition"))):
+        if disk["kind"] in ("file", "block", "volume") and disk["path"]:
+            path = str(_with_volume_path(connection, disk)["path"])
+            written = disk["device"] in ("disk", "lun") and not disk["readonly"]
+            seen = look(path, partial(_seen, path))
+            found.append({"source": disk["path"], "path": path, "written": written, **seen})
+    return found
+
+
+def _seen(path: str) -> dict[str, Json]:
+    if not os.path.isabs(path) or not os.path.exists(path):
+        return {"there": False}
+    block = devices.is_block(path)
+    return {"there": True, "block": block, "ids": devices.identity(path) if block else {}}
+
+
+def _networks(connection: Connection, arguments: Arguments) -> Json:
+    """Which links libvirt's networks of these names are here, or why there is none."""
+    names = [str(name) for name in arguments.get("names") or ()]
+    return connection.ask(lambda conn: {name: networks.place_of(conn, name) for name in names}, _ASK_S)
+
+
+def _read_disks(connection: Connection, arguments: Arguments) -> Json:
+    """Why this node cannot read from the disks that this VM needs: a list, in words; empty when it can."""
+    problems = []
+    for disk in definition.disks(definition.root_of(_argument(arguments, "definition"))):
+        if disk["kind"] in ("file", "block", "volume") and disk["path"]:
+            path = str(_with_volume_path(connection, disk)["path"])
+            try:
+                look(path, partial(devices.read_first_block, path))
+            except (OSError, Refusal) as error:
+                problems.append(f"the disk {path} does not answer: {error}")
+    return problems
+
+
 def _probe_write(connection: Connection, arguments: Arguments) -> Json:
     file = _probe_file(arguments)
-    try:
-        with open(file, "x") as out:
+
+    def write() -> None:
+        # What is asked again, because the answer was long in coming, is the same probe once more: it is never cut short
+        # meanwhile, for somebody may be reading it.
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT, 0o644), "w") as out:
             out.write(_token(arguments))
             out.flush()
             os.fsync(out.fileno())  # On a network file system, the other nodes see it from here on.
+
+    try:
+        look(str(file), write)
     except OSError as error:
         raise Refusal(f"cannot write a probe beside the disk, in {file.parent}: {error.strerror}") from error
     return None
@@ -165,9 +204,13 @@ def _probe_write(connection: Connection, arguments: Arguments) -> Json:
 def _probe_read(connection: Connection, arguments: Arguments) -> Json:
     """True when this node sees the probe that another one wrote."""
     file = _probe_file(arguments)
-    try:
+
+    def read() -> bool:
         os.listdir(file.parent)  # Makes a network file system look again instead of trusting what it remembers.
         return file.read_text() == _token(arguments)
+
+    try:
+        return look(str(file), read)
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -175,8 +218,9 @@ def _probe_read(connection: Connection, arguments: Arguments) -> Json:
 
 
 def _probe_clear(connection: Connection, arguments: Arguments) -> Json:
+    file = _probe_file(arguments)
     try:
-        _probe_file(arguments).unlink(missing_ok=True)
+        look(str(file), partial(file.unlink, missing_ok=True))
     except OSError as error:
         raise Refusal(f"cannot remove the probe: {error.strerror}") from error
     return None
@@ -186,7 +230,7 @@ def _probe_file(arguments: Arguments) -> Path:
     path = Path(_argument(arguments, "path"))
     if not path.is_absolute():
         raise Refusal(f"the path of a disk begins with /, not so {path}")
-    if path.is_block_device() or str(path).startswith("/dev/"):
+    if str(path).startswith("/dev/") or look(str(path), path.is_block_device):
         raise Refusal(f"{path} is a block device: no file can stand beside it")
     return path.parent / f".outlast-probe-{_token(arguments)}"
 
@@ -199,9 +243,9 @@ def _token(arguments: Arguments) -> str:
 
 
 def _lookup(conn: Any, name: str) -> Any:
-    for look in (conn.lookupByName, conn.lookupByUUIDString):
+    for find in (conn.lookupByName, conn.lookupByUUIDString):
         try:
-            return look(name)
+            return find(name)
         except libvirt.libvirtError:
             continue
     raise Refusal(f'there is no VM "{name}" on this node; `virsh list --all` shows what there is')
@@ -219,8 +263,11 @@ _VERBS: dict[str, Callable[[Connection, Arguments], Json]] = {
     "inspect": _inspect,
     "parse": _parse,
     "check": _check,
+    "disks": _disks,
+    "networks": _networks,
+    "read_disks": _read_disks,
     "probe_write": _probe_write,
     "probe_read": _probe_read,
     "probe_clear": _probe_clear,
 }
-FUNCTIONS = (*_VERBS, "console")
+FUNCTIONS = (*_VERBS, "console", MIGRATE, OWN_WITNESS, STAND_STILL, INQUIRE, SAVE)

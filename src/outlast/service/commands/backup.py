@@ -1,12 +1,15 @@
 """Backups of the cluster database, and who owns what after one was restored."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from outlast.core.backup import UNFINISHED, Damaged, owned, ownership
 from outlast.model import keys
 from outlast.model.backup import BackupHeader, BackupRow, Kept, OwnershipReport, RestoreReport
 from outlast.model.health import Found
-from outlast.ports.database import Compare, Refused, Write
+from outlast.model.settings import Settings
+from outlast.ports.database import Compare, Refused, Unavailable, Write
 from outlast.service.backup import Backing, CannotRestore
 from outlast.service.commands.context import Command, CommandError, Context, Nothing
 from outlast.service.hosting.surveys import DISCOVER
@@ -42,6 +45,12 @@ def _backing(context: Context) -> Backing:
 async def backup(context: Context, want: WantBackup) -> BackupRow:
     try:
         return await _backing(context).take(want.file)
+    except Unavailable as error:
+        raise CommandError(
+            "impossible",
+            f"no backup can be taken while the cluster database does not answer: {error}. `outlast quorum show` tells "
+            "what it lacks, `outlast cluster backup list` what was taken before",
+        ) from error
     except OSError as error:
         raise CommandError("failed", f"the backup cannot be written: {error.strerror or error}") from error
 
@@ -83,18 +92,28 @@ async def confirm_ownership(context: Context, want: WantOwnership) -> OwnershipR
     hold = context.store.settings.hold
     if not hold:
         raise CommandError("impossible", "there is nothing to confirm: no restored database waits for it")
+    if context.store.held_here:
+        raise CommandError(
+            "impossible",
+            f"only {context.store.me} knows yet that nothing may be started or stopped, since {hold}; do it again when "
+            "that stands in the cluster database, in a moment",
+        )
     if hold.startswith(UNFINISHED):
         raise CommandError("impossible", f"{hold}, and that has not ended: do `outlast cluster restore` again first")
+    store, settings = context.store, context.store.settings
+    # What changes from here on was not asked about: a resource that joins a group may run anywhere.
+    seen = {name: store.revision_of(keys.GROUPS + name) for name in store.groups}
     found = await _discover(context, _asked(context, want.without))
-    report, problems = ownership(context.store.groups.values(), context.store.resources, found)
+    there = [store.groups[name] for name in seen if name in store.groups]
+    report, problems = ownership(there, store.resources, found)
     if problems:
         raise CommandError("impossible", f"it is not clear who owns what: {'; '.join(problems)}")
     if want.what_if:
         return report
-    names = sorted(context.store.groups)
+    names = sorted(seen)
     for start in range(0, len(names), GROUPS_AT_ONCE):
-        await _write_owners(context, names[start : start + GROUPS_AT_ONCE], report)
-    await _lift(context, want.without)
+        await _write_owners(context, {name: seen[name] for name in names[start : start + GROUPS_AT_ONCE]}, report)
+    await _lift(context, settings, want.without)
     return report
 
 
@@ -128,29 +147,46 @@ async def _discover(context: Context, nodes: list[str]) -> dict[str, set[tuple[s
                 )
             things = msgspec.convert(answer.result, list[Found])
             running[node] |= {(type_name, thing.identity) for thing in things if thing.running}
+            _refuse_uncertain(context, node, {(type_name, identity) for identity in answer.under_way} - running[node])
     return running
 
 
-async def _write_owners(context: Context, names: list[str], report: OwnershipReport) -> None:
-    store, by = context.store, f"an administrator on {context.store.me}, who confirmed what runs where"
+def _refuse_uncertain(context: Context, node: str, uncertain: set[tuple[str, str]]) -> None:
+    """With the hold no node begins a start any more. One that was begun before may still end with what runs."""
+    known = context.store.resources.values()
+    names = sorted(resource.name for resource in known if (resource.type, resource.identity) in uncertain)
+    if names:
+        raise CommandError(
+            "impossible",
+            f"{', '.join(names)} may be running on {node} in a moment: a start or a stop was under way there when the "
+            "hold began, and it has not ended. Do it again then",
+        )
 
-    def make() -> tuple[list[Compare], list[Write]]:
-        there = [store.groups[name] for name in names if name in store.groups]
-        compares = store.unchanged(*(keys.GROUPS + group.name for group in there))
-        return compares, [
-            put(keys.GROUPS + one.name, owned(one, report.running.get(one.name, ""), by)) for one in there
-        ]
 
-    if isinstance(await store.transact(*make()), Refused):
+async def _write_owners(context: Context, seen: Mapping[str, int], report: OwnershipReport) -> None:
+    """`seen`: the revision of each group's record before anybody was asked."""
+    store, by = context.store, f"{context.by}, who confirmed what runs where"
+    compares = [Compare(keys.GROUPS + name, revision) for name, revision in seen.items()]
+    there = [store.groups[name] for name in seen if name in store.groups]
+    writes: list[Write] = [
+        put(keys.GROUPS + one.name, owned(one, report.running.get(one.name, ""), by)) for one in there
+    ]
+    if isinstance(await store.transact(compares, writes), Refused):
         raise CommandError("impossible", "a group changed while ownership was confirmed; do it again")
 
 
-async def _lift(context: Context, without: tuple[str, ...]) -> None:
+async def _lift(context: Context, confirmed: Settings, without: tuple[str, ...]) -> None:
+    """That hold, and no other that has begun since."""
     store = context.store
     asked = f"; by their word, nothing runs on {', '.join(without)}" if without else ""
-    words = f"an administrator on {store.me} confirmed what runs where{asked}: groups are started again"
+    words = f"{context.by} confirmed what runs where{asked}: groups are started again"
 
     def make() -> tuple[list[Compare], list[Write]]:
+        present = store.settings
+        if (present.hold, present.generation) != (confirmed.hold, confirmed.generation):
+            raise CommandError(
+                "impossible", f"something else holds everything by now: {present.hold or 'nothing'}; do it again"
+            )
         record = msgspec.structs.replace(store.settings, hold="")
         return store.unchanged(keys.CLUSTER), [put(keys.CLUSTER, record), context.journal.event("backup", words)]
 

@@ -1,33 +1,18 @@
-"""The cluster as a whole: what it is, tokens for machines that shall join, and nodes that shall go."""
+"""The cluster as a whole: what it is, and nodes that shall go."""
 
 import asyncio
 
-import msgspec
-
-from outlast.core.protection import provable
+from outlast.core.foresight.protection import provable
 from outlast.model import keys
-from outlast.model.answers import ClusterRow, MachineRow, TokenRow
+from outlast.model.answers import ClusterRow, MachineRow
 from outlast.model.member import Part
 from outlast.ports.database import Compare, Delete, Write
-from outlast.service.commands.context import Command, CommandError, Context, Named, Nothing, similar
-from outlast.service.joining.enrolment import LONGEST_LIFETIME_S, TOKEN_LIFETIME_S
+from outlast.service.commands.context import Command, CommandError, Context, Missing, Named, Nothing, similar
+from outlast.service.commands.tokens import token_rows
 
 MEMBERS_S = 5.0
 REMOVE_S = 15.0
 AGAIN_S = 0.5
-
-
-class WantedToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    witness: bool = False
-    lifetime_s: float = TOKEN_LIFETIME_S
-
-
-async def token(context: Context, want: WantedToken) -> str:
-    if context.enrolment is None:
-        raise CommandError("impossible", "nobody can join this cluster: its database is a file on this machine")
-    if not 1.0 <= want.lifetime_s <= LONGEST_LIFETIME_S:
-        raise CommandError("usage", f"a token can be good for 1 s to {LONGEST_LIFETIME_S:g} s (a week)")
-    return await context.enrolment.give_out(Part.WITNESS if want.witness else Part.NODE, want.lifetime_s)
 
 
 async def unprovable(context: Context, _: Nothing) -> list[str]:
@@ -48,10 +33,11 @@ async def show(context: Context, _: Nothing) -> ClusterRow:
         part = record.part if record is not None else Part.NODE
         address = record.address if record is not None else store.nodes[name].address
         machines.append(MachineRow(name, part.value, address, "" if record is None else _vote(voting.get(name))))
-    joins = [TokenRow(join.part.value, join.name, join.given_at_s + join.lifetime_s) for join in store.joins.values()]
     settings = store.settings
     left_s = context.enrolment.certificate_left_s() if context.enrolment is not None else None
-    return ClusterRow(settings.name, settings.id, settings.node_timeout_s, machines, joins, store.me, left_s)
+    return ClusterRow(
+        settings.name, settings.id, settings.node_timeout_s, machines, token_rows(store), store.me, left_s
+    )
 
 
 def _vote(votes: bool | None) -> str:
@@ -62,7 +48,7 @@ async def evict(context: Context, want: Named) -> str:
     """Whatever could be lost is looked at first; the member goes first, because its record says which one it is."""
     name, store = want.name, context.store
     if name not in store.nodes and name not in store.members:
-        raise CommandError("usage", f'there is no node "{name}"{similar(name, {*store.nodes, *store.members})}')
+        raise Missing(f'there is no node "{name}"{similar(name, {*store.nodes, *store.members})}')
     _refuse_to_evict(context, name)
     record = store.members.get(name)
     if record is not None and context.members is not None:
@@ -71,9 +57,7 @@ async def evict(context: Context, want: Named) -> str:
     def make() -> tuple[list[Compare], list[Write]]:
         _refuse_to_evict(context, name)
         of_node = (keys.NODES + name, keys.SESSIONS + name, keys.SILENCES + name, keys.MEMBERS + name)
-        event = context.journal.event(
-            "node-changed", f"{name} was evicted by an administrator on {store.me}", about=name
-        )
+        event = context.journal.event("node-changed", f"{name} was evicted by {context.by}", about=name)
         gone = (*of_node, *_secrets_of(context, name))
         return store.unchanged(*of_node), [*(Delete(key) for key in gone), event]
 
@@ -150,7 +134,6 @@ async def _remove_member(context: Context, peer_url: str, name: str) -> None:
 
 
 COMMANDS: dict[str, Command] = {
-    "cluster.token": (WantedToken, token),
     "cluster.unprovable": (Nothing, unprovable),
     "cluster.show": (Nothing, show),
     "node.evict": (Named, evict),

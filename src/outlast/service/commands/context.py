@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 
 from outlast.model import keys
+from outlast.model.access import Account
 from outlast.model.group import Group
 from outlast.model.view import ClusterView
-from outlast.ports.database import Committed, Compare, Refused, Write
+from outlast.ports.database import Committed, Compare, Refused, Uncertain, Write
 from outlast.ports.environment import Clock
 from outlast.ports.members import Members
+from outlast.ports.passwords import Passwords
 from outlast.ports.peers import Peers
 from outlast.service.backup import Backing
 from outlast.service.coordinator import Coordinating
@@ -26,6 +28,8 @@ from outlast.service.membership import Membership
 from outlast.service.observation import Observation
 from outlast.service.quorum.voters import NO_VOTERS, Voters
 from outlast.service.store import Store, put
+from outlast.service.web_certificate import WebCertificates
+from outlast.service.writing_once import transact_once
 
 ATTEMPTS = 10
 
@@ -37,11 +41,46 @@ Stream = tuple[type, Callable[["Context", Any], AsyncIterator[Any]]]
 
 
 class CommandError(Exception):
-    """`kind`: "usage" (wrong input), "impossible" (not now; the text says why), "failed"."""
+    """`kind`: "usage" (wrong input), "impossible" (not now; the text says why), "failed"; from outside also "sign-in"
+    (nobody knows who asks), "denied" (who asks may not), "changed" (it is not as who asks had seen it)."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class Missing(CommandError):
+    """Wrong input: there is nothing of that name."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("usage", message)
+
+
+class NotKnown(CommandError):
+    """It may have been done, or may still be: what was written got no answer, and may be on its way."""
+
+    def __init__(self, error: Uncertain) -> None:
+        super().__init__(
+            "impossible",
+            f"the cluster database does not answer: {error}. What you asked for may have been written all the same, or "
+            "may be in a moment: see what is there when the database answers again, before you ask once more",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks, and on what condition."""
+
+    account: Account | None = None
+    """None: whoever may open the control socket, which is root."""
+    address: str = ""
+    session: str = ""
+    """The key of the session that it comes by; empty: by none."""
+    as_seen: int = 0
+    """Only if the record that it changes is still of this revision; 0: whatever it is."""
+
+
+ON_THE_NODE = Asking()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +103,20 @@ class Context:
     """None: this node has no place for backups."""
     peers: Peers | None = None
     """None: the services have no links of their own."""
+    passwords: Passwords | None = None
+    """None: nobody can sign in."""
+    web_certificates: WebCertificates | None = None
+    asking: Asking = ON_THE_NODE
+    key: str = ""
+    """Of the record that is shown or changed, where it is one."""
+
+    @property
+    def by(self) -> str:
+        """Who wants what is asked for here, for people."""
+        account = self.asking.account
+        return (
+            f"an administrator on {self.store.me}" if account is None else f"{account.name} by way of {self.store.me}"
+        )
 
     def view(self) -> ClusterView:
         return self.observation.view()
@@ -74,12 +127,12 @@ class Context:
         if found is None and name in self.store.resources:
             found = self.store.groups.get(self.store.resources[name].group)
         if found is None:
-            raise CommandError("usage", f'there is no group "{name}"{similar(name, self.store.groups)}')
+            raise Missing(f'there is no group "{name}"{similar(name, self.store.groups)}')
         return found
 
     def need_node(self, name: str) -> None:
         if name not in self.store.nodes:
-            raise CommandError("usage", f'there is no node "{name}"{similar(name, self.store.nodes)}')
+            raise Missing(f'there is no node "{name}"{similar(name, self.store.nodes)}')
 
     async def write_against(self, node: str, make: Make) -> None:
         """As `write`, where it takes something from that node (rule 11)."""
@@ -91,14 +144,23 @@ class Context:
             raise CommandError("impossible", f"{promised}; try again then") from promised
 
     async def write(self, make: Make) -> None:
-        """Commit what `make` returns; made anew when something changed meanwhile."""
-        await self._write(make, self.store.transact)
+        """Commit what `make` returns, once; made anew when something changed meanwhile."""
+        await self._write(make, lambda compares, writes: transact_once(self.store, self.clock, compares, writes))
 
     async def _write(self, make: Make, transact: Callable[..., Awaitable[Committed | Refused]]) -> None:
         for _ in range(ATTEMPTS):
+            if self.asking.as_seen:
+                self._need_as_seen()
             if not isinstance(await transact(*make()), Refused):
                 return
         raise CommandError("impossible", "the cluster changes too quickly to write this down; try again")
+
+    def _need_as_seen(self) -> None:
+        """What is written compares the same revision: between this look and the write nothing comes."""
+        if self.store.revision_of(self.key) != self.asking.as_seen:
+            raise CommandError(
+                "changed", "somebody has changed it since you looked: look again, then say what you want"
+            )
 
     async def change_group(self, name: str, change: Callable[[Group], Group], words: str) -> Group:
         """Change a group's record, and say so in the event log."""

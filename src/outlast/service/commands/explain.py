@@ -2,20 +2,21 @@
 
 import msgspec
 
-from outlast.core import placement
-from outlast.core.fencing import called, in_levels
+from outlast.core.fence.fencing import called, in_levels
+from outlast.core.placement import placement
+from outlast.core.spelling import spelled
 from outlast.model import keys
-from outlast.model.answers import Explanation, NodeRow
+from outlast.model.answers import Explanation, GroupRow, NodeRow, ResourceRow
 from outlast.model.event import Event, Inputs
 from outlast.model.group import Group
 from outlast.model.health import Json
 from outlast.model.node import Node
 from outlast.ports.database import Unavailable
 from outlast.service.commands import vms
-from outlast.service.commands.context import Command, CommandError, Context, Named
+from outlast.service.commands.context import Command, CommandError, Context, Missing, Named
 from outlast.service.commands.queries import read_events
 from outlast.service.commands.rows import Rows
-from outlast.service.coordinator import replay, unpack
+from outlast.service.recording import replay, unpack
 from outlast.service.store import READ_TIMEOUT_S
 
 STORY_LENGTH = 200
@@ -47,7 +48,7 @@ async def explain_vm(context: Context, want: Named) -> Explanation:
 async def explain_node(context: Context, want: Named) -> Explanation:
     context.need_node(want.name)
     view = context.view()
-    rows = Rows(view)
+    rows = Rows(view, no_session=context.membership.why_not)
     row = rows.node(want.name, context.observation.last_record_s().get(want.name, -1.0))
     now = [f"{row.name} is {row.state}" + (f": {row.why}" if row.why else "")]
     if row.coordinator:
@@ -66,7 +67,7 @@ async def explain_replay(context: Context, want: WantReplay) -> Json:
     """Decide again, with this version of the code, from the inputs that were stored with a decision."""
     event = next((event for event in await read_events(context) if event.id == want.event), None)
     if event is None or not event.inputs:
-        raise CommandError("usage", f'there is no decision with the id "{want.event}" in the event log')
+        raise Missing(f'there is no decision with the id "{want.event}" in the event log')
     snapshot = await context.store.database.read(keys.INPUTS + event.inputs, timeout_s=READ_TIMEOUT_S)
     if not snapshot.entries:
         raise CommandError("impossible", "the inputs of that decision were pruned from the log")
@@ -107,19 +108,57 @@ def _tells(event: Event) -> bool:
 def _sentences(context: Context, group: Group) -> list[str]:
     view = context.view()
     rows = Rows(view)
-    row = rows.group(group)
+    row = rows.group_with_members(group)
     place = f" on {row.owner}" if row.owner else ""
     now = [f"{group.name} is {row.state}{place}" + (f": {row.why}" if row.why else "")]
     by = f" by {group.wanted_by}" if group.wanted_by else ""
     now.append(f"it is wanted {row.wanted}{by}")
+    now += _of_its_resources(row) if len(row.members) > 1 else []
+    now += [words for member in row.members for words in _of_its_guest(member)]
+    now += _set_by_administrators(row)
     for failure in group.failures:
         now.append(f"it failed on {failure.node}: {failure.why} (counts towards its limit of {row.failover_threshold})")
     if row.protected:
-        possible = [name for name in view.nodes if name != group.owner and not placement.why_not(group, name, view)]
-        now.append(
-            f"it is protected: if {group.owner or 'its node'} died now, it could go to {', '.join(sorted(possible))}"
-        )
+        possible = [name for name in placement.candidates(group, rows.placed).nodes if name != group.owner]
+        where = f", it could go to {', '.join(sorted(possible))}" if possible else ""
+        now.append(f"it is {row.protection}: if {group.owner or 'its node'} died now{where or ', it would run again'}")
     now.extend(f"not protected: {reason}" for reason in row.not_protected_because)
+    now.extend(f"at risk: {risk}" for risk in row.at_risk_because)
+    return now
+
+
+def _of_its_resources(row: GroupRow) -> list[str]:
+    return [
+        f"{member.name} is {member.state}"
+        + (f": {member.why}" if member.why else "")
+        + (f", in maintenance: {member.maintenance}" if member.maintenance else "")
+        + (f"; it needs {member.depends_on}" if member.depends_on else "")
+        for member in row.members
+    ]
+
+
+def _of_its_guest(row: ResourceRow) -> list[str]:
+    care, status = row.guest, row.guest_status
+    if care is None or status is None:
+        return []
+    reset = f", reset {status.resets} of {care.resets} times" if status.resets else ""
+    now = [f"the guest of {row.name}: {status.heartbeat}{reset} (on_hang is {care.on_hang.value})"]
+    for name, probe in status.probes.items():
+        now.append(f"its probe {name} is {probe.state}" + (f": {probe.why}" if probe.why else ""))
+    return now
+
+
+def _set_by_administrators(row: GroupRow) -> list[str]:
+    """What keeps it where it is, or brings it elsewhere."""
+    now = []
+    if row.start_after:
+        now.append(f"it starts after {spelled(row.start_after)}")
+    if row.locked:
+        now.append(f"it is locked, so that nothing moves it on purpose: {row.locked}")
+    if row.maintenance:
+        now.append(f"it is in maintenance: {row.maintenance}")
+    if row.return_to:
+        now.append(f"it is to return to {row.return_to} (failback: {row.failback})")
     return now
 
 

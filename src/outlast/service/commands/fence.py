@@ -4,16 +4,17 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from outlast.core.fence_parameters import named, translated
-from outlast.core.fencing import called
+from outlast.core.fence.agents import agent_no_proof, doubt, no_proof
+from outlast.core.fence.fence_parameters import named, translated
+from outlast.core.fence.fencing import called
 from outlast.model import keys
-from outlast.model.answers import FenceAdded, FenceAgentRow, FenceDeviceRow, FenceTest
 from outlast.model.fence import FENCE_SECONDS, FenceAgent, FenceDevice
+from outlast.model.fence_answers import FenceAdded, FenceAgentRow, FenceDeviceRow, FenceTest
 from outlast.model.node import Node
 from outlast.ports.database import Compare, Delete, Write
 from outlast.ports.fence import FenceFailed
 from outlast.ports.secrets import NoSecret
-from outlast.service.commands.context import Command, CommandError, Context, Nothing, similar
+from outlast.service.commands.context import Command, CommandError, Context, Missing, Nothing, similar
 from outlast.service.fence.devices import FenceDevices, WrongDevice
 from outlast.service.fence.tests import FenceTests
 from outlast.service.store import put
@@ -45,6 +46,8 @@ class Add(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: float = FENCE_SECONDS
     delay_s: float = 0.0
     attempts: int = 2
+    untested: bool = False
+    """Also when it does not answer."""
 
 
 class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,12 +59,15 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: float | None = None
     delay_s: float | None = None
     attempts: int | None = None
+    untested: bool = False
 
 
 async def agents(context: Context, _: Nothing) -> list[FenceAgentRow]:
     known = await _devices(context).agents()
     return [
-        FenceAgentRow(name, found.words, "") if isinstance(found, FenceAgent) else FenceAgentRow(name, "", found)
+        FenceAgentRow(name, found.words, agent_no_proof(name, found))
+        if isinstance(found, FenceAgent)
+        else FenceAgentRow(name, "", found)
         for name, found in known.items()
     ]
 
@@ -78,7 +84,8 @@ async def list_devices(context: Context, want: WantNode) -> list[FenceDeviceRow]
 
 
 async def show(context: Context, want: WantDevice) -> FenceDeviceRow:
-    return row(context.store.nodes[want.node], _need(context, want.node, want.device))
+    device = _need(context, want.node, want.device)
+    return row(context.store.nodes[want.node], device)
 
 
 async def add(context: Context, want: Add) -> FenceAdded:
@@ -95,7 +102,11 @@ async def add(context: Context, want: Add) -> FenceAdded:
     )
     device = asked if asked.name else named([*others, asked])[-1]
     words = f"{want.node} got the fence device {device.name} ({want.agent}, level {want.level})"
-    return await _put(context, want.node, device, others, words, lambda record: lambda before: (*before, record))
+
+    def one_more(record: FenceDevice) -> Edit:
+        return lambda before: (*before, record)
+
+    return await _put(context, want.node, device, others, words, one_more, must_answer=not want.untested)
 
 
 async def change(context: Context, want: Change) -> FenceAdded:
@@ -116,7 +127,8 @@ async def change(context: Context, want: Change) -> FenceAdded:
     def replaced(record: FenceDevice) -> Edit:
         return lambda before: tuple(record if called(other) == want.device else other for other in before)
 
-    return await _put(context, want.node, device, others, words, replaced)
+    must_answer = bool(want.parameters) and not want.untested
+    return await _put(context, want.node, device, others, words, replaced, must_answer=must_answer)
 
 
 async def delete(context: Context, want: WantDevice) -> str:
@@ -150,6 +162,7 @@ def row(node: Node, device: FenceDevice) -> FenceDeviceRow:
         delay_s=device.delay_s,
         attempts=device.attempts,
         from_file=not node.fence_by_command,
+        no_proof=no_proof(device),
     )
 
 
@@ -160,10 +173,17 @@ async def _put(
     others: tuple[FenceDevice, ...],
     words: str,
     edit: Callable[[FenceDevice], Edit],
+    *,
+    must_answer: bool,
 ) -> FenceAdded:
+    """It is asked before anything is written: what does not work replaces nothing that does, and blocks no level."""
     devices = _devices(context)
     try:
-        record, compares, writes = await devices.seal(await devices.checked(device, others))
+        checked = await devices.checked(device, others)
+        tested = await fence_tests(context).one(node, checked)
+        if tested.dangerous or (tested.problem and must_answer):
+            raise CommandError("failed", _refusal(tested))
+        record, compares, writes = await devices.seal(checked)
     except WrongDevice as error:
         raise CommandError("usage", f"the fence device cannot be like that: {error}") from error
     except FenceFailed as error:
@@ -171,8 +191,12 @@ async def _put(
     except NoSecret as error:
         raise CommandError("impossible", f"its password cannot be kept: {error}") from error
     await _edit(context, node, edit(record), words, compares, writes)
-    tested = await fence_tests(context).one(node, record)
-    return FenceAdded(row(context.store.nodes[node], record), tested)
+    return FenceAdded(row(context.store.nodes[node], record), tested, doubt(record.agent))
+
+
+def _refusal(test: FenceTest) -> str:
+    words = f"nothing was changed: {test.device} of {test.node} would not work: {test.problem}. Correct what you gave"
+    return words if test.dangerous else f"{words}; if all is right and it only cannot answer yet, add --untested"
 
 
 async def _edit(
@@ -206,7 +230,7 @@ def _need(context: Context, node: str, name: str) -> FenceDevice:
     context.need_node(node)
     devices = {called(device): device for device in context.store.nodes[node].fence}
     if name not in devices:
-        raise CommandError("usage", f'{node} has no fence device "{name}"{similar(name, devices)}')
+        raise Missing(f'{node} has no fence device "{name}"{similar(name, devices)}')
     return devices[name]
 
 

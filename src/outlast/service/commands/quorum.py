@@ -1,29 +1,26 @@
 """Who votes in the database, what can still be lost, and an administrator's way out when too much is."""
 
 import asyncio
-from collections.abc import Collection
 
 import msgspec
 
+from outlast.core.fence.agents import proving
 from outlast.core.quorum.force_quorum import Alone, Confirm, ForceView, Outcome, Refused, WaitNoLonger, force_quorum
-from outlast.core.quorum.voting import VoteView, is_healthy
+from outlast.core.quorum.voter_rows import voter_row
+from outlast.core.quorum.voting import VoteView
 from outlast.model import keys
-from outlast.model.answers import ForceRow, QuorumRow, VoterRow
+from outlast.model.answers import ForceRow, QuorumRow
 from outlast.model.group import Wanted
-from outlast.model.member import Member, Part
 from outlast.model.settings import Settings
-from outlast.ports.database import Committed, Compare, Unavailable
+from outlast.ports.database import Unavailable
 from outlast.service.commands.context import Command, CommandError, Context, Named, Nothing
 from outlast.service.commands.nodes import confirm_down
-from outlast.service.quorum.member_keeper import MemberKeeper
+from outlast.service.quorum.member_keeper import MAJORITY, MemberKeeper
 from outlast.service.quorum.members import Quorum
-from outlast.service.store import put
 
 FRESH_S = 1.0
 SLOW_ANSWER_S = 0.2
 """A database that takes longer than this is asked why."""
-SLOW_DISK_S = 0.1
-"""Etcd wants a tenth of it."""
 LEADER_WITHIN_S = 60.0
 SILENT_WITHIN_S = 60.0
 """A node is silent `node_timeout` after this one reaches the database again; then the word about it can be written."""
@@ -44,23 +41,19 @@ class Force(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def show(context: Context, _: Nothing) -> QuorumRow:
     quorum = _quorum(context)
     voters = context.voters
-    waits = [*(voters.voting.words if voters.voting else ())]
-    if voters.keeper is not None and voters.keeper.why:
-        waits.append(f"the member of {context.store.me} waits for {voters.keeper.why}")
-    if voters.last_one is not None and voters.last_one.words:
-        waits.append(voters.last_one.words)
     try:
         view = await quorum.look(FRESH_S)
     except Unavailable as error:
+        waits = _waits(context, agreed=False)
         if voters.keeper is None or not waits:
             raise
         nobody = f"nobody knows the members now: {error}"
-        return QuorumRow(context.store.me, False, "", (), (), -1, nobody, tuple(waits), voters.keeper.noted.generation)
+        return QuorumRow(context.store.me, False, "", (), (), -1, nobody, waits, voters.keeper.noted.generation)
     assert quorum.margin is not None
     slow = not quorum.agreed or context.membership.answer_s > SLOW_ANSWER_S
     disks_s = await quorum.disks_s(view) if slow else {}
     leader = next((status.leader for status in view.statuses.values() if status.leader), "")
-    rows = {member.id: _row(member, view, leader, disks_s.get(member.id, 0.0)) for member in view.members}
+    rows = {member.id: voter_row(member, view, leader, disks_s.get(member.id, 0.0)) for member in view.members}
     return QuorumRow(
         answered_by=context.store.me,
         quorum=quorum.agreed,
@@ -69,38 +62,30 @@ async def show(context: Context, _: Nothing) -> QuorumRow:
         others=tuple(rows[member.id] for member in view.members if not member.name or member.learner),
         margin=quorum.margin.margin,
         words=quorum.margin.words,
-        waits=tuple(waits),
+        waits=_waits(context, agreed=quorum.agreed, other=_only_other(context.store.me, view)),
         generation=context.store.settings.generation,
     )
 
 
-def _row(member: Member, view: VoteView, leader: str, disk_s: float) -> VoterRow:
-    status = view.statuses.get(member.id)
-    machine = view.machines.get(member.name)
-    furthest = max((other.index for other in view.statuses.values()), default=0)
-    state, why = _state(member, view, leader)
-    slow = f"its disk takes {disk_s:.1f} s for each write" if disk_s > SLOW_DISK_S else ""
-    return VoterRow(
-        name=member.name or ", ".join(member.peer_urls),
-        part=(machine.part if machine is not None else Part.NODE).value,
-        state=state,
-        why="; ".join(filter(None, (why, slow, *(status.problems if status is not None else ())))),
-        version=status.version if status is not None else "",
-        behind=furthest - status.index if status is not None else 0,
-        database_mib=round(status.database_bytes / 2**20, 1) if status is not None else 0.0,
-    )
+def _only_other(me: str, view: VoteView) -> str:
+    """Who votes besides this node, if it is one alone; else ""."""
+    voters = {member.name for member in view.members if not member.learner}
+    return next(iter(voters - {me})) if me in voters and len(voters) == 2 else ""
 
 
-def _state(member: Member, view: VoteView, leader: str) -> tuple[str, str]:
-    if not member.name:
-        return "starting", "it was added and has not started yet"
-    if member.id not in view.statuses:
-        return "not well", f"it has not answered for {view.unanswered_s.get(member.id, 0.0):.0f} s"
-    if member.learner:
-        return "learns", "it does not vote before it has caught up"
-    if not is_healthy(member, view):
-        return "not well", "it sees no leader, or is far behind"
-    return ("leads" if member.id == leader else "votes"), ""
+def _waits(context: Context, *, agreed: bool, other: str = "") -> tuple[str, ...]:
+    """Each thing once: without a majority its keeper and who might go on alone wait for the same."""
+    voters = context.voters
+    found = list(voters.voting.words) if voters.voting is not None and agreed else []
+    keeper = voters.keeper.why if voters.keeper is not None else ""
+    alone = voters.last_one.words if voters.last_one is not None else ""
+    if agreed and other and not alone and voters.last_one is not None:
+        alone = voters.last_one.not_yet(other)
+    if keeper and not (alone and keeper == MAJORITY):
+        found.append(f"the member of {context.store.me} waits for {keeper}")
+    if alone and not (keeper and voters.keeper is not None and voters.keeper.look() is None):
+        found.append(alone)
+    return tuple(found)
 
 
 # --- force ------------------------------------------------------------------------------------------------------------
@@ -153,13 +138,12 @@ async def force(context: Context, want: Force) -> str:
             )
             # Before the database is there: what was lost may say who owns what, and it may run there.
             hold = f"the quorum was forced on {context.store.me}, and what was written last may be lost"
-            context.store.hold(hold)
-            failed = await keeper.go_alone(left_behind)
+            without = {*want.confirmed, *fenced}
+            failed = await keeper.go_alone(left_behind, hold=hold, hold_without=without)
             if failed:
-                context.store.hold("")
-                raise CommandError("failed", f"the quorum could not be forced: {failed}")
+                raise CommandError("failed", f"the quorum could not be forced: {failed}{_may_be(context, keeper)}")
             words = f"{context.store.me} goes on alone; {', '.join(others)} will join it again when they are back"
-            if await _hold_for(context, keeper, hold, {*want.confirmed, *fenced}):
+            if await _is_held(context, keeper):
                 words += ". Other nodes may run VMs of which it knows nothing, so nothing is started or stopped "
                 words += "before it is said what runs where: outlast cluster confirm-ownership"
     await _write_down(context, tuple(name for name in want.confirmed if name not in fenced))
@@ -181,7 +165,7 @@ async def _fence(context: Context, machines: tuple[str, ...]) -> list[str]:
 
     async def prove(name: str) -> bool:
         fencing, node, session = context.fencing, context.store.nodes.get(name), context.store.sessions.get(name)
-        if fencing is None or node is None or not node.fence:
+        if fencing is None or node is None or not proving(node.fence):
             return False
         report = await fencing.prove_off(node, session.incarnation if session else "", allowed=_always)
         return bool(report.confirmed)
@@ -194,38 +178,35 @@ async def _always(node: str, incarnation: str) -> bool:
     return True
 
 
-async def _hold_for(context: Context, keeper: MemberKeeper, hold: str, off: Collection[str]) -> bool:
-    """Write the hold, unless all other nodes are off: then nothing runs that this one does not know of."""
-    store, prefix = context.store, keys.NODES
+def _may_be(context: Context, keeper: MemberKeeper) -> str:
+    """Once it was tried nobody can say that it will not happen."""
+    if not keeper.noted.hold:
+        return ""
+    return (
+        f". It is tried again, and may still come to it; until that is known nothing is started or stopped on "
+        f"{context.store.me} (outlast quorum show)"
+    )
+
+
+async def _is_held(context: Context, keeper: MemberKeeper) -> bool:
+    """Returns when that stands in the database; False: it need not, for all other nodes are off, and nothing runs of
+    which this one does not know (`service/quorum/holding.py`)."""
     try:
         async with asyncio.timeout(SILENT_WITHIN_S):
             while True:
                 try:
-                    nodes = await store.database.read(prefix, timeout_s=RETRY_S)
-                    if {entry.key.removeprefix(prefix) for entry in nodes.entries} <= {store.me, *off}:
-                        store.hold("")
-                        return False
-                    if await _write_hold(context, keeper, hold):
-                        return True
+                    if not keeper.noted.hold:
+                        found = await context.store.database.read(keys.CLUSTER, timeout_s=RETRY_S)
+                        settings = next(entry for entry in found.entries if entry.key == keys.CLUSTER)
+                        return bool(msgspec.json.decode(settings.value, type=Settings).hold)
                 except Unavailable:
-                    await asyncio.sleep(RETRY_S)
+                    pass
+                await asyncio.sleep(RETRY_S / 5)
     except TimeoutError:
         raise CommandError(
-            "failed", f"the quorum is forced, but the hold could not be written, and stands on {store.me} only: force "
-            "it again"
+            "failed", "the quorum is forced, but it could not be written yet that nothing may be started or stopped: "
+            f"that counts on {context.store.me} only until it is"
         ) from None  # fmt: skip
-
-
-async def _write_hold(context: Context, keeper: MemberKeeper, hold: str) -> bool:
-    """By what the database says now: the picture may still be of a history that is over."""
-    found = await context.store.database.read(keys.CLUSTER, timeout_s=RETRY_S)
-    settings = next(entry for entry in found.entries if entry.key == keys.CLUSTER)
-    present = msgspec.json.decode(settings.value, type=Settings)
-    held = msgspec.structs.replace(present, hold=present.hold or hold, generation=keeper.noted.generation)
-    outcome = await context.store.database.transact(
-        [Compare(keys.CLUSTER, settings.revision)], [put(keys.CLUSTER, held)], timeout_s=RETRY_S
-    )
-    return isinstance(outcome, Committed)
 
 
 async def _leader(keeper: MemberKeeper) -> None:
@@ -282,7 +263,7 @@ def _owned(context: Context, node: str) -> tuple[str, ...]:
 
 def _has_fence(context: Context, name: str) -> bool:
     node = context.store.nodes.get(name)
-    return node is not None and bool(node.fence)
+    return node is not None and bool(proving(node.fence))
 
 
 def _keeper(context: Context) -> MemberKeeper:

@@ -5,14 +5,22 @@ from collections.abc import Collection
 
 from outlast.core.validation import (
     database_findings,
+    down,
+    down_findings,
     fence_findings,
     hold_findings,
     lease_findings,
     link_findings,
+    migration_findings,
+    migration_network_findings,
+    network_findings,
+    restraint_findings,
     watchdog_findings,
 )
+from outlast.core.volume.findings import volume_findings
 from outlast.model import keys
-from outlast.model.answers import FenceTest, Finding
+from outlast.model.answers import Finding
+from outlast.model.fence_answers import FenceTest
 from outlast.ports.peers import NotAnswered, Peers, PeerUnreachable
 from outlast.service.commands import quorum
 from outlast.service.commands.context import Command, Context, Nothing
@@ -32,8 +40,14 @@ async def validate(context: Context, _: Nothing) -> list[Finding]:
     view = context.view()
     return [
         *hold_findings(view),
+        *restraint_findings(view),
         *fence_findings(view, answers),
         *watchdog_findings(view),
+        *down_findings(view),
+        *migration_findings(view),
+        *migration_network_findings(view),
+        *network_findings(view),
+        *volume_findings(view),
         *link_findings(context.store.me, unheard),
         *members,
         *lease_findings(leased),
@@ -45,7 +59,12 @@ async def _fence_tests(context: Context, peers: Peers | None, unheard: Collectio
     here = tests.here(context.store.nodes.values())
     if peers is None:
         return await here
-    others = [name for name in context.store.sessions if name != context.store.me and name not in unheard]
+    silent = down(context.view())
+    others = [
+        name
+        for name in context.store.sessions
+        if name != context.store.me and name not in unheard and name not in silent
+    ]
     found = await asyncio.gather(here, *(tests.at(name, peers) for name in others))
     return [test for answers in found for test in answers]
 
@@ -57,9 +76,10 @@ async def _leased(context: Context) -> list[str]:
 
 
 async def _unheard(context: Context, peers: Peers) -> dict[str, str]:
-    """Members that do not answer this node's service, and why not."""
+    """Members that are up and do not answer this node's service, and why not."""
     store = context.store
-    names = [name for name in store.nodes if name != store.me and name in store.sessions]
+    silent = down(context.view())
+    names = [name for name in store.nodes if name != store.me and name in store.sessions and name not in silent]
 
     async def ask(name: str) -> str:
         try:

@@ -7,22 +7,27 @@ word is checked on every node before anything changes.
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 
-from outlast.core import placement
+from outlast.core.foresight.protection import Level
+from outlast.core.group.deletion import why_needed
+from outlast.core.placement import placement
+from outlast.core.placement.sight import learned
 from outlast.model import keys
 from outlast.model.answers import ProtectReport, VmDetail, VmRow
 from outlast.model.group import Definition, Group, Resource, Wanted
 from outlast.model.health import Json
 from outlast.model.status import State
 from outlast.ports.database import Compare, Delete, Write
-from outlast.ports.hosts import CallFailed, HostDied
-from outlast.service.commands.context import Command, CommandError, Context, similar
+from outlast.service.commands import disks, vm_into_group
+from outlast.service.commands.admitting import admitted, promised, without_room
+from outlast.service.commands.context import Command, CommandError, Context, Missing, similar
 from outlast.service.commands.context import Named as VmName
-from outlast.service.commands.resources import check_times
+from outlast.service.commands.resource_settings import changed
 from outlast.service.commands.rows import VM, Rows
-from outlast.service.hosting.hosts import CallTimedOut
+from outlast.service.hosting.looking import Sightings
 from outlast.service.store import READ_TIMEOUT_S, put
 
 SESSION_SOON_S = 10.0
@@ -44,6 +49,10 @@ class Protect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     failover_threshold: int | None = None
     start: bool | None = None
     """None: as it is now; a definition is started."""
+    group: str = ""
+    """A group that is there, which it joins; empty: one of its own."""
+    depends_on: str = ""
+    """Of that group: what must be online before it."""
     what_if: bool = False
 
 
@@ -62,6 +71,7 @@ class Parsed(msgspec.Struct, frozen=True):
     disks: tuple[Mapping[str, Json], ...] = ()
     memory_mib: int = 0
     vcpus: int = 0
+    networks: tuple[str, ...] = ()
 
 
 async def list_vms(context: Context, want: WantList) -> list[VmRow]:
@@ -81,7 +91,8 @@ async def _unmanaged(context: Context) -> list[VmRow]:
             if vm["uuid"] not in known:
                 reason = f"the cluster does not manage it: `outlast vm protect {vm['name']}` on {node}"
                 state = "online" if vm.get("running") else "offline"
-                found.append(VmRow(vm["name"], state, "", node, "", False, (reason,), vm["uuid"], 0, 0, ""))
+                row = VmRow(vm["name"], state, "", node, "", False, (reason,), vm["uuid"], 0, 0, "")
+                found.append(msgspec.structs.replace(row, protection=Level.NOT_PROTECTED.value))
     return found
 
 
@@ -89,7 +100,7 @@ async def show(context: Context, want: VmName) -> VmDetail:
     resource = need(context, want.name)
     view = context.view()
     rows, group = Rows(view), context.group(resource.group)
-    fits = {name: placement.why_not(group, name, view, here=group.owner) for name in sorted(view.nodes)}
+    fits = {name: placement.why_not(group, name, rows.placed, here=group.owner) for name in sorted(view.nodes)}
     return VmDetail(rows.vm(resource), rows.group(group), rows.resource(resource), fits)
 
 
@@ -101,7 +112,7 @@ async def protect(context: Context, want: Protect) -> ProtectReport:
     if bool(want.name) == bool(want.definition):
         both = "say either the name of a VM of this node, or a definition (--xml FILE), not both"
         raise CommandError("usage", both if want.name else "the definition is empty")
-    check_times({"is_alive_interval_s": want.is_alive_interval_s, "offline_timeout_s": want.offline_timeout_s})
+    changed({"is_alive_interval_s": want.is_alive_interval_s, "offline_timeout_s": want.offline_timeout_s}, VM)
     for node in (*want.preferred_owners, *want.possible_owners):
         context.need_node(node)
     with contextlib.suppress(TimeoutError):
@@ -109,39 +120,56 @@ async def protect(context: Context, want: Protect) -> ProtectReport:
             await context.membership.opened.wait()
     _need_session(context)
     _refuse_protected(context, want.name)
+    vm_into_group.refuse_contradictions(context, want.group, want.depends_on, of_a_group=_of_a_group(want))
     vm = await _parse(context, want)
     _refuse_duplicates(context, vm)
     await _refuse_disk_of_another(context, vm)
-    nodes = await _check_everywhere(context, vm)
-    disks = tuple(str(disk.get("path", "")) for disk in vm.disks)
+    found = await _check_everywhere(context, vm)
+    nodes = {node: tuple(problems) for node, problems in found.problems.items()}
+    paths = tuple(str(disk.get("path", "")) for disk in vm.disks)
     running = vm.running
     wanted = _wanted(want, running)
     owner = context.store.me if want.name else ""
-    report = ProtectReport(vm.name, vm.identity, owner if running else "", wanted.value, False, nodes, disks)
-    possible = {node: problems for node, problems in nodes.items() if node in (want.possible_owners or nodes)}
+    owners = context.group(want.group).possible_owners if want.group else want.possible_owners
+    possible = {node: problems for node, problems in nodes.items() if node in (owners or nodes)}
     if not any(not problems for problems in possible.values()) or _hidden_disk(possible):
         raise CommandError("impossible", _refusal(vm.name, possible))
+    resource = learned(_resource(vm, want, wanted), found.answers, context.store.nodes)
+    if want.group:
+        group, warning = vm_into_group.admit(context, resource, runs_here=running)
+        wanted = wanted if group.wanted is Wanted.ONLINE else Wanted.OFFLINE
+    else:
+        group, warning = _alone(context, _group(context, vm, want, owner, wanted), resource, runs_here=running)
+    warning = "; ".join(filter(None, (warning, *disks.doubts(found))))
+    where = owner if running else ""
+    report = ProtectReport(
+        vm.name, vm.identity, where, wanted.value, False, nodes, paths, warning, group.owner if want.group else ""
+    )
     if want.what_if:
         return report
-    await _create(context, vm, want, owner, wanted)
+    if want.group:
+        again = partial(_refuse_again, context, vm)
+        await vm_into_group.join(context, resource, vm.definition, again, runs_here=running)
+    else:
+        await _create(context, vm, group, resource)
     return msgspec.structs.replace(report, done=True)
 
 
 async def unprotect(context: Context, want: Unprotect) -> str:
     resource = need(context, want.name)
     group = context.group(resource.group)
-    if len(group.resources) > 1:
-        raise CommandError("impossible", f"the group {group.name} holds more than this VM")
+    _refuse_needed(context, resource, group)
     _refuse_doubtful_owner(context, group)
     where = _as_it_is(context, group)
     if want.what_if:
         return f"{want.name} would no longer be protected; {where}. Nothing was changed."
 
     def make() -> tuple[list[Compare], list[Write]]:
-        present = context.group(want.name)
+        present = context.group(resource.group)
+        _refuse_needed(context, resource, present)
         _refuse_doubtful_owner(context, present)
         event = context.journal.event(
-            "group-changed", f"{present.name} is no longer protected, {where}", group=present.name
+            "group-changed", f"{resource.name} is no longer protected, {where}", group=present.name
         )
         names = [keys.GROUPS + present.name, keys.RESOURCES + resource.name, keys.STATUS + present.name]
         deletes: list[Write] = [Delete(key) for key in [*names, keys.DEFINITIONS + resource.name]]
@@ -151,13 +179,25 @@ async def unprotect(context: Context, want: Unprotect) -> str:
     return f"{want.name} is no longer protected; {where}"
 
 
+def _refuse_needed(context: Context, resource: Resource, group: Group) -> None:
+    """Its group goes with it, so it must be the last that is in there, and nothing may name it."""
+    others = [name for name in group.resources if name != resource.name]
+    problem = why_needed(group, context.view())
+    if others:
+        problem = f"{group.name} has {', '.join(others)} as well; first: `outlast resource delete {others[0]}`"
+    if problem:
+        raise CommandError("impossible", f"cannot unprotect {resource.name}: {problem}")
+
+
 def _as_it_is(context: Context, group: Group) -> str:
     """What becomes of a VM that is let go. Who let it go in the middle of its shutdown must not take it for off."""
     state = Rows(context.view()).group_status(group).state
     if state is State.ONLINE:
         return f"it keeps running on {group.owner}"
     if state is State.OFFLINE or not group.owner:
-        return "it stays off"
+        saved = [one.saved for name in group.resources if (one := context.store.resources.get(name)) and one.saved]
+        rest = f"; its state stays in {saved[0].path}, and `virsh restore` goes on from it" if saved else ""
+        return f"it stays off{rest}"
     return f"nobody looks after it now on {group.owner}, where it is {state.value}"
 
 
@@ -178,13 +218,19 @@ def need(context: Context, name: str) -> Resource:
     found = context.store.resources.get(name)
     if found is None or found.type != VM:
         vms = [resource.name for resource in context.store.resources.values() if resource.type == VM]
-        raise CommandError("usage", f'there is no protected VM "{name}"{similar(name, vms)}')
+        raise Missing(f'there is no protected VM "{name}"{similar(name, vms)}')
     return found
 
 
 async def _parse(context: Context, want: Protect) -> Parsed:
-    verb, arguments = ("inspect", {"name": want.name}) if want.name else ("parse", {"definition": want.definition})
-    return msgspec.convert(await _ask_here(context, verb, arguments), Parsed)
+    if not want.name:
+        return await parse_definition(context, want.definition)
+    return msgspec.convert(await disks.ask_here(context, "inspect", {"name": want.name}), Parsed)
+
+
+async def parse_definition(context: Context, definition: str) -> Parsed:
+    """What this node's plugin reads in it."""
+    return msgspec.convert(await disks.ask_here(context, "parse", {"definition": definition}), Parsed)
 
 
 def _need_session(context: Context) -> None:
@@ -217,7 +263,10 @@ async def _refuse_disk_of_another(context: Context, vm: Parsed) -> None:
     snapshot = await context.store.database.read(keys.DEFINITIONS, timeout_s=READ_TIMEOUT_S)
     for entry in snapshot.entries:
         definition = msgspec.json.decode(entry.value, type=Definition)
-        other = msgspec.convert(await _ask_here(context, "parse", {"definition": definition.text}), Parsed)
+        resource = context.store.resources.get(definition.resource)
+        if resource is None or resource.type != VM:
+            continue
+        other = await parse_definition(context, definition.text)
         for path in sorted(only_mine & _disks(other) | mine & _disks(other, shared=False)):
             words = (
                 f'cannot protect "{vm.name}": its disk {path} is also that of "{other.name}", which is protected; two '
@@ -233,23 +282,11 @@ def _disks(vm: Parsed, *, shared: bool = True) -> set[str]:
     return {str(disk["path"]) for disk in disks if disk.get("path") and (shared or not disk.get("shared"))}
 
 
-async def _check_everywhere(context: Context, vm: Parsed) -> dict[str, tuple[str, ...]]:
-    """Per member: what keeps it from running this VM."""
+async def _check_everywhere(context: Context, vm: Parsed) -> Sightings:
+    """What keeps each member from running this VM."""
     members = sorted(placement.members(context.view()))
-    answers = await context.surveys.ask(members, VM, "check", {"definition": vm.definition})
-    problems = {
-        node: [answer.problem] if answer.problem else [str(problem) for problem in answer.result or ()]
-        for node, answer in answers.items()
-    }
     await _refuse_running_elsewhere(context, vm, members)
-    if not problems.get(context.store.me):
-        for path in (str(disk["path"]) for disk in vm.disks if disk.get("kind") == "file"):
-            for node in await _blind(context, path, members):
-                if not problems[node]:
-                    problems[node].append(
-                        f"it does not see the disk {path} of {context.store.me}; put it on storage that all nodes share"
-                    )
-    return {node: tuple(found) for node, found in problems.items()}
+    return await disks.sightings(context, vm.definition, members, context.store.me)
 
 
 async def _refuse_running_elsewhere(context: Context, vm: Parsed, members: list[str]) -> None:
@@ -259,27 +296,6 @@ async def _refuse_running_elsewhere(context: Context, vm: Parsed, members: list[
         if not stays_here and any(one["uuid"] == vm.identity and one.get("running") for one in answer.result or ()):
             words = f'cannot protect "{vm.name}": it runs on {node} now. Protect it there by its name, or switch it off'
             raise CommandError("impossible", words)
-
-
-async def _blind(context: Context, path: str, members: list[str]) -> list[str]:
-    """Nodes that do not see the directory of this disk. The same path alone proves nothing: a token beside the disk
-    does."""
-    probe = {"path": path, "token": context.journal.new_id()}
-    await _ask_here(context, "probe_write", probe)
-    try:
-        answers = await context.surveys.ask(members, VM, "probe_read", probe)
-        return [node for node, answer in answers.items() if answer.result is not True]
-    finally:
-        await _ask_here(context, "probe_clear", probe)
-
-
-async def _ask_here(context: Context, verb: str, arguments: Mapping[str, Json]) -> Json:
-    try:
-        return await context.surveys.ask_here(VM, verb, arguments)
-    except CallFailed as error:
-        raise CommandError("usage" if error.refusal else "failed", error.why) from error
-    except (CallTimedOut, HostDied) as error:
-        raise CommandError("impossible", f"the VM plugin of {context.store.me} does not answer: {error}") from error
 
 
 def _hidden_disk(nodes: Mapping[str, tuple[str, ...]]) -> bool:
@@ -303,31 +319,60 @@ def _wanted(want: Protect, running: bool) -> Wanted:
     return Wanted.ONLINE if start or running else Wanted.OFFLINE
 
 
-async def _create(context: Context, vm: Parsed, want: Protect, owner: str, wanted: Wanted) -> None:
-    by = f"an administrator on {context.store.me}"
-    group = Group(
+def _group(context: Context, vm: Parsed, want: Protect, owner: str, wanted: Wanted) -> Group:
+    return Group(
         name=vm.name,
         resources=(vm.name,),
         wanted=wanted,
-        wanted_by=by,
+        wanted_by=context.by,
         owner=owner,
         epoch=1 if owner else 0,
         preferred_owners=want.preferred_owners,
         possible_owners=want.possible_owners,
         failover_threshold=want.failover_threshold,
     )
-    resource = Resource(
+
+
+def _alone(context: Context, group: Group, resource: Resource, *, runs_here: bool) -> tuple[Group, str]:
+    """Its group as it begins, and what is to be said of the promise to survive lost nodes."""
+    if group.wanted is Wanted.OFFLINE:
+        return group, ""
+    warning = promised(context, group, [resource]) if runs_here else admitted(context, group, [resource])
+    if group.owner and not runs_here and without_room(context, group, [resource]):
+        group = msgspec.structs.replace(group, owner="", epoch=0)  # it is off: any node may start it
+    return group, warning
+
+
+def _of_a_group(want: Protect) -> bool:
+    """Is anything asked for that belongs to a group, and not to what is in it?"""
+    return bool(want.preferred_owners or want.possible_owners or want.failover_threshold is not None)
+
+
+def _refuse_again(context: Context, vm: Parsed) -> None:
+    _need_session(context)
+    _refuse_duplicates(context, vm)
+
+
+def _resource(vm: Parsed, want: Protect, wanted: Wanted) -> Resource:
+    return Resource(
         name=vm.name,
         type=VM,
-        group=vm.name,
+        group=want.group or vm.name,
+        wanted=wanted if want.group else Wanted.ONLINE,
+        depends_on=want.depends_on,
         identity=vm.identity,
         is_alive_interval_s=want.is_alive_interval_s,
         offline_timeout_s=want.offline_timeout_s,
         memory_mib=vm.memory_mib,
         vcpus=vm.vcpus,
+        networks=vm.networks,
+        disks=tuple(sorted({str(disk["path"]) for disk in vm.disks if disk.get("path")})),
     )
-    where = f"it is on {owner}" if owner else "the coordinator places it"
-    event = context.journal.event("group-changed", f"{vm.name} is protected by {by}; {where}", group=vm.name)
+
+
+async def _create(context: Context, vm: Parsed, group: Group, resource: Resource) -> None:
+    where = f"it is on {group.owner}" if group.owner else "the coordinator places it"
+    event = context.journal.event("group-changed", f"{vm.name} is protected by {context.by}; {where}", group=vm.name)
     writes: list[Write] = [
         put(keys.DEFINITIONS + vm.name, Definition(vm.name, vm.definition)),
         put(keys.RESOURCES + vm.name, resource),
@@ -337,8 +382,7 @@ async def _create(context: Context, vm: Parsed, want: Protect, owner: str, wante
     absent = [Compare(keys.GROUPS + vm.name, 0), Compare(keys.RESOURCES + vm.name, 0)]
 
     def make() -> tuple[list[Compare], list[Write]]:
-        _need_session(context)
-        _refuse_duplicates(context, vm)
+        _refuse_again(context, vm)
         return absent, writes
 
     await context.write(make)

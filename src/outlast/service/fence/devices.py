@@ -10,13 +10,15 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 
-from outlast.core.fence_parameters import device_problems, is_secret, named, problems, translated
+from outlast.core.fence.agents import is_known, no_proof
+from outlast.core.fence.fence_parameters import device_problems, is_secret, named, problems, translated
 from outlast.model import keys
 from outlast.model.fence import FenceAgent, FenceDevice, Power
-from outlast.model.secret import Sealed, SecretKey
+from outlast.model.secret import Sealed
 from outlast.ports.database import Compare, Database, Delete, Unavailable, Write
 from outlast.ports.fence import Fence, FenceFailed
 from outlast.ports.secrets import NoSecret, Secrets
+from outlast.service.agreed_key import agreed_key
 from outlast.service.journal import Journal
 from outlast.service.store import READ_TIMEOUT_S, RETRY_S, Store, put
 
@@ -31,6 +33,10 @@ class WrongDevice(ValueError):
     """It could not work like that; the text says why."""
 
 
+class ProvesNothing(FenceFailed):
+    """Its word would be no proof of death; the text says why."""
+
+
 class FenceDevices:
     def __init__(self, fence: Fence, secrets: Secrets | None, database: Database, journal: Journal) -> None:
         self._fence = fence
@@ -42,7 +48,7 @@ class FenceDevices:
         """What has been asked before; a text says why one does not describe itself."""
 
     async def run(self, store: Store) -> None:
-        """Have all secrets at hand before they are needed."""
+        """Have all secrets, and what unknown agents say of themselves, at hand before they are needed."""
         changes = store.subscribe(keys.NODES)
         wait_s: float | None = 0.0
         while True:
@@ -58,6 +64,9 @@ class FenceDevices:
                     wait_s = RETRY_S
                 except NoSecret as error:
                     log.warning("a fence device cannot be used by this node", why=str(error))
+            for agent in {device.agent for node in store.nodes.values() for device in node.fence}:
+                if not is_known(agent):
+                    await self._learn(agent)  # now, so that it costs no time when it is used
 
     # --- agents -----------------------------------------------------------------------------------------------------
 
@@ -67,10 +76,7 @@ class FenceDevices:
 
         async def ask(name: str) -> None:
             async with gate:
-                try:
-                    await self.describe(name)
-                except FenceFailed as error:
-                    self._agents[name] = str(error)
+                await self._learn(name)
 
         names = await self._fence.agents()
         await asyncio.gather(*(ask(name) for name in names))
@@ -84,10 +90,19 @@ class FenceDevices:
             self._agents[agent] = known
         return known
 
+    async def _learn(self, agent: str) -> None:
+        """What it says of itself, or that it says nothing."""
+        try:
+            await self.describe(agent)
+        except FenceFailed as error:
+            self._agents[agent] = str(error)
+
     async def checked(self, device: FenceDevice, others: Sequence[FenceDevice]) -> FenceDevice:
         """With its parameters by their present names. Raises `WrongDevice`, or `FenceFailed`: no such agent."""
         agent = await self.describe(device.agent)
         device = msgspec.structs.replace(device, parameters=translated(device.parameters, agent))
+        if proves_nothing := no_proof(device, agent):
+            raise WrongDevice(proves_nothing)
         wrong = (*device_problems(device, others), *problems(device.parameters, agent))
         if wrong:
             raise WrongDevice("; ".join(wrong))
@@ -101,7 +116,7 @@ class FenceDevices:
         if not secret:
             return msgspec.structs.replace(device, hidden=(), sealed=""), [], []
         secrets = self._needed()
-        compares, writes = await self._agreed_key(secrets)
+        compares, writes = await agreed_key(secrets, self._database)
         id = self._journal.new_id()
         sealed = Sealed(secrets.seal(_purpose(id), secret))
         self._sealed[id] = sealed
@@ -120,6 +135,15 @@ class FenceDevices:
             raise FenceFailed(f"its secret parameters cannot be had: {error}") from None
         return msgspec.structs.replace(device, parameters={**device.parameters, **secret})
 
+    async def to_prove(self, device: FenceDevice) -> FenceDevice:
+        """As `opened`, for use. Raises `ProvesNothing` when its word would be no proof."""
+        if not is_known(device.agent) and device.agent not in self._agents:
+            await self._learn(device.agent)
+        described = self._agents.get(device.agent)
+        if why := no_proof(device, described if isinstance(described, FenceAgent) else None):
+            raise ProvesNothing(why)
+        return await self.opened(device)
+
     async def adopted(
         self, configured: Sequence[FenceDevice], before: Sequence[FenceDevice]
     ) -> tuple[tuple[FenceDevice, ...], list[Compare], list[Write]]:
@@ -129,6 +153,8 @@ class FenceDevices:
         compares: list[Compare] = []
         writes: list[Write] = []
         for device in named(configured):
+            if why := no_proof(device):
+                log.warning("a fence device in outlast.toml is never used", device=device.name, why=why)
             old = known.get(device.name)
             if old is not None and await self._same(old, device):
                 found.append(old)
@@ -144,7 +170,7 @@ class FenceDevices:
 
     async def status(self, node: str, device: FenceDevice) -> Power:
         """Raises `FenceFailed`."""
-        opened = await self.opened(device)
+        opened = await self.to_prove(device)
         try:
             async with asyncio.timeout(device.timeout_s + 1.0):
                 return await self._fence.status(node, opened, timeout_s=device.timeout_s)
@@ -160,19 +186,6 @@ class FenceDevices:
                 raise NoSecret("they are not in the database any more; set the device anew")
             self._sealed[id] = msgspec.json.decode(found, type=Sealed)
         return self._sealed[id]
-
-    async def _agreed_key(self, secrets: Secrets) -> tuple[list[Compare], list[Write]]:
-        """All nodes seal with one key: the one whose id stands in the database."""
-        snapshot = await self._database.read(keys.SECRET_KEY, timeout_s=READ_TIMEOUT_S)
-        entry = next((entry for entry in snapshot.entries if entry.key == keys.SECRET_KEY), None)
-        if entry is None:
-            return [Compare(keys.SECRET_KEY, 0)], [put(keys.SECRET_KEY, SecretKey(secrets.create()))]
-        if msgspec.json.decode(entry.value, type=SecretKey).id != secrets.key_id():
-            raise NoSecret(
-                "this node has not the key that the cluster's secrets are sealed with; copy /etc/outlast/secrets.key "
-                "from a node on which `outlast fence test` works"
-            )
-        return [Compare(keys.SECRET_KEY, entry.revision)], []
 
     async def _same(self, old: FenceDevice, configured: FenceDevice) -> bool:
         try:

@@ -1,7 +1,7 @@
 """Who is being fenced, and what has come of it?
 
 What was found stands in `reports` until it is asked about another incarnation; what follows from it is decided by
-`core/proof.py`. How the devices of one node are tried is `service/fence/ladder.py`.
+`core/fence/proof.py`. How the devices of one node are tried is `service/fence/ladder.py`.
 """
 
 import asyncio
@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from outlast.core.fencing import called
+from outlast.core.fence.agents import proving
+from outlast.core.fence.fencing import called
 from outlast.model.node import Node
 from outlast.model.view import FenceReport
 from outlast.ports.fence import FenceFailed
@@ -76,7 +77,7 @@ class Fencing:
         def tell(report: FenceReport) -> None:
             self._report(node.name, report)
 
-        if node.fence:
+        if proving(node.fence):
             await Climb(self._means, node, incarnation, allowed or self._allowed, tell, delay_s=delay_s).run(rounds=1)
         return self.reports.get(node.name) or FenceReport(incarnation)
 
@@ -103,7 +104,7 @@ class Fencing:
             self._wake.set()  # it was not allowed just now: whether it must go on is decided anew
 
     async def _switch_on(self, node: Node, incarnation: str, devices: tuple[str, ...]) -> None:
-        chosen = [device for device in node.fence if called(device) in devices]
+        chosen = [device for device in proving(node.fence) if called(device) in devices]
         words = f"could not be switched on again: {', '.join(devices)} is not among its fence devices any more"
         for attempt in range(ON_ATTEMPTS if chosen else 0):
             if attempt:

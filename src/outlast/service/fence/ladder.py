@@ -1,33 +1,28 @@
 """Goes up one node's ladder of fence devices: asks them, and listens whether the node lives on all the same.
 
-Which device is next is decided by `core/fencing.py`. A device may lie, or switch another machine: a node that still
-answers on its peer link after it was called off lives, and the device's word is none.
+Which device is next is decided by `core/fence/fencing.py`. A device may lie, or switch another machine: a node that
+still answers on its peer link after it was called off lives, and the device's word is none.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from outlast.core.fencing import Confirmed, Event, Failed, GiveUp, Ladder, Lied, Off, Proven, called
+from outlast.core.fence.fencing import Confirmed, Event, Failed, GiveUp, Ladder, Lied, Off, Proven, called
 from outlast.model.fence import FenceDevice
 from outlast.model.node import Node
 from outlast.model.view import FenceReport
 from outlast.ports.environment import Clock
 from outlast.ports.fence import Fence, FenceFailed
+from outlast.service.fence.hearing import Hearing
 
 Allowed = Callable[[str, str], Awaitable[bool]]
 """(node, incarnation): asked before each attempt. Who was frozen meanwhile must not switch off a node that is back."""
 Opened = Callable[[FenceDevice], Awaitable[FenceDevice]]
-"""The device with its secret parameters. Raises `FenceFailed` when they cannot be had."""
-Answering = Callable[[Node, float], Awaitable[bool]]
-"""Does the node's service answer on its peer link within so many seconds?"""
+"""The device with its secret parameters. Raises `FenceFailed` when they cannot be had, or its word is no proof."""
 
 MARGIN_S = 5.0
 """An adapter that does not keep its time is given up after so much more."""
-ASK_S = 1.0
-ASK_EVERY_S = 0.5
-FIRST_ANSWER_S = 0.3
-"""So long after fencing began a proof waits for the first answer on the peer link; a living node has answered then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +32,7 @@ class Means:
     fence: Fence
     clock: Clock
     opened: Opened
-    answering: Answering
+    hearing: Hearing
 
     async def off(self, node: str, device: FenceDevice, timeout_s: float) -> str:
         async with asyncio.timeout(timeout_s + MARGIN_S):
@@ -72,8 +67,7 @@ class Climb:
 
     async def run(self, rounds: int | None = None) -> None:
         """Until a level has confirmed, it is no longer allowed, or so many rounds have failed."""
-        life = _Life(self._means, self._node)
-        listening = asyncio.ensure_future(life.listen())
+        ear = self._means.hearing.take(self._node)
         try:
             event: Event = None
             while rounds is None or self._ladder.rounds < rounds:
@@ -88,17 +82,17 @@ class Climb:
                         case GiveUp(device):
                             self._asked.pop(device).cancel()
                         case Proven():
-                            if not await life.goes_on():
+                            if not await ear.goes_on():
                                 self._report(action)
                                 return
                             event = self._lie(action)
                 if event is None:
                     event = await self._next_event()
         finally:
-            listening.cancel()
+            ear.close()
             for task in self._asked.values():
                 task.cancel()
-            await asyncio.gather(listening, *self._asked.values(), return_exceptions=True)
+            await asyncio.gather(*self._asked.values(), return_exceptions=True)
 
     def _ask(self, name: str, timeout_s: float) -> None:
         self._asked[name] = asyncio.ensure_future(self._off(name, timeout_s))
@@ -134,37 +128,3 @@ class Climb:
     def _report(self, proven: Proven | None = None) -> None:
         words, devices = ("", ()) if proven is None else (proven.words, proven.devices)
         self._tell(FenceReport(self._incarnation, self._ladder.attempts, words, devices, dict(self._errors)))
-
-
-class _Life:
-    """Is the node heard on its peer link? In whatever life: a machine that has just been off answers nothing yet.
-
-    It is asked from the beginning, beside the devices, so that a node that is really dead costs no time: only one that
-    has answered before has to be asked again after it was called off.
-    """
-
-    def __init__(self, means: Means, node: Node) -> None:
-        self._means = means
-        self._node = node
-        self._heard = False
-        self._asked = asyncio.Event()
-        self._since_s = means.clock.now()
-
-    async def listen(self) -> None:
-        while not self._heard:
-            self._heard = await self._answers()
-            self._asked.set()
-            await asyncio.sleep(ASK_EVERY_S)
-
-    async def goes_on(self) -> bool:
-        """Asked after it was called off: does it live all the same?"""
-        left_s = self._since_s + FIRST_ANSWER_S - self._means.clock.now()
-        try:
-            async with asyncio.timeout(max(0.0, left_s)):
-                await self._asked.wait()
-        except TimeoutError:
-            return False
-        return self._heard and await self._answers()
-
-    async def _answers(self) -> bool:
-        return await self._means.answering(self._node, ASK_S)

@@ -2,14 +2,15 @@
 
 import msgspec
 
-from outlast.core.membership import Session as OwnSession
+from outlast.core.membership.membership import Session as OwnSession
 from outlast.model import keys
 from outlast.model.node import Node, Silence
 from outlast.ports.database import Unavailable
 from outlast.ports.environment import Clock, Environment
 from outlast.ports.peers import NotAnswered, Peers, PeerUnreachable
 from outlast.service.fence.devices import FenceDevices
-from outlast.service.fence.ladder import Allowed, Answering, Means
+from outlast.service.fence.hearing import Answering, Hearing
+from outlast.service.fence.ladder import Allowed, Means
 from outlast.service.store import Store
 
 FRESH_READ_S = 1.0
@@ -17,7 +18,7 @@ ALIVE = "alive"
 
 
 def means(env: Environment, devices: FenceDevices) -> Means:
-    return Means(env.fence, env.clock, devices.opened, _answering(env.peers))
+    return Means(env.fence, env.clock, devices.to_prove, Hearing(_answering(env.peers), env.clock))
 
 
 def may_fence(store: Store, session: OwnSession, clock: Clock) -> Allowed:

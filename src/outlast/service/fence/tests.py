@@ -5,14 +5,14 @@ from collections.abc import Iterable
 
 import msgspec
 
-from outlast.core.fencing import called
+from outlast.core.fence.fencing import called
 from outlast.core.validation import contradiction
-from outlast.model.answers import FenceTest
 from outlast.model.fence import FenceDevice
+from outlast.model.fence_answers import FenceTest
 from outlast.model.node import Node
 from outlast.ports.fence import FenceFailed
 from outlast.ports.peers import NotAnswered, Peers, PeerUnreachable
-from outlast.service.fence.devices import FenceDevices
+from outlast.service.fence.devices import FenceDevices, ProvesNothing
 from outlast.service.observation import Observation
 from outlast.service.store import Store
 
@@ -35,6 +35,8 @@ class FenceTests:
         found = FenceTest(node, called(device), device.agent, device.level, asked_by=self._store.me)
         try:
             power = await self._devices.status(node, device)
+        except ProvesNothing as error:
+            return msgspec.structs.replace(found, problem=str(error), proves=False)
         except FenceFailed as error:
             return msgspec.structs.replace(found, problem=str(error))
         return contradiction(msgspec.structs.replace(found, power=power.value), self._observation.view())

@@ -1,17 +1,23 @@
 """Which reports of this node that nothing runs may stand in the database, heard of or not?
 
-The coordinator may give a group away because of such a report (`core/duty.py`), so nothing is started before that is
-taken back. The picture of the database does not tell it all: a report whose answer was lost may be committed later, and
-a service that has just started does not know what the one before it had sent. Each report compares the one before it,
-so one that was taken back, also unheard, is never written after that.
+The coordinator may give a group away because of such a report (`core/owner/duty.py`), so nothing is started before that
+is taken back. The picture of the database does not tell it all: a report whose answer was lost may be committed later,
+and a service that has just started does not know what the one before it had sent. Each report compares the one before
+it, so one that was taken back, also unheard, is never written after that.
 """
 
 from collections.abc import Iterable
 
 from outlast.model.group import Group
-from outlast.model.status import GroupStatus, State
+from outlast.model.status import GroupStatus, ResourceStatus, State
 
 RUNS_NOTHING = (State.OFFLINE, State.FAILED)
+
+
+def is_promise(told: ResourceStatus) -> bool:
+    """Does it say that nothing of the resource runs on this node? What went away past the cluster is UNKNOWN, and may
+    be given to where it went."""
+    return told.state in RUNS_NOTHING or told.moved_away
 
 
 class StandingReports:
@@ -25,12 +31,12 @@ class StandingReports:
 
     def sending(self, status: GroupStatus) -> None:
         for name, one in status.resources.items():
-            if one.state in RUNS_NOTHING:
+            if is_promise(one):
                 self._epochs[name] = status.epoch
 
     def written(self, status: GroupStatus) -> None:
         for name, one in status.resources.items():
-            if one.state not in RUNS_NOTHING:
+            if not is_promise(one):
                 self._epochs.pop(name, None)
 
     def may_stand(self, resource: str, epoch: int) -> bool:
@@ -38,7 +44,4 @@ class StandingReports:
 
     def takes_back(self, status: GroupStatus) -> bool:
         """Is this report to be written although the picture shows the very same?"""
-        return any(
-            one.state not in RUNS_NOTHING and self.may_stand(name, status.epoch)
-            for name, one in status.resources.items()
-        )
+        return any(not is_promise(one) and self.may_stand(name, status.epoch) for name, one in status.resources.items())

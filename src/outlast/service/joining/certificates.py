@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 import structlog
 
-from outlast.core.joining import due_for_renewal
+from outlast.core.joining.joining import due_for_renewal
 from outlast.model.enrolment import TOPIC, Renew, Renewed
 from outlast.ports.peers import NotAnswered, Peers, PeerUnreachable
 from outlast.ports.trust import Trust

@@ -1,8 +1,8 @@
 """How does a machine that has a token become a node? This is the cluster's side, on any of its nodes.
 
 The machine asks (topic `enrol`, `model/enrolment.py`), one small step after the other; each is safe to repeat, and each
-may be its last. What a join that died has left is cleared away by the coordinator (`core/joining.py` says when): its
-token, its record, and its member, which does not vote before its machine has said that it runs.
+may be its last. What a join that died has left is cleared away by the coordinator (`core/joining/joining.py` says
+when): its token, its record, and its member, which does not vote before its machine has said that it runs.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import assert_never
 import msgspec
 import structlog
 
-from outlast.core import joining, tokens
+from outlast.core.joining import joining, tokens
 from outlast.model import keys
 from outlast.model.enrolment import (
     Abandon,
@@ -62,13 +62,34 @@ class Enrolment:
         """A new token. Raises `Unavailable`."""
         secret = secrets.token_bytes(tokens.SECRET_BYTES)
         join = Join(part, given_at_s=self._env.clock.wall(), lifetime_s=lifetime_s)
-        key = keys.JOINS + tokens.key_of(secret.hex())
-        words = f"a token for a new {part.value} was given out on {self._config.node}"
+        hashed = tokens.key_of(secret.hex())
+        key = keys.JOINS + hashed
+        words = f"a token for a new {part.value} (id {tokens.id_of(hashed)}) was given out on {self._config.node}"
         await self._store.transact([Compare(key, 0)], [put(key, join), self._journal.event("joining", words)])
         address = self._config.address or self._config.node
         if self._config.peers and self._config.peers.port != joining.PORT:
             address += f":{self._config.peers.port}"
         return tokens.encode(tokens.Token(address, secret, self._trust.fingerprint()))
+
+    async def revoke(self, hashed: str) -> str:
+        """Nobody joins with this token any more, and a join that is under way with it is undone.
+
+        Why that could not be; "" when it is so. Raises `Unavailable`.
+        """
+        key, join = keys.JOINS + hashed, self._store.joins.get(hashed)
+        if join is None:
+            return ""
+        if joining.finished(join, self._store.sessions) or (join.part is Part.WITNESS and await self._answers(join)):
+            return f"{join.name} has joined with it already; to be rid of that: outlast node evict {join.name}"
+        if join.name:
+            try:
+                await self._undo(key, join, keep_token=False)
+            except ValueError as error:
+                return f"the member of {join.name} cannot be removed yet: {error}; try again"
+        else:
+            words = f"a token for a new {join.part.value} (id {tokens.id_of(hashed)}) was taken back on "
+            await self._end(key, words + self._config.node)
+        return "something changed at the same moment; try again" if hashed in self._store.joins else ""
 
     def certificate_left_s(self) -> float:
         """For how long this node's certificate is good. Raises OSError."""

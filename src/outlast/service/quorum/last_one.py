@@ -1,7 +1,7 @@
 """Takes the last one's step, where `core/quorum/last_one.py` says so: fences the other voter, and goes on alone.
 
 All of it works without the database: from the last picture, the own member, the peer links and the fence devices. While
-it lasts, this node's VMs run on because nothing can be decided without its own vote (`core/certainty.py`).
+it lasts, this node's VMs run on because nothing can be decided without its own vote (`core/membership/certainty.py`).
 """
 
 import asyncio
@@ -9,7 +9,8 @@ from contextlib import suppress
 
 import structlog
 
-from outlast.core.membership import Session
+from outlast.core.fence.agents import proving
+from outlast.core.membership.membership import Session
 from outlast.core.quorum.last_one import FenceOther, GoAlone, Idle, LastOneView, Step, last_one
 from outlast.core.quorum.leaderless import Look
 from outlast.model.group import Wanted
@@ -42,7 +43,8 @@ class LastOne:
         self._pair = ""
         self._pair_at = 0.0
         """Since when these two have been all that vote, as the own member saw it while there was a leader."""
-        self._session_until_loss = False
+        self._had_session = self._session_until_loss = False
+        """When its member saw a leader last; and these two had been all that vote for long enough."""
         self._report = FenceReport("")
         self._fence: asyncio.Task[None] | None = None
         self._failed_at = float("-inf")
@@ -63,7 +65,7 @@ class LastOne:
             return
         if self._keeper.stage is Stage.EMPTY:
             # The other one was told so, and may go on at once. Were the data to come back, they would be of the past.
-            self._session_until_loss = False
+            self._had_session = self._session_until_loss = False
         if self._clock.now() - self._failed_at < ALONE_AGAIN_S:
             return
         step = last_one(self._view(look))
@@ -85,12 +87,19 @@ class LastOne:
             self._pair, self._pair_at = look.pair, now
         # A write that was sent after that time: no attempt to renew lasts longer than half a permit.
         renewed_since_s = now - observer.unheard_s(now) - self._pair_at
-        self._session_until_loss = (
-            bool(look.pair) and self._session.valid(now) and renewed_since_s > observer.timing.permit_s / 2
-        )
-        self.words = ""
-        if look.pair and not self._session_until_loss:
-            self.words = f"{self._store.me} could not go on without {look.pair} yet: only they vote since a moment ago"
+        long_enough = renewed_since_s > observer.timing.permit_s / 2
+        self._had_session = self._session.valid(now)
+        self._session_until_loss = bool(look.pair) and self._had_session and long_enough
+        self.words = self.not_yet(look.pair) if look.pair else ""
+
+    def not_yet(self, other: str) -> str:
+        """Why this node could not go on if that one, the only other voter, were lost now; "" if it could.
+
+        Who votes is known to the database a second or so before this node's own member is asked for it again."""
+        if self._session_until_loss and other == self._pair:
+            return ""
+        why = "only they vote since a moment ago" if self._had_session else f"{self._store.me} has no session"
+        return f"{self._store.me} could not go on without {other} yet: {why}"
 
     def _view(self, look: Look | None) -> LastOneView:
         store, keeper = self._store, self._keeper
@@ -99,18 +108,21 @@ class LastOne:
         answer = keeper.calls.answers().get(other)
         owners = [group.owner for group in store.groups.values() if group.wanted is Wanted.ONLINE]
         counts = self._report.incarnation == self._incarnation(other)
+        off = counts and other in keeper.proven_off
         return LastOneView(
             me=store.me,
             look=look,
             other_is_witness=machine is not None and machine.part is Part.WITNESS,
             session_until_loss=self._session_until_loss and other == self._pair,
+            had_session=self._had_session,
             unheard_s=keeper.calls.unheard_s(other),
             other_stage=answer.mine.stage if answer is not None else None,
             node_timeout_s=store.observer.timing.node_timeout_s,
             my_vms=owners.count(store.me),
             others_vms=owners.count(other),
-            fence_devices=node is not None and bool(node.fence),
-            confirmed_off=self._report.confirmed if counts else "",
+            fence_devices=node is not None and bool(proving(node.fence)),
+            armed=store.settings.armed,
+            confirmed_off=self._report.confirmed if off else "",
             last_error="; ".join(self._report.errors.values()) if counts else "",
         )
 
@@ -137,9 +149,10 @@ class LastOne:
         node = self._store.nodes[other]
         while True:
             self._report = await self._fencing.prove_off(node, self._incarnation(other), allowed=self._allowed)
-            self._keeper.changed.set()
             if self._report.confirmed:
                 self._keeper.proven_off[other] = self._clock.now()
+            self._keeper.changed.set()
+            if self._report.confirmed:
                 return
             log.warning("the other voter is not confirmed off", node=other, why=dict(self._report.errors))
             await asyncio.sleep(AGAIN_S)

@@ -7,7 +7,7 @@ is decided by who calls `go_alone`.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 import msgspec
@@ -18,7 +18,7 @@ from outlast.core.quorum.roll_call import Begin, Hold, Rejoin, RollCallView, rol
 from outlast.model.member import Member, MemberStatus, Part
 from outlast.model.roll import NOTED, Noted, Roll, RollAnswer, Stage, Trace
 from outlast.ports.environment import Clock
-from outlast.ports.members import FIRST_START, LocalMember, Members, Start, Unavailable
+from outlast.ports.members import FIRST_START, LocalMember, Members, NotWhole, Start, Unavailable
 from outlast.ports.peers import Peers
 from outlast.service.quorum.roll_call import RollCall
 
@@ -38,6 +38,7 @@ CALL_S = 1.0
 ALONE_WITHIN_S = 30.0
 LONGEST_PAUSE_S = 30.0
 """Between two starts of a member that ends by itself each time."""
+MAJORITY = "a majority of those that vote"
 
 
 class MemberKeeper:
@@ -53,14 +54,18 @@ class MemberKeeper:
         part: Part = Part.NODE,
         election_s: float = 0.5,
         on_start: Callable[[], None] = lambda: None,
+        on_hold: Callable[[str], None] = lambda why: None,
     ) -> None:
-        """`same_life`: it is certain that the member has run since this machine had no power last."""
+        """`same_life`: it is certain that the member has run since this machine had no power last. `on_hold`: from now
+        on nothing may be started or stopped here, for that reason; "": not for that reason any more."""
         self.why = "its keeper, which has just started"
         """What the own member waits for, for people; "" when it follows a leader."""
         self.confirmed_off: set[str] = set()
         """Who is certainly off, by an administrator's word or by a fence device, as long as that matters here."""
         self.proven_off: dict[str, float] = {}
-        """Nodes that this one had confirmed off since the database was lost, and since when (rule 11)."""
+        """Nodes that this one had confirmed off since its member saw a leader last, and when (rule 11). Who was off may
+        be on again, and decide with this member's vote. So it counts only as long as that member says, in the same raft
+        term, that it sees no leader; and while it is stopped and started to go on alone, which needs nobody's vote."""
         self.changed = asyncio.Event()
         """Set after every look."""
         self.noted = Noted()
@@ -73,6 +78,7 @@ class MemberKeeper:
         self.same_life = same_life
         self._part = part
         self._on_start = on_start
+        self._on_hold = on_hold
         self._election_s = election_s
         self._leaderless = Leaderless(me, election_s)
         self.known: tuple[Member, ...] = ()
@@ -86,7 +92,11 @@ class MemberKeeper:
         self._noted_at = 0.0
         self._asked_at = float("-inf")
         self._listed_at = float("-inf")
-        self._began_alone = False
+        self.went_on_in = 0
+        """The generation that it has begun in this life of the service, by going on alone."""
+        self.left_hold = ""
+        """A hold that is over as soon as a session is opened: it was noted for a database that was thrown away."""
+        self._goes_alone = False
         self._busy = asyncio.Lock()
         """Held while the member is stopped and started on purpose."""
         self.calls = RollCall(me, peers, members, clock, self.roll)
@@ -130,6 +140,10 @@ class MemberKeeper:
                 addresses=dict(addresses), witnesses=witnesses, generation=max(generation, self.noted.generation)
             )
 
+    def may_be_out(self, may_be: bool) -> None:
+        """Noted before this node leaves in order; and no longer once it has had a session for a while."""
+        self._note(may_be_out=may_be)
+
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch())
@@ -137,12 +151,32 @@ class MemberKeeper:
 
     # --- steps that leave others behind ---------------------------------------------------------------------------
 
-    async def go_alone(self, left_behind: tuple[str, ...] = (), *, whole_log: bool = False) -> str:
+    async def go_alone(
+        self,
+        left_behind: tuple[str, ...] = (),
+        *,
+        whole_log: bool = False,
+        hold: str = "",
+        hold_without: Collection[str] = (),
+    ) -> str:
         """Go on as the only voter, with what is on this disk. Nothing but proof that the others are out may lead here.
 
         `left_behind`: voters that could be a majority by themselves if they came back. `whole_log`: only two voted, so
-        all that it has on its disk counts. Returns "" when it runs alone, else why not.
+        all that it has on its disk counts. `hold`: what was lost may say that something runs elsewhere by now, unless
+        those in `hold_without` are all others; it is kept from before anything is done, through all that may end in
+        between, until it stands in the database. Returns "" when it runs alone, else why not.
         """
+        changes = {"left_behind": left_behind, "whole_log": whole_log}
+        if hold:
+            changes |= {"hold": hold, "hold_without": tuple(sorted(hold_without))}
+        self._goes_alone = True
+        try:
+            return await self._go_alone(changes)
+        finally:
+            self._goes_alone = False
+            self._forget_proofs()
+
+    async def _go_alone(self, changes: Mapping[str, object]) -> str:
         look = self.look()
         before = look.voters if look is not None and look.voters else self.noted.voters
         async with self._busy:
@@ -152,19 +186,43 @@ class MemberKeeper:
             try:
                 # Noted first: were the power cut in between, this disk must say that others may be left behind.
                 self._note(
-                    generation=self.noted.generation + 1, voters=(self._me,), left_behind=left_behind, alone_from=before
+                    generation=self.noted.generation + (not self.noted.alone_from),
+                    voters=(self._me,),
+                    alone_from=self.noted.alone_from or before,
+                    **changes,
                 )
-                self._leaderless.missed()
+                self.went_on_in = self.noted.generation
+                if self.noted.hold:
+                    self._on_hold(self.noted.hold)
+                self._missed()
                 await self._local.stop()
-                await self._local.start(Start({}, alone=True, whole_log=whole_log))
+                await self._start_alone()
             except OSError as error:
                 self._runs = False  # on purpose: it has not ended by itself
                 return f"its member cannot be started alone: {error}"
-            self._runs = self._started = self._began_alone = True
-            self._on_start()
         if not await self.leader_within(ALONE_WITHIN_S):
             return f"its member was started alone and does not lead after {ALONE_WITHIN_S:g} s"
         return ""
+
+    async def _start_alone(self) -> None:
+        """From the moment on that it is tried its log may say that the others are out, also when it ends before that
+        counts: started as one of many then, it could bring the others to believe it. (etcd writes it down first, and
+        that it is committed a second later.) So it is started alone until it is."""
+        self._note(alone_tried=True)
+        try:
+            await self._local.start(Start({}, alone=True, whole_log=self.noted.whole_log))
+        except NotWhole:
+            self._note(alone_tried=False)
+            raise
+        self._runs = self._started = True
+        self._on_start()
+
+    def hold_is_over(self, *, everywhere: bool) -> None:
+        """It stands in the database; or it is over `everywhere`. Raises OSError when that cannot be noted."""
+        held = bool(self.noted.hold)
+        self._note(hold="", hold_without=())
+        if held and everywhere:
+            self._on_hold("")
 
     async def leader_within(self, timeout_s: float) -> bool:
         """Does the own member see a leader in that time?"""
@@ -191,7 +249,7 @@ class MemberKeeper:
             if self._runs:
                 self._started = True
                 return await self._look()
-            self._leaderless.missed()
+            self._missed()
             if ran:
                 self._failed_starts += 1
                 self.why = f"its process to go on: it has ended by itself {_times(self._failed_starts)}, see its log"
@@ -212,21 +270,32 @@ class MemberKeeper:
             status = await self._members.status(self._local.client_url, timeout_s=timeout_s)
             await self._learn_members(status, asked_at, timeout_s)
         except Unavailable as error:
-            self._leaderless.missed()
+            self._missed()
             self.why = f"an answer of its own: {error}"
             return self._election_s * QUICK
+        before = self.look()
         look = self._leaderless.saw(status, self.known, asked_at, self._clock.now())
+        if look.leader or (before is not None and before.term != look.term):
+            self._forget_proofs()
         if self.noted.alone_from:
             self._settle(look)
         if not look.leader:
-            self.why = "a majority of those that vote"
+            self.why = MAJORITY
             return self._election_s * QUICK
         self.why = ""
         self._failed_starts = 0
         self.confirmed_off.clear()
-        self.proven_off.clear()
         self._note_progress(look)
         return self._election_s * QUICK if look.pair else LOOK_S
+
+    def _missed(self) -> None:
+        """A look without an answer."""
+        self._leaderless.missed()
+        self._forget_proofs()
+
+    def _forget_proofs(self) -> None:
+        if not self._goes_alone:
+            self.proven_off.clear()
 
     async def _learn_members(self, status: MemberStatus, now: float, timeout_s: float) -> None:
         if status.leader and now - self._listed_at < LIST_S:
@@ -262,9 +331,11 @@ class MemberKeeper:
         """A step that leaves others behind was begun: now it shows whether it was done before the power was cut."""
         noted = self.noted
         if look.voters == (self._me,):
-            self._note(alone_from=())
-        elif set(look.voters) == set(noted.alone_from) and not self._began_alone:
+            self._note(alone_from=(), alone_tried=False)
+        elif set(look.voters) == set(noted.alone_from) and not noted.alone_tried:
             self._note(alone_from=(), left_behind=(), voters=look.voters, generation=noted.generation - 1)
+            self.went_on_in = 0
+            self.hold_is_over(everywhere=True)
 
     # --- starting -------------------------------------------------------------------------------------------------
 
@@ -297,8 +368,15 @@ class MemberKeeper:
                 await self._throw_away(why)
                 return CALL_S
             case Begin(why, initial, member):
-                if member:
-                    self._note(member=member, trace=Trace(), voters=tuple(initial), alone_from=(), left_behind=())
+                if member and member != self.noted.member:  # else its last start failed: others may know of that boot
+                    self._note(
+                        member=member,
+                        trace=Trace(),
+                        voters=tuple(initial),
+                        alone_from=(),
+                        alone_tried=False,
+                        left_behind=(),
+                    )
                     self._learn_generation(answers)
                 await self._begin(Start(initial), why)
         return min(LONGEST_PAUSE_S, LOOK_S * 2.0**self._failed_starts)
@@ -311,11 +389,14 @@ class MemberKeeper:
     async def _begin(self, how: Start, why: str) -> None:
         if not (self.same_life() or self._started):
             trace = self.noted.trace
-            self._note(trace=Trace(trace.boots + 1, trace.index))
-        await self._local.start(how)
-        log.info("the member of the database is started", why=why)
+            self._note(trace=Trace(trace.boots + 1, trace.index), may_be_out=True)
+            await self.calls.ask_all()  # they are told, before this boot's member can have done anything
+        if self.noted.alone_tried:
+            await self._start_alone()
+        else:
+            await self._local.start(how)
+        log.info("the member of the database is started", why=why, alone=self.noted.alone_tried)
         self._unstartable = ""
-        self._began_alone = False
         self._runs = self._started = True
         self._on_start()
 
@@ -326,7 +407,18 @@ class MemberKeeper:
         self.story.append(f"the data of the member of {self._me} were put aside, and it joins again: {why}")
         self._failed_starts = 0
         self.known = ()
-        self._note(member="", voters=(), trace=Trace(), alone_from=(), left_behind=())
+        self.left_hold = self.noted.hold or self.left_hold
+        self.went_on_in = 0
+        self._note(
+            member="",
+            voters=(),
+            trace=Trace(),
+            alone_from=(),
+            alone_tried=False,
+            left_behind=(),
+            hold="",
+            hold_without=(),
+        )
 
     def _learn_generation(self, answers: Mapping[str, RollAnswer]) -> None:
         running = [answer.mine.generation for answer in answers.values() if answer.mine.stage is Stage.RUNS]
@@ -350,6 +442,8 @@ class MemberKeeper:
             self.noted = msgspec.json.decode(noted, type=Noted)
         self.calls.addresses = dict(self.noted.addresses)
         self.calls.remember(self.noted.remembered)
+        if self.noted.hold:
+            self._on_hold(self.noted.hold)
 
     def _note(self, **changes: object) -> None:
         changed = msgspec.structs.replace(self.noted, **changes)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Hashable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
+from outlast.core.fence.agents import proving
 from outlast.core.quorum.margin import Margin, margin
 from outlast.core.quorum.voting import VoteView
 from outlast.model.member import Member, MemberStatus, Part
@@ -83,8 +84,12 @@ class Quorum:
         only_one = len(self._store.nodes) == 1
         return "" if self.margin is None or self.margin.margin > 0 or only_one else self.margin.words
 
+    def vital(self) -> tuple[str, ...]:
+        """Who cannot be lost now, as far as this node has looked. The only node there is is no news."""
+        return self.margin.vital if self.margin is not None and len(self._store.nodes) > 1 else ()
+
     def fenced(self) -> Collection[str]:
-        return [name for name, node in self._store.nodes.items() if node.fence]
+        return [name for name, node in self._store.nodes.items() if proving(node.fence)]
 
     def witnesses(self) -> tuple[str, ...]:
         return tuple(sorted(name for name, record in self._store.members.items() if record.part is Part.WITNESS))
@@ -116,6 +121,9 @@ class Quorum:
                 for name, silence in cluster.silences.items()
                 if silence.proof is not None
             },
+            left=frozenset(
+                name for name in cluster.nodes if name not in cluster.sessions and name not in cluster.silences
+            ),
             asking={name: roll for name, (roll, _) in heard.items() if roll.stage is Stage.EMPTY},
             asked_s={name: age_s for name, (_, age_s) in heard.items()},
             joining=frozenset(

@@ -9,14 +9,17 @@ happened to its own member while nobody could write.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import assert_never
 
 import msgspec
 import structlog
 
+from outlast.core.membership.membership import Session
 from outlast.core.quorum.voting import AddLearner, HandOver, Promote, Remove, Step, decide_votes
 from outlast.model import keys
 from outlast.ports.database import Committed, Unavailable
+from outlast.ports.environment import Clock
 from outlast.ports.members import Members, NotReady
 from outlast.service.journal import Journal
 from outlast.service.observation import Observation
@@ -31,6 +34,9 @@ NEXT_S = 0.5
 """After a step the next one may be due."""
 CHANGE_S = 5.0
 TELL_S = 1.0
+CERTAIN_S = 15.0
+"""Whoever decided to take the vote of this node before it opened its session has done so by then: a decision rests on a
+picture that is no older than `NEXT_S`, and a change is waited for no longer than `CHANGE_S`."""
 
 
 class Voting:
@@ -42,6 +48,8 @@ class Voting:
         observation: Observation,
         journal: Journal,
         coordinates: Callable[[], bool],
+        session: Session,
+        clock: Clock,
     ) -> None:
         self.words: tuple[str, ...] = ()
         """What is to be said of the last decision, for people; empty on nodes that do not coordinate."""
@@ -51,6 +59,9 @@ class Voting:
         self._observation = observation
         self._journal = journal
         self._coordinates = coordinates
+        self._session = session
+        self._clock = clock
+        self._session_since: float | None = None
         self._refused = ""
 
     async def run(self) -> None:
@@ -121,6 +132,7 @@ class Voting:
             addresses |= {name: node.address for name, node in store.nodes.items() if node.address}
             addresses.pop(store.me, None)
             keeper.know(addresses, self._quorum.witnesses(), store.settings.generation)
+            self._note_certain(keeper)
             if keeper.follows and (keeper.story or keeper.noted.generation > store.settings.generation):
                 try:
                     await self._write_down(keeper)
@@ -128,9 +140,22 @@ class Voting:
                     log.debug("what happened to the own member cannot be written down yet", why=str(error))
             await asyncio.sleep(TELL_S)
 
+    def _note_certain(self, keeper: MemberKeeper) -> None:
+        """With a session its vote is only taken when its death is proven."""
+        now = self._clock.now()
+        if not self._session.valid(now):
+            self._session_since = None
+            return
+        self._session_since = now if self._session_since is None else self._session_since
+        look = keeper.look()
+        votes = look is not None and bool(look.leader) and look.i_vote
+        if keeper.noted.may_be_out and votes and now - self._session_since >= CERTAIN_S:
+            with suppress(OSError):
+                keeper.may_be_out(False)
+
     async def _write_down(self, keeper: MemberKeeper) -> None:
         told, store = list(keeper.story), self._store
-        settings = msgspec.structs.replace(store.settings, generation=keeper.noted.generation)
+        settings = msgspec.structs.replace(store.written_settings, generation=keeper.noted.generation)
         events = [self._journal.event("vote", words, about=store.me) for words in told]
         writes = [put(keys.CLUSTER, settings), *events]
         outcome = await store.transact(store.unchanged(keys.CLUSTER), writes, timeout_s=TELL_S)

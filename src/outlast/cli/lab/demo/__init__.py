@@ -1,0 +1,1 @@
+"""The demo: what happens in it, where it is shown, and what it measures."""

@@ -1,0 +1,1 @@
+"""Who may ask for what, who has tried too often, and what is written down of it."""

@@ -1,0 +1,1 @@
+"""What the coordinator decides for the whole cluster: the next steps, by the view alone."""

@@ -1,0 +1,117 @@
+"""Somebody migrated or started a VM past the cluster on a node that does not own it. May it become that node's?
+
+Only if it certainly runs nowhere else: that is its owner's word at the present epoch, or the proof of his death. Until
+that is decided it stands still where it appeared (`core/owner/duty.py`), so it never runs twice for longer than it
+takes to see it. The two ways in which it came there differ in what its owner must have said:
+
+- *brought*: that it went away as it ran. Then its state is there and nowhere else, so that node gets it whatever speaks
+  against it, as with what the cluster itself handed over.
+- *started*: that nothing of it runs. It has only just begun, so it stays only where the cluster could have started it.
+"""
+
+import msgspec
+
+from outlast.core.coordinator import handing_over
+from outlast.core.group.group_state import nothing_runs, reported
+from outlast.core.placement import placement
+from outlast.core.placement.admission import admit
+from outlast.core.placement.placed import Placed
+from outlast.model.group import Appearance, Came, Group, Wanted
+from outlast.model.view import ClusterView
+
+STAND_STILL = "stand_still"
+"""The function of a resource type that makes what runs stand still until it is taken up."""
+
+
+def appearance(group: Group, view: ClusterView) -> Appearance | None:
+    """Where it has appeared, by the word of a living node, at the present epoch."""
+    found = group.appeared
+    if found is None or found.epoch != group.epoch or found.node in (group.owner, *view.silences):
+        return None
+    session = view.sessions.get(found.node)
+    lives = session is not None and found.node not in view.observed.silent_s
+    return found if lives and session is not None and session.incarnation == found.incarnation else None
+
+
+def may_become(group: Group, node: str, came: Came, view: ClusterView) -> str:
+    """Why it can not become that node's, for people; "" when it may: then it waits there for the coordinator's word."""
+    if view.settings.hold:
+        return "nobody has confirmed yet who owns what"
+    if len(group.resources) != 1:
+        return f"{group.name} has several resources, and they run on one node"
+    if came is Came.BROUGHT and group.owner:
+        return ""  # its owner may be about to say that it went away
+    return _owner_has_it(group, view) or _not_startable(group, node, view)
+
+
+def brought(group: Group, view: ClusterView) -> str:
+    """The node to which somebody migrated it, by the word of both: its owner's that it went away as it ran, and that
+    node's that it came; "": none."""
+    found = appearance(group, view)
+    if found is None or found.came is not Came.BROUGHT or not group.owner:
+        return ""
+    if may_become(group, found.node, found.came, view):
+        return ""
+    return found.node if went_away(group, view) else ""
+
+
+def went_away(group: Group, view: ClusterView) -> bool:
+    """Was the last word of its owner, which counts also when he has died or left since, that somebody migrated it away
+    past the cluster? An administrator's word that came later ends that."""
+    report = view.statuses.get(group.name)
+    if report is None or not group.owner:
+        return False
+    known = (group.epoch, group.owner, handing_over.counting_life(group, report, view), group.intents)
+    if (report.epoch, report.node, report.incarnation, report.intents) != known:
+        return False
+    return any(said.moved_away for said in report.resources.values())
+
+
+def started(group: Group, view: ClusterView) -> str:
+    """The node on which somebody started it, while it certainly ran nowhere else; "": none."""
+    found = appearance(group, view)
+    if found is None or (found.came is Came.BROUGHT and group.owner):
+        return ""
+    return "" if may_become(group, found.node, found.came, view) else found.node
+
+
+def doubts(group: Group, node: str, placed: Placed) -> tuple[str, ...]:
+    """What speaks against that node, for people, although it gets the group."""
+    problem = placement.why_not(group, node, placed)
+    return (f"{problem}; but it runs there, and nowhere else",) if problem else ()
+
+
+def _owner_has_it(group: Group, view: ClusterView) -> str:
+    """Why it may run with its owner; "" when it certainly does not."""
+    owner = group.owner
+    report = view.statuses.get(group.name)
+    said = handing_over.word(group, report)
+    if said is not None and said.done:
+        return f"{owner} has handed it over to {said.to}"
+    if not owner:
+        return ""
+    silence = view.silences.get(owner)
+    if silence is not None or owner in view.observed.silent_s:
+        return "" if silence is not None and silence.proof is not None else f"{owner}, which owns it, is silent"
+    session = view.sessions.get(owner)
+    if session is None or nothing_runs(group, report, session.incarnation):
+        return ""
+    told = reported(group, report, session.incarnation)
+    return (
+        f"{owner} owns it, where it is {told.state.value}" if told else f"{owner} owns it, and has not told how it is"
+    )
+
+
+def _not_startable(group: Group, node: str, view: ClusterView) -> str:
+    """Why the cluster itself would not start it there now."""
+    resource = view.resources.get(group.resources[0])
+    if resource is None or resource.wanted is Wanted.OFFLINE:
+        return f"{group.resources[0]} is wanted offline in its group"
+    if group.maintenance or resource.maintenance:
+        return f"it is in maintenance: {group.maintenance or resource.maintenance}"
+    if group.move_to not in ("", node):
+        return f"it is on its way to {group.move_to}"
+    problem = placement.why_not(group, node, Placed(view))
+    if problem or group.wanted is Wanted.ONLINE:
+        return problem
+    return admit(view, msgspec.structs.replace(group, owner=node)).refused

@@ -1,0 +1,1 @@
+"""Which fence device is tried when, and what proves that a node is off."""

@@ -1,0 +1,1 @@
+"""What a group is: its resources, what holds them up, and what its state follows from."""

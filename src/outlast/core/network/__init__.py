@@ -1,0 +1,1 @@
+"""Are the networks that guests need up on this node?"""

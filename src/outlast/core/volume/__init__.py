@@ -1,0 +1,1 @@
+"""Shared volumes: which groups need them, and what may be changed on them."""

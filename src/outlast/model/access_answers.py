@@ -1,0 +1,49 @@
+"""What is told of users, API tokens and those who are signed in. The fields are a contract: `--json` prints them."""
+
+import msgspec
+
+
+class UserRow(msgspec.Struct, frozen=True):
+    name: str
+    role: str
+    """viewer | operator | administrator."""
+    groups: tuple[str, ...]
+    """Empty: its role counts for all."""
+    enabled: bool
+    made_at_s: float
+    signed_in: int
+    """In how many browsers."""
+
+
+class ApiTokenRow(msgspec.Struct, frozen=True):
+    name: str
+    role: str
+    groups: tuple[str, ...]
+    made_by: str
+    made_at_s: float
+    until_s: float
+    """0: until it is deleted."""
+
+
+class ApiTokenMade(msgspec.Struct, frozen=True):
+    token: str
+    """It is told this once."""
+    row: ApiTokenRow
+    fingerprint: str = ""
+    """SHA-256 of the authority that `outlast-web` is signed by; empty when it cannot be told."""
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """Who asks."""
+
+    user: str
+    role: str
+    groups: tuple[str, ...]
+    until_s: float
+    """0: not a session, or one without an end."""
+
+
+class SessionBegun(msgspec.Struct, frozen=True):
+    session: str
+    """The word that proves it from now on."""
+    row: SessionRow

@@ -1,0 +1,217 @@
+"""Who asks, and may they? Two doors: the control socket, which only root may open; and the socket of `outlast-web`, on
+which every request says by a session or a token who asks. The web process itself may do nothing.
+
+Signing in and out is asked for at the second door only.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from outlast.core.access import credentials, limiting
+from outlast.core.access.permissions import why_not
+from outlast.model import keys
+from outlast.model.access import Account, SignedIn, User
+from outlast.model.access_answers import SessionBegun, SessionRow
+from outlast.model.health import Json
+from outlast.ports.database import Compare, Delete, Refused, Unavailable
+from outlast.ports.environment import Clock
+from outlast.ports.passwords import Passwords
+from outlast.ports.secrets import NoSecret
+from outlast.service.access.auditing import DONE, Auditing
+from outlast.service.commands.context import ON_THE_NODE, Asking, CommandError
+from outlast.service.store import Store, put
+from outlast.service.web_certificate import WebCertificates
+
+log = structlog.get_logger()
+
+SESSION_S = 12 * 3600.0
+MOST_SESSIONS = 20
+"""Of one user; a further one ends the oldest."""
+WRONG = "the name or the password is wrong"
+Answers = AsyncIterator[tuple[str, Json]]
+
+
+class Request(msgspec.Struct, frozen=True):
+    verb: str
+    arguments: Mapping[str, Json] = msgspec.field(default_factory=dict)
+    credential: str = ""
+    """The word of a session or of an API token. Does not count on the control socket, as the rest below."""
+    address: str = ""
+    """From where `outlast-web` was asked."""
+    as_seen: int = 0
+    """Only if what it changes is still of this revision; 0: whatever it is."""
+
+
+class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    password: str
+
+
+class Ask(Protocol):
+    def __call__(self, verb: str, arguments: Mapping[str, Json], asking: Asking) -> Answers: ...
+
+
+class Doors:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        passwords: Passwords | None,
+        auditing: Auditing,
+        certificates: WebCertificates,
+        ask: Ask,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._passwords = passwords
+        self._auditing = auditing
+        self._certificates = certificates
+        self._ask = ask
+        self._failures = limiting.Failures()
+
+    def on_the_node(self, request: Request, who: str) -> Answers:
+        answers = self._ask(request.verb, request.arguments, ON_THE_NODE)
+        return self._auditing.following(who, "control socket", request.verb, request.arguments, answers)
+
+    async def from_outside(self, request: Request) -> Answers:
+        """Raises `CommandError`, also when who asks has been signed out meanwhile."""
+        if not self._store.ready.is_set():
+            raise CommandError("impossible", f"{self._store.why_not_ready}; try again")
+        special = {
+            "session.open": self._sign_in,
+            "session.close": self._sign_out,
+            "session.show": self._show,
+            "web.certificate": self._certificate,
+        }
+        if request.verb in special:
+            yield "result", msgspec.to_builtins(await special[request.verb](request))
+            return
+        account = self._admitted(request)
+        asking = Asking(account, request.address, _session_key(request.credential), request.as_seen)
+        answers = self._ask(request.verb, request.arguments, asking)
+        followed = self._auditing.following(account.name, request.address, request.verb, request.arguments, answers)
+        async for kind, value in followed:
+            if kind == "item":
+                self._admitted(request)
+            yield kind, value
+
+    def _admitted(self, request: Request) -> Account:
+        account = self._account(request)
+        why = why_not(account, request.verb, request.arguments, self._group_of)
+        if why:
+            # Not in the audit log: who may do nothing could push out of it what others did.
+            log.warning("denied", why=why, account=account.name, address=request.address)
+            raise CommandError("denied", why)
+        return account
+
+    def _group_of(self, resource: str) -> str:
+        found = self._store.resources.get(resource)
+        return found.group if found is not None else ""
+
+    def _account(self, request: Request) -> Account:
+        word, now = request.credential, self._clock.wall()
+        if word.startswith(credentials.TOKEN):
+            token = self._store.api_tokens.get(credentials.key_of(word))
+            if token is not None and (not token.until_s or now < token.until_s):
+                return Account(f"token {token.name}", token.role, token.groups)
+            raise CommandError("sign-in", "there is no such API token: it was deleted, or its time is up")
+        found = self._session(word)
+        if found is None:
+            why = "you are not signed in any more" if word else "nobody is signed in: sign in, or use an API token"
+            raise CommandError("sign-in", why)
+        user = found[1]
+        return Account(user.name, user.role, user.groups)
+
+    def _session(self, word: str) -> tuple[SignedIn, User] | None:
+        session = self._store.signed_in.get(credentials.key_of(word)) if word else None
+        user = self._store.users.get(session.user) if session is not None else None
+        if session is None or user is None or not user.enabled or self._clock.wall() >= session.until_s:
+            return None
+        return session, user
+
+    async def _sign_in(self, request: Request) -> SessionBegun:
+        try:
+            given = msgspec.convert(request.arguments, SignIn)
+        except msgspec.ValidationError as error:
+            raise CommandError("usage", f"signing in takes a name and a password: {error}") from error
+        if credentials.why_no_name(given.name):  # nobody is called so, and it shall not be kept
+            given = SignIn("", given.password)
+        wait_s = limiting.wait_s(self._failures, given.name, request.address, self._clock.now())
+        if wait_s:
+            raise CommandError("limited", f"there were too many wrong passwords: try again in {wait_s:.0f} s")
+        # Counted as wrong before it is known: many at once must not all be let through.
+        limiting.failed(self._failures, given.name, request.address, self._clock.now())
+        user = self._store.users.get(given.name)
+        hashed = user.password if user is not None and user.enabled else ""
+        too_long = len(given.password) > credentials.LONGEST
+        if self._passwords is None or too_long or not await self._passwords.matches(hashed, given.password):
+            log.warning("a wrong name or password", name=given.name, address=request.address)
+            raise CommandError("sign-in", WRONG)
+        assert user is not None
+        limiting.succeeded(self._failures, given.name, request.address)
+        begun = await self._begin(user, request.address)
+        self._auditing.note(user.name, request.address, "session.open", {"name": user.name}, DONE)
+        return begun
+
+    async def _begin(self, user: User, address: str) -> SessionBegun:
+        word = credentials.word(credentials.SESSION, secrets.token_bytes(credentials.SECRET_BYTES))
+        now, key = self._clock.wall(), keys.SIGNED_IN + credentials.key_of(word)
+        session = SignedIn(user.name, address, now, now + SESSION_S)
+        gone = _over(self._store.signed_in, user.name, now)
+        # The user as the password was compared with: whoever changes it meanwhile lets nobody in by the old one.
+        compares = [Compare(key, 0), *self._store.unchanged(keys.USERS + user.name)]
+        if self._store.users.get(user.name) is not user:
+            raise CommandError("sign-in", WRONG)
+        try:
+            outcome = await self._store.transact(
+                compares, [put(key, session), *(Delete(keys.SIGNED_IN + one) for one in gone)]
+            )
+        except Unavailable as error:
+            raise CommandError(
+                "impossible", f"nobody can sign in while the cluster database does not answer: {error}"
+            ) from error
+        if isinstance(outcome, Refused):
+            raise CommandError("impossible", "this user was changed just now; sign in again")
+        return SessionBegun(word, SessionRow(user.name, user.role.value, user.groups, session.until_s))
+
+    async def _sign_out(self, request: Request) -> str:
+        account = self._account(request)
+        key = _session_key(request.credential)
+        if not key:
+            raise CommandError("usage", "an API token is not signed in; delete it, if nobody shall use it any more")
+        try:
+            await self._store.transact([], [Delete(keys.SIGNED_IN + key)])
+        except Unavailable as error:
+            raise CommandError("impossible", f"the cluster database does not answer: {error}") from error
+        self._auditing.note(account.name, request.address, "session.close", {}, DONE)
+        return f"{account.name} is signed out"
+
+    async def _show(self, request: Request) -> SessionRow:
+        account, found = self._account(request), self._session(request.credential)
+        until_s = found[0].until_s if found is not None else 0.0
+        return SessionRow(account.name, account.role.value, account.groups, until_s)
+
+    async def _certificate(self, _: Request) -> None:
+        """What `outlast-web` asks for itself: the certificate with which it answers."""
+        try:
+            await self._certificates.ensure()
+        except (Unavailable, NoSecret, OSError) as error:
+            raise CommandError("impossible", f"there is no certificate for outlast-web: {error}") from error
+
+
+def _session_key(word: str) -> str:
+    return credentials.key_of(word) if word.startswith(credentials.SESSION) else ""
+
+
+def _over(signed_in: Mapping[str, SignedIn], user: str, now: float) -> list[str]:
+    """Sessions that have ended, and the oldest of a user who has too many. A bounded number of them at a time."""
+    ended = [key for key, session in signed_in.items() if session.until_s <= now]
+    own = sorted(
+        (key for key, session in signed_in.items() if session.user == user and session.until_s > now),
+        key=lambda key: signed_in[key].since_s,
+    )
+    return [*ended[:50], *own[: max(0, len(own) - MOST_SESSIONS + 1)]]

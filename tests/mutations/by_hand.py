@@ -1,0 +1,64 @@
+"""What people bring or start past the cluster, taken over although its owner has not said that nothing of it runs."""
+
+from typing import Any
+
+from mutations.broken import always, swap
+from mutations.mutation import Mutation
+from outlast.core.coordinator import adopting
+from outlast.core.owner import duty
+from outlast.core.owner.duty import Step
+from outlast.model.group import Came, Group
+from outlast.model.view import ClusterView
+from outlast.service.hosting import standing
+
+
+def follows_without_its_owners_word() -> None:
+    """Whoever says that somebody migrated it to him gets it."""
+
+    def brought(group: Group, view: ClusterView) -> str:
+        found = adopting.appearance(group, view)
+        return found.node if found is not None and found.came is Came.BROUGHT else ""
+
+    setattr(adopting, "brought", brought)  # noqa: B010
+
+
+def lets_strays_run_on() -> None:
+    original = duty.next_step
+
+    def next_step(*arguments: Any, **options: Any) -> Step:
+        found = original(*arguments, **options)
+        return Step.NOTHING if found is Step.STAND_STILL else found
+
+    swap(original, next_step)
+
+
+BY_HAND = (
+    Mutation(
+        "adopt-without-its-owners-word",
+        1,
+        "what somebody started on another node becomes that node's, although it may run with its owner",
+        "core/test_adopting.py",
+        always(adopting._owner_has_it, ""),
+    ),
+    Mutation(
+        "follow-without-its-owners-word",
+        1,
+        "what somebody migrated by hand becomes the other node's before its owner has said that it went away",
+        "core/test_adopting.py",
+        follows_without_its_owners_word,
+    ),
+    Mutation(
+        "went-away-is-no-promise",
+        1,
+        "an owner starts again what went away by hand, while the coordinator may be giving it to where it went",
+        "service/test_past_the_cluster.py",
+        lambda: swap(standing.is_promise, lambda told: told.state in standing.RUNS_NOTHING),
+    ),
+    Mutation(
+        "let-strays-run-on",
+        9,
+        "what came by hand to a node that does not own it runs on there until it is known whose it is",
+        "core/test_duty.py",
+        lets_strays_run_on,
+    ),
+)
