@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -36,15 +36,19 @@ SetHandler server-status
 class Resource:
     """One in a group of its own, and on which nodes a process of it runs, read from the processes."""
 
-    def __init__(self, cluster: LabCluster, marker: str) -> None:
+    def __init__(self, cluster: LabCluster, program: str, marker: str) -> None:
         self.cluster = cluster
-        self._marker = marker
+        self._program, self._marker = program, marker
         self.twice: set[tuple[str, ...]] = set()
 
     def pids(self, node: str) -> list[int]:
-        """As the host counts. Not an apache that only reads its configuration ("-t"), as its agent asks on any node."""
-        everything = processes(self.cluster.lab.node(node))
-        return [one.pid for one in everything if self._marker in one.arguments and "-t" not in one.arguments]
+        """As the host counts. Apache's agent has it read its configuration on any node ("-t"), and pgrep look for it:
+        neither of them serves."""
+        return [one.pid for one in processes(self.cluster.lab.node(node)) if self._serves(one.arguments)]
+
+    def _serves(self, arguments: Sequence[str]) -> bool:
+        program = arguments[0] if arguments else ""
+        return program.endswith(self._program) and self._marker in arguments and "-t" not in arguments
 
     def where(self) -> list[str]:
         return [node for node in NODES if self.pids(node)]
@@ -71,11 +75,14 @@ class Resource:
 
 
 @contextmanager
-def resource(cluster: LabCluster, type: str, marker: str, properties: dict[str, Json]) -> Iterator[Resource]:
+def resource(
+    cluster: LabCluster, type: str, program: str, marker: str, properties: dict[str, Json]
+) -> Iterator[Resource]:
+    """Its processes are those of that program with that argument."""
     cluster.call("group.create", name="shop", values={"preferred_owners": "n1"})
     cluster.call("resource.create", name="app", type=type, group="shop", properties=properties)
     cluster.call("group.online", name="shop")
-    found, ended = Resource(cluster, marker), threading.Event()
+    found, ended = Resource(cluster, program, marker), threading.Event()
     watch = threading.Thread(target=found.watch, args=(ended,))
     watch.start()
     try:
@@ -135,7 +142,7 @@ def test_a_script_fails_over_and_is_not_touched_by_its_hosts_end(cluster: LabClu
     for name, text in texts.items():
         (entries / name).write_text(f"#!/bin/sh\n{text}\n")
         (entries / name).chmod(0o755)
-    with resource(cluster, "script", "6402", {"directory": str(entries)}) as found:
+    with resource(cluster, "script", "sleep", "6402", {"directory": str(entries)}) as found:
         goes_on_and_fails_over(found)
 
 
@@ -156,7 +163,7 @@ def test_what_no_node_can_take_is_refused_with_the_reason(cluster: LabCluster) -
 
 
 def test_a_generic_application_fails_over_and_is_not_touched_by_its_hosts_end(cluster: LabCluster) -> None:
-    with resource(cluster, "generic_application", "6401", {"command": "sleep 6401", "settle_s": 0.2}) as found:
+    with resource(cluster, "generic_application", "sleep", "6401", {"command": "sleep 6401", "settle_s": 0.2}) as found:
         goes_on_and_fails_over(found)
 
 
@@ -169,7 +176,7 @@ def test_apache_by_its_ocf_agent_fails_over_and_is_not_touched_by_its_hosts_end(
         "httpd": "/usr/sbin/apache2",
         "statusurl": "http://127.0.0.1:8642/server-status",
     }
-    with resource(cluster, "ocf", str(configuration), properties) as found:
+    with resource(cluster, "ocf", "apache2", str(configuration), properties) as found:
         goes_on_and_fails_over(found)
 
 
@@ -181,7 +188,7 @@ def test_an_address_and_what_needs_it_move_together_by_their_ocf_agents(cluster:
         shown = cluster.lab.run(node, "ip", "-4", "address", "show", "dev", "eth0").stdout
         return "10.77.0.200/24" in shown, cluster.lab.run(node, "test", "-L", "/run/shop-link").returncode == 0
 
-    with resource(cluster, "ocf", "no process", address) as found:
+    with resource(cluster, "ocf", "no process", "", address) as found:
         cluster.call(
             "resource.create", name="link", type="ocf", group="shop", properties=link, values={"depends_on": "app"}
         )

@@ -38,8 +38,10 @@ class TestContract(PluginContract):
         return GenericApplicationType(host, self.directory / "records", self.directory / "logs")
 
     def make_spec(self) -> Spec:
-        # It is online when it has written who it is, and not when a busy machine has merely begun it.
-        properties = {"command": SLEEPER, "working_directory": str(self.directory), "check_command": "test -s pid"}
+        # It is online when it has written who it is, and not when a busy machine has merely begun it: an earlier one's
+        # word is no word.
+        check = "sh -c 'kill -0 $(cat pid)'"
+        properties = {"command": SLEEPER, "working_directory": str(self.directory), "check_command": check}
         return Spec("it", "generic_application", properties=properties)
 
     def runs(self, spec: Spec) -> bool:

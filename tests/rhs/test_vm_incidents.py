@@ -152,6 +152,16 @@ def test_so_is_what_it_does_right_after_a_start_or_a_reset_of_ours() -> None:
     assert words(made, ResetBy.GUEST, LATER_S + 1) == ""
 
 
+def test_a_guest_that_reboots_as_soon_as_it_is_up_is_told_of(host: RecordingHost) -> None:
+    sight = Sight(Spec("web", "vm", definition=XML), "u", Connection(), qemu.Watch(), host)
+    sight.on_event(libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_STARTED_BOOTED)
+    sight.on_reset(ResetBy.GUEST, ours=False)
+    assert host.incidents == [], "its firmware"
+    sight.agent(True)
+    sight.on_reset(ResetBy.GUEST, ours=False)
+    assert [incident for _, incident, _ in host.incidents] == [Incident.REBOOTED]
+
+
 def test_one_by_its_watchdog_device_is_not_its_guests_doing() -> None:
     made = resets()
     made.its_watchdog_resets_it()

@@ -173,13 +173,15 @@ def test_offline_switches_off_what_does_not_shut_down_in_time(vm: Running) -> No
 
 
 def test_while_libvirtd_hangs_a_running_vm_stays_online_and_the_answer_comes_soon(vm: Running) -> None:
-    with frozen_libvirtd():
+    def says_so() -> bool:
         began_s = time.monotonic()
         health = vm.is_alive()
-        took_s = time.monotonic() - began_s
-    assert health.condition is Condition.ONLINE
-    assert "libvirt does not answer" in health.why
-    assert took_s < HANG_S / 10
+        assert time.monotonic() - began_s < HANG_S / 10
+        assert health.condition is Condition.ONLINE
+        return "libvirt does not answer" in health.why
+
+    with frozen_libvirtd():
+        wait_until(says_so)  # Not the first time, if a word from before came late.
 
 
 def test_a_vm_whose_qemu_is_killed_while_libvirtd_hangs_is_failed(vm: Running) -> None:

@@ -7,7 +7,8 @@ told to, and libvirt passes that on. Seen with libvirt 9.0 and QEMU 7.2:
 - `virsh reboot` by ACPI: the guest shuts down, and libvirt resets it then. So libvirt does by itself when the
   definition says `on_poweroff` restart, and, with no shutdown before it, after a panic, with `on_crash` restart.
 - `virsh reboot` by the guest agent is the guest's own reboot to everybody else.
-- Firmware that begins anew may reset once or twice more by itself, in the guest's name.
+- Firmware that begins anew may reset once or twice more by itself, in the guest's name. When the guest's agent
+  answers, its firmware is done.
 """
 
 import enum
@@ -51,6 +52,10 @@ class Resets:
     def it_starts(self, now_s: float) -> None:
         self._last_s = now_s
         self._forget()
+
+    def its_guest_is_up(self) -> None:
+        """What comes from here on is no firmware's doing."""
+        self._last_s = -math.inf
 
     def it_shuts_down(self) -> None:
         self._shut_down = True

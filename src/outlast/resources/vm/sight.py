@@ -213,6 +213,8 @@ class Sight:
     def agent(self, connected: bool | None) -> None:
         """The guest's agent answers, or does not any more; None: that must be asked anew."""
         with self._lock:
+            if connected:
+                self.resets.its_guest_is_up()
             before, self._agent = self._told(self._health), connected
             health = self._told(self._health)
             quiet = self._ours > 0 or self._closed or connected is None
