@@ -31,6 +31,9 @@ from outlast.resources.vm.definition import uuid_of
 
 __all__ = ["vm"]
 
+KEPT_ALIVE_S = 15.0
+"""Longer than a connection waits for a sign of a daemon that hangs (12 s)."""
+
 
 class TestContract(InhabitedContract, SavableContract):
     def setup_method(self) -> None:
@@ -182,6 +185,15 @@ def test_while_libvirtd_hangs_a_running_vm_stays_online_and_the_answer_comes_soo
 
     with frozen_libvirtd():
         wait_until(says_so)  # Not the first time, if a word from before came late.
+
+
+def test_a_daemon_that_hangs_until_it_is_given_up_ends_no_host(vm: Running) -> None:
+    """Calls that wait in the connection have it until they have returned; closed before, it would end this process."""
+    with frozen_libvirtd():
+        ends_s = time.monotonic() + KEPT_ALIVE_S
+        while time.monotonic() < ends_s:
+            assert vm.is_alive().condition is Condition.ONLINE
+    wait_until(lambda: vm.is_alive() == Health(Condition.ONLINE, running=True))
 
 
 def test_a_vm_whose_qemu_is_killed_while_libvirtd_hangs_is_failed(vm: Running) -> None:

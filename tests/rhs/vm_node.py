@@ -1,6 +1,7 @@
 """A real libvirtd and QEMU, and VMs on them, for the tests that run inside a private node (test_vm.py)."""
 
 import contextlib
+import gc
 import itertools
 import os
 import signal
@@ -59,6 +60,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 @contextlib.contextmanager
 def frozen_libvirtd() -> Iterator[None]:
     pid = libvirtd_pid()
+    gc.collect()  # Who frees the last of a closed connection takes leave of the daemon, and waits for its answer.
     os.kill(pid, signal.SIGSTOP)
     try:
         yield

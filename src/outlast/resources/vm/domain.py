@@ -33,7 +33,7 @@ from outlast.plugin import (
     TypeHost,
 )
 from outlast.resources.vm import definition, qemu, saving, states
-from outlast.resources.vm.connection import Connection, NoAnswer, is_loss
+from outlast.resources.vm.connection import Link, NoAnswer, Workers, is_loss
 from outlast.resources.vm.following import XML_FLAGS, Following
 from outlast.resources.vm.guest import Asking, Guest
 from outlast.resources.vm.migration import Migration
@@ -66,7 +66,7 @@ class VmDomain:
     def __init__(
         self,
         sight: Sight,
-        connection: Connection,
+        workers: Workers,
         asking: Asking,
         host: TypeHost,
         on_close: Callable[["VmDomain"], None],
@@ -74,7 +74,8 @@ class VmDomain:
         self.sight = sight
         self.spec, self.uuid, self.libvirt_name = sight.spec, sight.uuid, sight.libvirt_name
         self.following = Following(self.spec, self.uuid, self.libvirt_name)
-        self._connection = connection
+        self._connection = connection = workers.of(self.uuid)
+        self._for_starts = workers.starts
         self._sight_connection = sight.connection
         self._migration = Migration(sight, connection)
         self.guest = Guest(self.uuid, self.spec.name, asking, connection, lambda: sight.process)
@@ -243,7 +244,16 @@ class VmDomain:
         return lambda: self._terminations != terminations
 
     def _start(self, progress: Progress, given_up: Callable[[], bool], create: Create) -> None:
-        conn = self._ready_to_start()
+        self._must_have_answered()
+        with contextlib.ExitStack() as until_started:
+            try:
+                link = until_started.enter_context(self._for_starts.lent(_CONNECT_S))
+            except NoAnswer as error:
+                raise CannotStart(f'cannot start "{self.spec.name}": {error}') from error
+            self._start_by(link, progress, given_up, create)
+
+    def _start_by(self, link: Link, progress: Progress, given_up: Callable[[], bool], create: Create) -> None:
+        conn = link.conn
         if (process := qemu.find(self.uuid, self.libvirt_name)) is not None:
             self.sight.take(process)  # Started by somebody else, or unknown to libvirt: a second one must never start.
             self.sight.saw(states.ONLINE)
@@ -251,7 +261,7 @@ class VmDomain:
         self.sight.a_start_begins()
         starts = self.sight.starts
         try:
-            answered = starts.begin(self._connection.daemons)
+            answered = starts.begin(link.daemons)
         except OSError as error:
             raise CannotStart(f'cannot start "{self.spec.name}": it cannot be noted on this node: {error}') from error
         self._creating = True
@@ -290,19 +300,14 @@ class VmDomain:
                 self._host.log(f'"{domain.name()}" was renamed here; it is defined as "{self.libvirt_name}" again')
                 self._undefine(conn)
 
-    def _ready_to_start(self) -> Any:
-        """The connection, when libvirt has nothing left to carry out for this VM."""
-        try:
-            conn = self._connection.get(_CONNECT_S)
-        except NoAnswer as error:
-            raise CannotStart(f'cannot start "{self.spec.name}": {error}') from error
+    def _must_have_answered(self) -> None:
+        """Raises `CannotStart` while libvirt has something left to carry out for this VM."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._unanswered == 0, _CLEARED_S):
                 raise CannotStart(
                     f'cannot start "{self.spec.name}": libvirt has not answered an earlier request to stop it, '
                     "and would carry it out on the new run"
                 )
-        return conn
 
     def _create(self, domain: Any, given_up: Callable[[], bool]) -> None:
         """Start it; when libvirt has not yet cleared away the last run, as soon as it has."""

@@ -25,7 +25,6 @@ from outlast.resources.vm import definition, qemu
 from outlast.resources.vm.connection import Connection, NoAnswer
 
 AT_ONCE = 4
-"""libvirtd carries out five requests of a connection at a time."""
 _TURN_S = 3.0
 _SYNC_S = 5.0
 """Once an agent has not answered in time, libvirt (9.0, measured) takes so long each time to find that it still does
@@ -47,7 +46,7 @@ class Asking:
     """The connection for questions to agents, and whose turn it is; one for all VMs."""
 
     def __init__(self) -> None:
-        self._connection = Connection()
+        self._connection = Connection(calls=AT_ONCE)
         self._slots = threading.BoundedSemaphore(AT_ONCE)
 
     def start(self) -> None:

@@ -29,6 +29,8 @@ _SCAN_IS_FRESH_S = 0.5
 _DEFINITIONS_S = 0.25
 _ASK_S = 0.5
 """Beside the poll, which must be answered in time."""
+_QUESTIONS = 4
+"""At a time: what takes longer must not hold up the poll, nor each other."""
 _APPEARS_S = 1.0
 """How long libvirt may take from "it starts" to a QEMU process; normally some 10 ms."""
 
@@ -56,8 +58,10 @@ class VmType:
         self._asking = Asking()
         incidents = Incidents(self._domain_of)
         self._connection = Connection(self._on_event, self._on_connected, self._on_agent, incidents)
+        self._questions = Connection(calls=_QUESTIONS)
         starts.clear_away()
         self._connection.start()
+        self._questions.start()
         self._workers.start()
         self._asking.start()
         threading.Thread(target=self._watch_definitions, name="vm definitions", daemon=True).start()
@@ -66,8 +70,8 @@ class VmType:
         uuid = (spec.identity or uuid_of(spec.definition)).lower()
         if not uuid:
             raise Refusal(f'cannot open "{spec.name}": its definition has no UUID; use "parse", which gives it one')
-        sight = Sight(spec, uuid, self._connection, self._watch, self._host)
-        domain = VmDomain(sight, self._workers.of(uuid), self._asking, self._host, self._closed)
+        sight = Sight(spec, uuid, self._questions, self._watch, self._host)
+        domain = VmDomain(sight, self._workers, self._asking, self._host, self._closed)
         with self._lock:
             self._by_name[spec.name] = domain
             self._by_uuid[uuid] = domain
@@ -120,14 +124,15 @@ class VmType:
                 for domain, stats in conn.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0)
             ]
 
-        return self._connection.ask(ask, _DISCOVER_S)
+        return self._questions.ask(ask, _DISCOVER_S)
 
     def control(self, verb: str, arguments: Mapping[str, Json]) -> Json:
-        return verbs.carry_out(self._connection, verb, arguments)
+        return verbs.carry_out(self._questions, verb, arguments)
 
     def close(self) -> None:
         self._closed_all.set()
         self._connection.close()
+        self._questions.close()
         self._workers.close()
         self._asking.close()
 
@@ -183,7 +188,7 @@ class VmType:
         if domain.sight.busy or not following.lock.acquire(blocking=False):
             return True
         try:
-            change = following.found(self._connection.ask(partial(_definition_of, domain.uuid), _ASK_S))
+            change = following.found(self._questions.ask(partial(_definition_of, domain.uuid), _ASK_S))
         except (libvirt.libvirtError, NoAnswer):
             return False
         finally:
@@ -219,7 +224,7 @@ class VmType:
         for domain in domains:
             if domain.sight.asks_for_io_error:
                 try:
-                    errors = self._connection.ask(partial(_disk_errors_of, domain.uuid), _ASK_S)
+                    errors = self._questions.ask(partial(_disk_errors_of, domain.uuid), _ASK_S)
                 except (libvirt.libvirtError, NoAnswer):
                     return
                 for disk, error in errors.items():
