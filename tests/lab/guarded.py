@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from outlast.core.membership.certainty import YOUNG_S
 from outlast.lab.cluster import LabCluster
 from outlast.lab.lab import Lab
+from ran_twice import RanTwice
 
 Guarded = Callable[..., LabCluster]
 """(kind, clear=True, **options): the fixture `guarded` of conftest.py."""
@@ -24,8 +25,10 @@ GUESTS = ("web1", "web2", "web3")
 def no_guest_twice(lab: Lab) -> Iterator[None]:
     with lab.watcher() as watcher:
         yield
-    assert not watcher.findings, "two copies of a guest ran at once"
-    assert not lab.check_disks(), "two copies of a guest wrote to one disk"
+    if watcher.findings:
+        raise RanTwice(f"two copies of a guest ran at once: {watcher.findings}")
+    if damage := lab.check_disks():
+        raise RanTwice(f"two copies of a guest wrote to one disk: {damage}")
 
 
 class ThreeGuests:

@@ -25,6 +25,7 @@ from outlast.lab.layout import address_of
 from outlast.lab.node import processes
 from outlast.model.answers import ClusterStatus
 from outlast.model.event import Event
+from ran_twice import RanTwice
 
 pytestmark = pytest.mark.lab
 WITHIN_S = 90.0
@@ -144,7 +145,8 @@ def migrating(guarded: Guarded) -> Iterator[Migrating]:
         for node in on:
             wait_for_libvirt(cluster, node)
         cluster.call("cluster.set", values={"migration_mib_s": 0})
-    assert not writers.findings, "two runs wrote to one disk in turn"
+    if writers.findings:
+        raise RanTwice(f"two runs wrote to one disk in turn: {writers.findings}")
 
 
 def thaw_all(cluster: LabCluster) -> None:

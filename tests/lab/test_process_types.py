@@ -13,6 +13,7 @@ from outlast.client.control import ControlError
 from outlast.lab.cluster import LabCluster
 from outlast.lab.node import processes
 from outlast.model.health import Json
+from ran_twice import RanTwice
 
 pytestmark = pytest.mark.lab
 
@@ -92,7 +93,8 @@ def resource(
         watch.join()
         print(*(event.words for event in cluster.story()), sep="\n")
         delete(cluster)
-    assert found.twice == set()
+    if found.twice:
+        raise RanTwice(f"it ran on several nodes at once: {found.twice}")
 
 
 def delete(cluster: LabCluster) -> None:

@@ -17,6 +17,7 @@ from outlast.lab.cluster import LabCluster, up
 from outlast.lab.errors import LabError, NotPossibleNow
 from outlast.lab.node import processes
 from outlast.model.answers import ClusterStatus, GroupRow
+from ran_twice import RanTwice
 
 pytestmark = pytest.mark.lab
 WITHIN_S = 90.0
@@ -97,7 +98,8 @@ def saving(guarded: Guarded) -> Iterator[Saving]:
             for process in ("outlastd", "libvirtd"):
                 with suppress(NotPossibleNow, LabError):
                     cluster.lab.thaw(node, process)
-    assert not writers.findings, "two runs wrote to one disk in turn"
+    if writers.findings:
+        raise RanTwice(f"two runs wrote to one disk in turn: {writers.findings}")
 
 
 def test_what_is_saved_on_one_node_goes_on_on_another_as_the_same_run(saving: Saving) -> None:
