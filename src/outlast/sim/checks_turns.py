@@ -43,7 +43,12 @@ class Turns:
     def serves(self, node: str, name: str) -> None:
         self._starting.get(node, {}).pop(name, None)
 
-    ended = serves
+    def ended(self, node: str, name: str) -> None:
+        """With it the start of its group is over, as its owner knows before anybody has read that it failed."""
+        group = self.facts.group_of.get(name)
+        starting = self._starting.get(node, {})
+        for other in [one for one in starting if self.facts.group_of.get(one) == group]:
+            del starting[other]
 
     def _before_others(self, node: str, kept: GroupFacts) -> str:
         if self._begun.get(kept.record.name) == _word(node, kept.record):
@@ -69,14 +74,18 @@ class Turns:
         if not most or self.facts.recent(self.facts.settings_changed_at_s):
             return ""
         since_s = self.facts.now() - PATIENCE_S
-        starting = {self.facts.group_of.get(name) for name, at_s in self._starting[node].items() if at_s > since_s}
-        # What is to leave while it starts keeps nobody from starting.
-        others = {name for name in starting - {record.name, None} if name and self._is_to_run(node, name)}
+        others = {
+            group
+            for name, at_s in self._starting[node].items()
+            if at_s > since_s and (group := self.facts.group_of.get(name, "")) not in ("", record.name)
+            if self._is_to_run(node, group, at_s)
+        }
         return f"beside {len(others)} others, and parallel_starts is {most}" if len(others) >= most else ""
 
-    def _is_to_run(self, node: str, name: str) -> bool:
+    def _is_to_run(self, node: str, name: str, started_at_s: float) -> bool:
+        """What is to leave while it starts keeps nobody from starting, nor what failed and is given its node anew."""
         kept = self.facts.groups.get(name)
-        if kept is None or kept.record.owner != node:
+        if kept is None or kept.record.owner != node or started_at_s < kept.given_at_s:
             return False
         if kept.online_since_s is not None:
             return False  # so its owner says; nobody saw it serve when the host that started it was killed meanwhile

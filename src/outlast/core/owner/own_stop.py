@@ -60,6 +60,11 @@ def noted_saving(word: str) -> str:
     return word.partition(_TO)[2] if noted(word) is OwnStop.SAVING else ""
 
 
+def is_of_the_past(stop: OwnStop) -> bool:
+    """That it went to another node as it ran is this cluster's own doing, or was told of before."""
+    return stop in (OwnStop.HANDING, OwnStop.GONE)
+
+
 def after(stop: OwnStop, state: S) -> OwnStop:
     """When the resource has come into that state."""
     if state is S.OFFLINE_PENDING:

@@ -7,7 +7,7 @@ of the progress is told in steps that are worth a write; people who wait ask thi
 from collections.abc import Callable, Iterable
 
 from outlast.core.network.migration import address
-from outlast.core.owner.own_stop import OwnStop
+from outlast.core.owner.own_stop import OwnStop, is_of_the_past
 from outlast.core.owner.resource import Call, S
 from outlast.model.group import Group
 from outlast.model.health import Condition, Health
@@ -151,7 +151,7 @@ class Handing:
             return
         to = local.handing_to(group)
         local.handover = None
-        if local.stop not in (OwnStop.HANDING, OwnStop.GONE):
+        if not is_of_the_past(local.stop):
             local.left_at = group.intents
         elif to:  # else it was ours at an earlier epoch, and that is over
             local.handover = Handover(group.moves, to, done=True, percent=100)

@@ -12,6 +12,7 @@ import msgspec
 
 from outlast.core.coordinator.adopting import STAND_STILL, appearance, may_become
 from outlast.core.owner.duty import Duty, duty
+from outlast.core.owner.own_stop import is_of_the_past
 from outlast.core.owner.resource import S, runs_nothing
 from outlast.model.group import Appearance, Came, Group
 from outlast.model.health import Condition, Health
@@ -58,7 +59,7 @@ class Strays:
         if group is None or group.owner == self._store.me:
             return False
         before = (local.arrives, local.came)
-        if left:  # should it become this node's all the same, it runs on somewhere else
+        if left and not is_of_the_past(local.stop):  # should it become this node's all the same, it runs on elsewhere
             local.left_at = group.intents
         local.arrives = health.arrives
         if health.condition is Condition.ONLINE and health.brought:
