@@ -446,7 +446,9 @@ class Checks(Wishes):
         if all(one.state in _DOWN or one.moved_away for one in status.resources.values()):
             # It went away past the cluster: that is a word for the node only where it is now.
             stands_on = self.stands_on
-            elsewhere = [vm for vm in status.resources if stands_on is not None and stands_on(vm) != to]
+            # What went there ended with that node: its death is not known yet, and comes before anything else is done.
+            there = (to,) if self.life(to).on else (to, "")
+            elsewhere = [vm for vm in status.resources if stands_on is not None and stands_on(vm) not in there]
             return f"{', '.join(elsewhere)} went away from {owner}, and not to {to}" if elsewhere else ""
         return f"{owner} reported " + ", ".join(f"{name} {one.state.value}" for name, one in status.resources.items())
 

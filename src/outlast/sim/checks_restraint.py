@@ -130,11 +130,11 @@ class Restraint:
             return "volume"
         if self._is_spread(group):
             return "spread"
+        if self.room.cut_off(group, group.owner):
+            return "network"  # also where it would return to
         home = self.facts.life(group.move_to).record
         if self._returns(group, calls_back=home is not None and home.calls_back):
             return "failback"
-        if self.room.cut_off(group, group.owner):
-            return "network"
         if self.room.broken(group, group.owner, hard=True):
             return "rule"
         if self.facts.recent(owner.changed_at_s):

@@ -52,7 +52,7 @@ async def create(context: Context, want: Create) -> ResourceCreated:
     )
     nodes = _refuse(context, record)
     nodes = {**nodes, **await checked(context, record, want.definition)}
-    view, group = _with(context.view(), record)
+    view, group = _with(context, record)
     if nodes.get(group.owner):
         words = f"{group.owner}, which owns {group.name}, could not run it: {nodes[group.owner]}"
         raise CommandError("impossible", f'cannot create a resource "{record.name}": {words}')
@@ -83,7 +83,7 @@ def _refuse(context: Context, record: Resource) -> Mapping[str, str]:
     if problem:
         raise CommandError("usage", f'cannot create a resource "{record.name}": {problem}')
     refuse_dependencies(context, record)
-    view, group = _with(context.view(), record)
+    view, group = _with(context, record)
     known = sorted({offer.type for session in view.sessions.values() for offer in session.offers})
     if record.type not in known:
         words = f'no node has a plugin for "{record.type}"; there are: {", ".join(known) or "none"}'
@@ -116,9 +116,9 @@ def _need_group(context: Context, name: str) -> Group:
     return context.group(name)
 
 
-def _with(view: ClusterView, record: Resource) -> tuple[ClusterView, Group]:
-    """As it would be with this resource in its group."""
-    group = _joined(view.groups[record.group], record)
+def _with(context: Context, record: Resource) -> tuple[ClusterView, Group]:
+    """As it would be with this resource in its group. Raises `CommandError` when that has been deleted meanwhile."""
+    group, view = _joined(_need_group(context, record.group), record), context.view()
     resources = {**view.resources, record.name: record}
     return msgspec.structs.replace(view, groups={**view.groups, group.name: group}, resources=resources), group
 
