@@ -225,6 +225,12 @@ class Facts:
         reported = status is not None and (status.node, status.epoch) == (group.owner, group.epoch)
         return reported and status is not None and any(one.state is State.FAILED for one in status.resources.values())
 
+    def said_gone(self, group: Group) -> bool:
+        """Its owner's last word was that somebody migrated some of it away past the cluster."""
+        status = self.statuses.get(group.name)
+        reported = status is not None and (status.node, status.epoch) == (group.owner, group.epoch)
+        return reported and status is not None and any(one.moved_away for one in status.resources.values())
+
     def life(self, node: str) -> NodeFacts:
         life = self.lives.get(node)
         if life is None and node in ("", AWAY):
