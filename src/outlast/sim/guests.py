@@ -48,6 +48,10 @@ class Guest:
         """For how long it has neither answered nor worked, or had until so short a while ago; 0: it does."""
         if self.deaf_since_s is not None and not self.busy:
             return now_s - self.deaf_since_s
+        return self.was_lifeless_s(now_s, lately_s)
+
+    def was_lifeless_s(self, now_s: float, lately_s: float) -> float:
+        """The last time before, if that ended so short a while ago; a probe that was red then counts on."""
         since_s, until_s = self._was_lifeless
         return until_s - since_s if now_s - until_s <= lately_s else 0.0
 

@@ -392,7 +392,8 @@ class World:
         guest = copy.guest if copy is not None else machine.last_guest.get(vm)
         if guest is None or thing.ails or self.now - thing.ailed_until_s <= AILED_S:
             return guest is not None
-        return guest.halt is not Halt.NOTHING or guest.lifeless_s(self.now) >= self.checks.guests.least_s(vm)
+        lifeless_s = max(guest.lifeless_s(self.now), guest.was_lifeless_s(self.now, AILED_S))
+        return guest.halt is not Halt.NOTHING or lifeless_s >= self.checks.guests.least_s(vm)
 
     def _hour_of(self, node: str, ago_s: float) -> int:
         machine = self.machines.get(node)
