@@ -104,8 +104,8 @@ class Placing:
         return ""
 
     def _is_free(self, group: Group) -> bool:
-        """It is wanted online, and nobody has it: its owner is proven dead, has left in order, or there was none. What had
-        been migrated away past the cluster before waits for an administrator's word."""
+        """It is wanted online, and nobody has it: its owner is proven dead, has left in order, or there was none. What
+        had been migrated away past the cluster before waits for an administrator's word."""
         if group.wanted is Wanted.OFFLINE or group.move_to or not group.resources or self.facts.said_gone(group):
             return False
         silence = self.facts.silences.get(group.owner)
