@@ -38,6 +38,7 @@ NOUNS = {
     "balance": MANAGE,
     "user": MANAGE,
     "api-token": MANAGE,
+    "notice": MANAGE,
     "audit": LOOK,
     "context": MANAGE,
     "lab": TRY,
