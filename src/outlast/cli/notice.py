@@ -41,8 +41,9 @@ def add(
 ) -> None:
     """Tell one more receiver what happens, if it takes a test.
 
-    Secrets do not belong in a command line, where others read them: secret=-, password=-, bearer=- and url=- are asked
-    for, or read from standard input, one line for each.
+    Secrets do not belong in a command line, where others read them:
+    secret=-, password=-, bearer=- and url=- are asked for, or read from
+    standard input, one line for each.
     """
     arguments: dict[str, Any] = {"name": name, "way": way, "untested": untested, **_sorted(values)}
     _tell(context, client(context).call("notice.add", arguments, type=NoticeAdded, timeout_s=CALL_S))
