@@ -85,7 +85,8 @@ def test_of_every_kind_of_key_it_is_said_whether_it_comes_back() -> None:
     prefixes = {
         value
         for name, value in vars(keys).items()
-        if name.isupper() and name not in ("CONTROL", "CLUSTER", "SECRET_KEY", "FENCE_SECRETS", "WEB_AUTHORITY")
+        if name.isupper()
+        and name not in ("CONTROL", "CLUSTER", "SECRET_KEY", "FENCE_SECRETS", "NOTICE_SECRETS", "WEB_AUTHORITY")
     }
     assert prefixes == {*RESTORED, *LEFT_AS_IT_IS}
     assert not {*RESTORED} & {*LEFT_AS_IT_IS}

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -145,6 +146,27 @@ def test_of_several_nodes_the_first_that_answers_is_asked(remote: Remote, fake: 
     lost = RemoteClient(Known("prod", (gone,), "outlast-api-00", remote.authority))
     with pytest.raises(ControlError, match="cannot reach the cluster prod"):
         lost.call("status", type=dict)
+
+
+def test_who_did_not_answer_is_asked_last_from_then_on(remote: Remote, fake: FakeService) -> None:
+    fake.answers["status"] = Result({})
+    with socket.create_server(("127.0.0.1", 0)) as dying:
+        met = threading.Semaphore(0)
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    dying.accept()[0].close()
+                    met.release()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        first = f"https://localhost:{dying.getsockname()[1]}"
+        client = RemoteClient(Known("prod", (first, remote.url), "outlast-api-00", remote.authority))
+        for _ in range(3):
+            client.call("status", type=object)
+        assert met.acquire(timeout=STARTS_S)
+        assert not met.acquire(blocking=False), "it was asked again"
+        dying.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.mark.parametrize(

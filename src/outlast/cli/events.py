@@ -26,6 +26,7 @@ KIND_STYLES = {
     "access": "blue",
     "settings": "blue",
     "vote": "yellow",
+    "notice": "yellow",
     "promise": "bold yellow",
     "protection": "bold yellow",
     "failed": "bold red",

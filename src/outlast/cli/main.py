@@ -20,6 +20,7 @@ from outlast.client.control import EXIT_CODES, ControlError
 LOOK, MANAGE, TRY = "Look", "Manage", "Try it out"
 NOUNS = {
     "status": LOOK,
+    "top": LOOK,
     "events": LOOK,
     "explain": LOOK,
     "quorum": LOOK,
@@ -37,6 +38,7 @@ NOUNS = {
     "balance": MANAGE,
     "user": MANAGE,
     "api-token": MANAGE,
+    "notice": MANAGE,
     "audit": LOOK,
     "context": MANAGE,
     "lab": TRY,

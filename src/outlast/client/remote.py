@@ -23,16 +23,18 @@ class _Problem(msgspec.Struct):
 
 
 class RemoteClient(Client):
-    """As `Client`; the first of the cluster's nodes that can be reached is asked."""
+    """As `Client`; the first of the cluster's nodes that can be reached is asked. One that cannot, or that stops in the
+    middle of an answer, is asked last from then on."""
 
     def __init__(self, cluster: Known, notice: Callable[[str], None] = lambda words: None) -> None:
         super().__init__("", notice)
         self._cluster = cluster
+        self._urls = cluster.urls
 
     def _lines(self, verb: str, arguments: Mapping[str, Any], timeout_s: float | None) -> Iterator[bytes]:
         body = msgspec.json.encode(arguments)
         headers = {"Authorization": f"Bearer {self._cluster.token}", "Content-Type": "application/json"}
-        connection = self._connected(timeout_s)
+        connection, url = self._connected(timeout_s)
         try:
             connection.request("POST", f"/api/v1/ask/{quote(verb)}", body, headers)
             response = connection.getresponse()
@@ -40,25 +42,38 @@ class RemoteClient(Client):
                 raise _refusal(response)
             while line := response.readline():
                 yield line
+            self._ask_last(url)  # whoever has heard the end of the answer does not read on
+        except ControlError as error:
+            if error.kind == "no-contact":
+                self._ask_last(url)
+            raise
+        except OSError:
+            self._ask_last(url)
+            raise
         except http.client.HTTPException as error:
+            self._ask_last(url)
             raise ControlError("no-contact", self._no_contact(f"it is no HTTP that answers: {error!r}")) from None
         finally:
             connection.close()
 
-    def _connected(self, timeout_s: float | None) -> http.client.HTTPSConnection:
+    def _ask_last(self, url: str) -> None:
+        self._urls = (*(other for other in self._urls if other != url), url)
+
+    def _connected(self, timeout_s: float | None) -> tuple[http.client.HTTPSConnection, str]:
         """Only who was never told anything may be replaced by another."""
         why = "no node is known"
-        for url in self._cluster.urls:
+        for url in self._urls:
             host, port = place(url)
             connection = http.client.HTTPSConnection(host, port, timeout=CONNECT_S, context=trusting(self._cluster))
             try:
                 connection.connect()
                 connection.sock.settimeout(timeout_s)
-                return connection
+                return connection, url
             except ssl.SSLCertVerificationError as error:
                 why = f"{url}: its certificate is not believed: {error.verify_message}"
             except (OSError, ValueError) as error:
                 why = f"{url}: {getattr(error, 'strerror', None) or error}"
+            self._ask_last(url)
         raise ControlError("no-contact", self._no_contact(why))
 
     def _no_contact(self, why: str) -> str:

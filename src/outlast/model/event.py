@@ -37,6 +37,7 @@ KINDS = {
     "settings": "an administrator changed a setting of the whole cluster",
     "armed": "the cluster was told to fence, move and restart nothing, or to do so again",
     "vote": "who votes in the database changed, and why",
+    "notice": "a rule for notices was added, changed or deleted; or its receiver takes none, or does again",
     "promise": "the promise to survive lost nodes is broken, or kept again",
     "protection": "groups are not protected, at risk, or protected again",
     "failed": "a resource failed",

@@ -10,6 +10,6 @@ class SecretKey(msgspec.Struct, frozen=True):
 
 
 class Sealed(msgspec.Struct, frozen=True):
-    """Key `secrets/fence/ID`. Written once, never changed."""
+    """Keys `secrets/fence/ID` and `secrets/notices/ID`. Written once, never changed."""
 
     text: str

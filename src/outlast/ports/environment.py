@@ -11,6 +11,7 @@ from outlast.ports.fence import Fence
 from outlast.ports.hosts import Hosts
 from outlast.ports.links import Links
 from outlast.ports.members import LocalMember, Members
+from outlast.ports.notices import Receivers
 from outlast.ports.passwords import Passwords
 from outlast.ports.peers import Peers
 from outlast.ports.secrets import Secrets
@@ -91,5 +92,7 @@ class Environment:
     """None: nobody can sign in."""
     web_certificate: WebCertificate | None = None
     """None: no certificates can be made for `outlast-web`."""
+    receivers: Receivers | None = None
+    """None: nobody outside of the cluster is told anything."""
     capacity: Capacity = UNKNOWN
     """What this machine has."""

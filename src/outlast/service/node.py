@@ -57,6 +57,8 @@ from outlast.service.journal import Journal
 from outlast.service.membership import Membership
 from outlast.service.migration_network import MigrationNetwork
 from outlast.service.networks import Networks
+from outlast.service.notices.noticing import Noticing
+from outlast.service.notices.telling import Telling
 from outlast.service.noting import Noting
 from outlast.service.observation import Observation
 from outlast.service.peers import Answering, Vouching
@@ -155,6 +157,9 @@ class Node:
         self._backing = Backing(self.store, env.backups, self._journal, env.clock) if env.backups else None
         names = tuple(dict.fromkeys(name for name in (config.node, config.address, "localhost") if name))
         web_certificates = WebCertificates(self.store, env.web_certificate, env.secrets, names)
+        self._telling = (
+            Telling(self.store, env.receivers, env.secrets, self._journal, env.clock) if env.receivers else None
+        )
         self._commands = Commands(
             Context(
                 self.store,
@@ -174,6 +179,7 @@ class Node:
                 env.peers,
                 env.passwords,
                 web_certificates,
+                self._telling,
             )
         )
 
@@ -214,6 +220,9 @@ class Node:
             tasks.create_task(self.coordinating.run())
             tasks.create_task(prune(self.store, self._coordinates))
             tasks.create_task(Noting(self.store, self.observation, self._journal, self._coordinates).run())
+            if self._telling is not None:
+                noticing = Noticing(self.store, self._telling, self._journal, self._env.clock, self._coordinates)
+                tasks.create_task(noticing.run())
             if self._env.upkeep is not None:
                 tasks.create_task(self._keep_up(self._env.upkeep))
             tasks.create_task(self._stay_member())

@@ -31,6 +31,7 @@ def environment(config: NodeConfig) -> Environment:
     from outlast.adapters.hosts import ProcessHosts
     from outlast.adapters.machine import capacity
     from outlast.adapters.netlink import NetlinkLinks
+    from outlast.adapters.notices import RealReceivers
     from outlast.adapters.passwords import Argon2Passwords
     from outlast.adapters.secrets import FileSecrets
     from outlast.adapters.watchdog import chosen
@@ -56,6 +57,7 @@ def environment(config: NodeConfig) -> Environment:
         links=NetlinkLinks(),
         passwords=Argon2Passwords(),
         web_certificate=FileWebCertificate(run_dir),
+        receivers=RealReceivers(),
         capacity=capacity(),
     )
 

@@ -16,6 +16,7 @@ from outlast.model.access import ApiToken, SignedIn, User
 from outlast.model.group import Group, Resource
 from outlast.model.member import Join, MemberRecord
 from outlast.model.node import Coordinator, Node, Session, Silence
+from outlast.model.notice import NoticeRule
 from outlast.model.rule import Rule
 from outlast.model.settings import Settings
 from outlast.model.status import GroupStatus
@@ -60,6 +61,7 @@ _KINDS: tuple[tuple[str, type], ...] = (
     (keys.USERS, User),
     (keys.API_TOKENS, ApiToken),
     (keys.SIGNED_IN, SignedIn),
+    (keys.NOTICES, NoticeRule),
     (keys.CLUSTER, Settings),
     (keys.COORDINATOR, Coordinator),
 )
@@ -143,6 +145,7 @@ class Store:
         self.users: dict[str, User] = self._tables[keys.USERS]
         self.api_tokens: dict[str, ApiToken] = self._tables[keys.API_TOKENS]
         self.signed_in: dict[str, SignedIn] = self._tables[keys.SIGNED_IN]
+        self.notices: dict[str, NoticeRule] = self._tables[keys.NOTICES]
         self.database = database
         self._clock = clock
         self._revisions: dict[str, int] = {}

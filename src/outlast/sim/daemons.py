@@ -22,6 +22,7 @@ from outlast.sim.machine import Machine
 from outlast.sim.passwords import SimPasswords
 from outlast.sim.peers import SimPeers
 from outlast.sim.process import OUTSIDE, Process
+from outlast.sim.receivers import Outside, SimReceivers
 
 if TYPE_CHECKING:
     from outlast.sim.world import World
@@ -78,6 +79,8 @@ class Daemons:
         self._starting: dict[str, Process] = {}
         """Who will start the service of a node soon: a node that boots, or a service that is to be restarted."""
         self._lives = 0
+        self.outside = Outside()
+        """Who gets notices."""
 
     def start_service(self, node: str) -> None:
         """As systemd does it when it is asked to: nothing happens when the service runs, or is about to."""
@@ -160,6 +163,7 @@ class Daemons:
             local_member=self._world.engine.of(node),
             links=SimLinks(machine),
             passwords=SimPasswords(),
+            receivers=SimReceivers(self.outside, node),
         )
         config = NodeConfig(
             node=node,

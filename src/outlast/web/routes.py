@@ -133,6 +133,13 @@ ROUTES: tuple[Route, ...] = (
     Route("volume.delete", "DELETE", "/volumes/{volume}/images/{image}", then="volume.wait"),
     Route("volume.snapshot", "POST", "/volumes/{volume}/images/{image}/snapshot", then="volume.wait"),
     Route("volume.wait", "POST", "/volumes/{volume}/changes/{id}/wait"),
+    # notices
+    Route("notice.list", "GET", "/notices"),
+    Route("notice.add", "POST", "/notices"),
+    Route("notice.show", "GET", "/notices/{name}"),
+    Route("notice.set", "PATCH", "/notices/{name}"),
+    Route("notice.delete", "DELETE", "/notices/{name}"),
+    Route("notice.test", "POST", "/notices/{name}/test"),
     # who may ask
     Route("user.list", "GET", "/users"),
     Route("user.create", "POST", "/users"),

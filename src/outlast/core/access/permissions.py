@@ -40,20 +40,20 @@ _LOOKS = (
     "vm.list vm.show vm.group vm.probe_list explain.group explain.vm explain.node explain.replay "
     "cluster.show cluster.unprovable cluster.would_set cluster.backups balance.look rule.list rule.show "
     "what_if.node_down fence.agents fence.describe fence.list fence.show validate quorum.show quorum.forecast "
-    "volume.list volume.show volume.images volume.image volume.wait"
+    "volume.list volume.show volume.images volume.image volume.wait notice.list notice.show"
 )
 _GROUP_OPERATIONS = (
     "group.online group.offline group.move group.call_back group.lock group.unlock group.maintenance "
     "resource.online resource.offline resource.fail resource.maintenance"
 )
-_OPERATIONS = "node.pause node.drain node.resume node.release balance.run vm.check fence.test"
+_OPERATIONS = "node.pause node.drain node.resume node.release balance.run vm.check fence.test notice.test"
 _ADMINISTRATION = (
     "type.restart node.confirm_down node.fence node.set node.evict group.set group.create group.delete resource.set "
     "resource.create resource.delete vm.probe_add vm.probe_delete vm.protect vm.unprotect cluster.set cluster.release "
     "cluster.token cluster.revoke cluster.backup cluster.restore cluster.confirm_ownership rule.add rule.delete "
     "rule.enable rule.disable fence.add fence.set fence.delete quorum.force volume.add volume.set volume.remove "
     "volume.create volume.resize volume.delete volume.snapshot user.create user.set user.delete token.create "
-    "token.delete"
+    "token.delete notice.add notice.set notice.delete"
 )
 NEEDS: Mapping[str, Need] = {
     **dict.fromkeys(_LOOKS.split(), READ),

@@ -25,6 +25,7 @@ from outlast.service.hosting.surveys import Surveys
 from outlast.service.joining.enrolment import Enrolment
 from outlast.service.journal import Journal
 from outlast.service.membership import Membership
+from outlast.service.notices.telling import Telling
 from outlast.service.observation import Observation
 from outlast.service.quorum.voters import NO_VOTERS, Voters
 from outlast.service.store import Store, put
@@ -106,6 +107,8 @@ class Context:
     passwords: Passwords | None = None
     """None: nobody can sign in."""
     web_certificates: WebCertificates | None = None
+    telling: Telling | None = None
+    """None: this node cannot tell anybody anything."""
     asking: Asking = ON_THE_NODE
     key: str = ""
     """Of the record that is shown or changed, where it is one."""

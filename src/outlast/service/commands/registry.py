@@ -25,6 +25,7 @@ from outlast.service.commands import (
     guest_settings,
     maintenance,
     nodes,
+    notices,
     queries,
     quorum,
     resource_making,
@@ -61,6 +62,7 @@ COMMANDS: dict[str, Command] = {
     **cluster.COMMANDS,
     **tokens.COMMANDS,
     **users.COMMANDS,
+    **notices.COMMANDS,
     **api_tokens.COMMANDS,
     **audit.COMMANDS,
     **backup.COMMANDS,
@@ -90,6 +92,7 @@ RECORDS = {
     "group": keys.GROUPS,
     "resource": keys.RESOURCES,
     "node": keys.NODES,
+    "notice": keys.NOTICES,
 }
 KINDS = {"float": "a number", "int": "a whole number", "str": "text", "bool": "true or false"}
 """Words for what msgspec expected."""

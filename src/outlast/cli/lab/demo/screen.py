@@ -6,9 +6,9 @@ import threading
 import time
 from typing import Any, Protocol
 
-from outlast.cli import output, rows, times
-from outlast.cli.events import KIND_WIDTH, kind
+from outlast.cli import output, rows
 from outlast.cli.output import Cell
+from outlast.cli.top.picture import latest
 from outlast.client.control import ControlError
 from outlast.lab.cluster import LabCluster
 from outlast.lab.errors import LabError
@@ -129,8 +129,5 @@ class LiveScreen:
             output.grid(rows.NODE_TITLES, [rows.node(n) for n in status.nodes], width),
         ]
         parts += ["", output.grid(rows.VM_TITLES, [rows.vm(row) for row in status.vms], width, "no VM yet"), ""]
-        for event in self._events:
-            text = output.joined(Cell(times.clock(event.at_s), "dim"), "  ", kind(event, KIND_WIDTH), "  ", event.words)
-            text.truncate(width - 1, overflow="ellipsis")
-            parts.append(text)
+        parts += [told.line(width - 1) for told in latest(self._events, MOST_EVENTS)]
         return Group(*parts)
