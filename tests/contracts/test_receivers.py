@@ -97,6 +97,12 @@ def test_a_webhook_is_signed_over_the_time_and_the_body_as_sent(hook: Hook) -> N
     assert json.loads(body)["words"] == WEB.words
 
 
+def test_a_fault_in_sending_ends_nothing_but_that_try(hook: Hook) -> None:
+    """What nobody has foreseen: here a rule without what it is signed with."""
+    rule = msgspec.structs.replace(hook.rule, parameters={"url": hook.rule.parameters["url"]})
+    assert "a fault in sending it" in refused(hook, rule)
+
+
 def test_what_is_redirected_goes_nowhere_else(hook: Hook) -> None:
     other = Hook()
     hook.status, hook.headers = 307, {"Location": f"http://127.0.0.1:{other.port}/"}

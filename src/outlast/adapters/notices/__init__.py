@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+import structlog
+
 from outlast.core.notices.notice_parameters import SECRET
 from outlast.model.notice import Notice, NoticeRule, Way
 from outlast.ports.notices import NotTaken
+
+log = structlog.get_logger()
 
 WORDS_KEPT = 300
 
@@ -23,6 +27,10 @@ class RealReceivers:
             ) from None
         except NotTaken as error:
             raise NotTaken(_without(rule, str(error)), error.asked_s) from None
+        except Exception as error:  # noqa: BLE001 - whatever a receiver does to a library, the cluster service goes on
+            words = _without(rule, f"a fault in sending it: {error!r}")
+            log.error("a fault in sending a notice", rule=rule.name, why=words)
+            raise NotTaken(words) from None
 
 
 def _sender(way: Way) -> Callable[[Mapping[str, str], Notice, float, float], Awaitable[str]]:
