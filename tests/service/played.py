@@ -14,6 +14,7 @@ from outlast.model.node import Session
 from outlast.model.status import GroupStatus, State
 from outlast.service.commands.context import CommandError
 from outlast.sim import commands
+from outlast.sim.asking import expect
 from outlast.sim.world import World
 
 
@@ -54,7 +55,7 @@ def asked(world: World, node: str, verb: str, /, **arguments: Json) -> Any:
             found.append(error)
 
     service = world.services[node]
-    world.expect(verb, arguments)
+    expect(world, verb, arguments)
     service.process.context.run(world.loop.create_task, ask())
     while not found:
         play(world, "run 0.1")

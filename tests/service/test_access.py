@@ -8,6 +8,7 @@ from played import Refused, asked, events, play, played
 from outlast.model.health import Json
 from outlast.service.access.doors import MOST_SESSIONS, SESSION_S, Request
 from outlast.service.commands.context import CommandError
+from outlast.sim.asking import expect
 from outlast.sim.world import World
 
 SETUP = ("world", "vm web1", "vm web2", "start", "run 10")
@@ -26,7 +27,7 @@ def outside(world: World, verb: str, credential: str = "", /, *, as_seen: int = 
             found.append(error)
 
     service = world.services["n1"]
-    world.expect(verb, arguments)
+    expect(world, verb, arguments)
     service.process.context.run(world.loop.create_task, ask())
     while not found:
         play(world, "run 0.1")

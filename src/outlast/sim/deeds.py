@@ -1,6 +1,7 @@
 """What is done in the simulated world: time passes, machines and processes come and go, people do things."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from outlast.model.health import Json
 from outlast.model.inside import Incident
@@ -153,12 +154,13 @@ def _console(world: World, words: Words) -> None:
 
 def _admin(world: World, words: Words) -> None:
     node = words.next("node", {**world.machines, ANY: None})
-    node = _who_listens(world) if node == ANY else node
+    who_listens = partial(_who_listens, world) if node == ANY else None
+    node = node if who_listens is None else who_listens()
     verb = words.next("verb")
     arguments, words.named = dict(words.named), {}
     asked = " ".join([verb, *(f"{key}={value}" for key, value in arguments.items())])
     world.tell(f"administrator on {node}: {asked}")
-    world.administer(node, verb, _told(arguments))
+    world.administer(node, verb, _told(arguments), who_listens)
 
 
 def _who_listens(world: World) -> str:

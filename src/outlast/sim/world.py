@@ -25,9 +25,9 @@ from outlast.model.node import Node as NodeRecord
 from outlast.model.settings import Settings
 from outlast.model.watchdog import Strength
 from outlast.ports.database import Batch, Put
-from outlast.service.commands.context import CommandError, NotKnown
 from outlast.service.peers import PROMISE
 from outlast.sim import records
+from outlast.sim.asking import administer
 from outlast.sim.checks import Checks
 from outlast.sim.clock import SimClock
 from outlast.sim.daemons import Daemons, Service
@@ -232,58 +232,10 @@ class World:
 
     # --- the administrator ----------------------------------------------------------------------------------------
 
-    def administer(self, node: str, verb: str, arguments: Mapping[str, Json]) -> None:
-        """What `outlast` asks of the node's control socket. How it ends is told when it does."""
-        service = self.services.get(node)
-        if service is None or not service.process.runs:
-            self.tell(f"administrator on {node}: no contact with the cluster")
-            return
-        moved, asked_at_s = self.expect(verb, arguments), self.now
-        if verb == "quorum.force" and self.engine.members:
-            self.engine.consensus.forced.add(node)
-
-        async def ask() -> None:
-            answer: Json = None
-            try:
-                async for kind, value in service.node.command(verb, arguments):
-                    if kind == "result":
-                        answer = value
-            except CommandError as error:
-                known = not isinstance(error, NotKnown)
-                if moved and known:
-                    self.checks.restraint.refused(moved, asked_at_s)
-                became = "was refused" if known else "may have been done"
-                self.tell(f"administrator on {node}: {verb} {became}: {error}")
-            else:
-                self.tell(f"administrator on {node}: {verb}: {_words(answer)}")
-
-        service.process.context.run(self.loop.create_task, ask())
-
-    def expect(self, verb: str, arguments: Mapping[str, Json]) -> str:
-        """What an administrator asks for himself is not held against the cluster. Returns what may move by it."""
-        name = str(arguments.get("name", ""))
-        for wished, wanted in wishes_of(verb, arguments):
-            # The word about a resource that is all of its group is one about the group.
-            self.checks.wish(self.checks.group_of.get(wished, wished), wanted)
-            self.checks.wish_resource(wished, wanted)
-        if verb in ("group.move", "vm.move", "node.fence", "group.online"):  # which may start it where there is room
-            self.checks.restraint.ask(name)
-            return name
-        if verb == "resource.online":  # likewise, when it is all of its group
-            group = self.checks.group_of.get(name, name)
-            self.checks.restraint.ask(group)
-            return group
-        if verb == "resource.create":
-            records.make_thing(self, name, str(arguments.get("type", "")))
-        if verb == "vm.unprotect":
-            self.checks.let_go.add(name)
-        if verb == "resource.fail":
-            self.checks.restraint.ask(f"fail {name}")
-        elif verb == "balance.run":
-            self.checks.restraint.ask("*")
-        elif verb == "cluster.release":
-            self.checks.restraint.released()
-        return ""
+    def administer(
+        self, node: str, verb: str, arguments: Mapping[str, Json], who_listens: Callable[[], str] | None = None
+    ) -> None:
+        administer(self, node, verb, arguments, who_listens)
 
     def end_maintenance(self) -> None:
         """Whoever paused a node, kept something in maintenance or disarmed the cluster has done with it what he wanted;
@@ -469,23 +421,6 @@ class World:
         words = str(line.pop("event", ""))
         self.story.tell(self.now, "log", words + "".join(f" {key}={value!r}" for key, value in line.items()))
         raise structlog.DropEvent
-
-
-def wishes_of(verb: str, arguments: Mapping[str, Json]) -> list[tuple[str, Wanted]]:
-    """Which groups a command of the administrator wants to be otherwise."""
-    wanted = {"online": Wanted.ONLINE, "start": Wanted.ONLINE, "offline": Wanted.OFFLINE, "stop": Wanted.OFFLINE}
-    wanted["shutdown"] = Wanted.OFFLINE
-    noun, _, what = verb.partition(".")
-    nouns = ("group", "vm", "resource")
-    if noun not in nouns or what not in wanted:
-        return []
-    names = [str(arguments[which]) for which in ("name", "resource") if which in arguments]
-    return [(name, wanted[what]) for name in names]
-
-
-def _words(answer: Json) -> str:
-    """Words are told; tables are for those who asked."""
-    return answer if isinstance(answer, str) else "done"
 
 
 def _story_of(error: BaseException) -> str:
