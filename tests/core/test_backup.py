@@ -144,6 +144,11 @@ def test_the_cluster_stays_who_it_is_and_takes_the_settings_of_then_with_a_hold(
     assert (now.name, now.id, now.generation, now.failover_threshold, now.hold) == ("new", "c2", 5, 7, "restored")
 
 
+@pytest.mark.parametrize(("then", "now"), [(True, False), (False, True)])
+def test_who_disarmed_the_cluster_to_restore_finds_it_disarmed(then: bool, now: bool) -> None:
+    assert not held(kept(Settings(armed=then)), Settings(armed=now), "restored").armed
+
+
 def test_a_node_that_is_there_keeps_its_own_address() -> None:
     then, now = kept(msgspec.structs.replace(node("n1"), address="old")), kept(Node("n1", address="new"))
     record = msgspec.json.decode(written(then, now)[keys.NODES + "n1"], type=Node)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from build import group, observed, session, silence, status, view
@@ -47,6 +48,21 @@ def test_whatever_happened_nothing_is_done_and_the_words_say_why(
     plan = decided(*groups, **changes)
     assert plan.actions == ()
     assert [(one.group, one.why) for one in plan.waiting] == [("web", f"{ARMED}: {why}")]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"observed": observed(silent_s={"n2": 9.0})}, {"silences": [silence("n2")], "voters": ("n1", "n2", "n3")}],
+)
+def test_nor_while_ownership_is_to_be_confirmed_besides(changes: dict[str, Any]) -> None:
+    """A hold of a restored backup or a forced quorum makes nobody armed."""
+    if "voters" in changes:
+        changes = {
+            "silences": changes["silences"],
+            "observed": observed(silence_age_s={"n2": 1e6}, voters=changes["voters"]),
+        }
+    held = msgspec.structs.replace(DISARMED, hold="the database was restored")
+    assert decide(view(WEB, **changes, settings=held)).actions == ()
 
 
 def test_a_broken_rule_moves_nobody() -> None:

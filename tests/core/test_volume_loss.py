@@ -77,7 +77,7 @@ def test_a_volume_that_is_lost_everywhere_moves_nothing_and_everybody_sees_that(
 
 
 def test_first_it_is_handed_over_as_it_runs() -> None:
-    (move,) = moves(cluster(lost=("n1",), offers=MOVABLE))
+    (move,) = moves(cluster(lost=("n1",), lost_s=100.0, offers=MOVABLE))
     assert (move.stop, move.failure) == (Stop.LIVE, None)
 
 
@@ -90,10 +90,39 @@ def test_after_that_came_to_nothing_it_is_turned_off() -> None:
     assert move.stop is Stop.TURN_OFF
 
 
-@pytest.mark.parametrize(("lost_s", "stop"), [(100.0, None), (121.0, Stop.TURN_OFF)])
-def test_a_migration_that_does_not_come_to_an_end_is_not_waited_for(lost_s: float, stop: Stop | None) -> None:
+@pytest.mark.parametrize(
+    ("lost_s", "moving_s", "stop"),
+    [
+        (100.0, 40.0, None),
+        (121.0, 61.0, Stop.TURN_OFF),
+        (121.0, 30.0, None),  # it began late, and has its own time
+        (100.0, 900.0, None),  # somebody wished it long before
+    ],
+)
+def test_a_migration_that_does_not_come_to_an_end_is_not_waited_for(
+    lost_s: float, moving_s: float, stop: Stop | None
+) -> None:
     seen = cluster(lost=("n1",), lost_s=lost_s, offers=MOVABLE, move_to="n2", stop=Stop.LIVE)
-    assert [move.stop for move in moves(seen)] == ([stop] if stop else [])
+    observed = msgspec.structs.replace(seen.observed, moving_s={"web": moving_s})
+    assert [move.stop for move in moves(msgspec.structs.replace(seen, observed=observed))] == ([stop] if stop else [])
+
+
+def test_no_more_are_handed_over_at_once_than_may_move_and_the_others_wait_for_their_turn_but_not_for_long() -> None:
+    def seen(lost_s: float) -> ClusterView:
+        found = cluster(lost=("n1",), lost_s=lost_s, offers=MOVABLE)
+        web = found.groups["web"]
+        groups, resources, statuses = dict(found.groups), dict(found.resources), dict(found.statuses)
+        for number in range(4):
+            name = f"web{number}"
+            groups[name] = msgspec.structs.replace(web, name=name, resources=(name,))
+            resources[name] = msgspec.structs.replace(found.resources["web"], name=name, group=name)
+            statuses[name] = status(groups[name], State.ONLINE)
+        return msgspec.structs.replace(found, groups=groups, resources=resources, statuses=statuses)
+
+    assert [move.stop for move in moves(seen(100.0))] == [Stop.LIVE] * 2
+    waiting = [one.why for one in decide(seen(100.0)).waiting]
+    assert waiting == [f"others to move, since {LOST}: n1 gives away 2 at once"] * 3
+    assert [move.stop for move in moves(seen(121.0))] == [Stop.TURN_OFF] * 5
 
 
 @pytest.mark.parametrize(

@@ -100,10 +100,12 @@ def unpack(data: bytes) -> tuple[BackupHeader, tuple[Kept, ...]]:
 
 
 def held(backup: Iterable[Kept], present: Settings, why: str) -> Settings:
-    """The settings of the backup, in this cluster, with a hold: who it is and what its members went through stays."""
+    """The settings of the backup, in this cluster, with a hold: who it is and what its members went through stays, and
+    it is armed when it was so then and is now: who disarmed it to restore has not asked for anything else."""
     found = _of(backup, keys.CLUSTER)
     then = msgspec.json.decode(found[keys.CLUSTER], type=Settings) if found else present
-    return msgspec.structs.replace(then, name=present.name, id=present.id, generation=present.generation, hold=why)
+    stays = {"name": present.name, "id": present.id, "generation": present.generation}
+    return msgspec.structs.replace(then, **stays, armed=then.armed and present.armed, hold=why)
 
 
 def report(header: BackupHeader, backup: Sequence[Kept], present: Sequence[Kept]) -> RestoreReport:

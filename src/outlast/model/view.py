@@ -44,6 +44,8 @@ class Observed(msgspec.Struct, frozen=True):
     known that."""
     unmoved_s: Mapping[str, float] = msgspec.field(default_factory=dict)
     """Groups that could not be handed over to another node as they run: since when this node has known that."""
+    moving_s: Mapping[str, float] = msgspec.field(default_factory=dict)
+    """Groups that are to be handed over as they run: since when this node has known the present wish."""
     volume_lost_s: Mapping[str, float] = msgspec.field(default_factory=dict)
     """By "NODE VOLUME": since when this node has known that volume to be lost on that node, in its present life."""
     volume_seen_s: Mapping[str, float] = msgspec.field(default_factory=dict)

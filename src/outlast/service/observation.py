@@ -11,6 +11,7 @@ from outlast.core.coordinator.failing import failed
 from outlast.core.membership.certainty import Pledges
 from outlast.core.membership.membership import Observer
 from outlast.core.placement.networks import FLAPS, LATELY_S, TRUSTED_AGAIN_S
+from outlast.model.group import Stop
 from outlast.model.node import Session
 from outlast.model.status import ResourceStatus
 from outlast.model.view import ClusterView, FenceReport, Observed
@@ -47,6 +48,8 @@ class Observation:
         self._failures: dict[str, float] = {}
         self._failed: dict[str, float] = {}
         self._unmoved: dict[str, float] = {}
+        self._moving: dict[str, float] = {}
+        """By "GROUP MOVES": wishes to hand a group over as it runs."""
         self._marks: dict[str, float] = {}
         self._lives: dict[str, float] = {}
         self._quarantines: dict[str, float] = {}
@@ -86,6 +89,7 @@ class Observation:
             hour=datetime.fromtimestamp(self._clock.wall()).hour,
             failed_s={name: now - self._failed[id] for name, id in self._failing.items()},
             unmoved_s={name: now - self._unmoved[id] for name, id in self._unhanded.items()},
+            moving_s={id.partition(" ")[0]: now - at for id, at in self._moving.items()},
             fence_reports=dict(self._fence_reports()),
             promised_s=self._pledges.all_left_s(now),
             voters=self.voters,
@@ -106,6 +110,10 @@ class Observation:
         _keep_first_seen(self._failed, dict.fromkeys(self._failing.values()), now)
         self._unhanded = self._not_handed_over()
         _keep_first_seen(self._unmoved, dict.fromkeys(self._unhanded.values()), now)
+        moving = [
+            f"{name} {group.moves}" for name, group in store.groups.items() if group.move_to and group.stop is Stop.LIVE
+        ]
+        _keep_first_seen(self._moving, moving, now)
         self._look_at_nodes(now)
 
     def _look_at_nodes(self, now: float) -> None:

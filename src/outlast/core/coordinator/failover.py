@@ -47,7 +47,7 @@ MOST_NAMED = 5
 
 def decide(view: ClusterView) -> Plan:
     """The next steps, what each waiting group waits for, and when time alone could change the answer."""
-    if not view.settings.armed and not view.settings.hold:
+    if not view.settings.armed:
         return _arrivals(view)
     round = Round(view)
     looking = _Looking(round)

@@ -25,7 +25,8 @@ from outlast.model.view import ClusterView
 from outlast.model.volume import VolumeState
 
 LIVE_S = 60.0
-"""So long a live migration may take that was begun for this: one whose I/O hangs never ends."""
+"""So long a live migration may take that was begun for this: one whose I/O hangs never ends. And so long after the
+limit one may still begin, as many at once as may move: who comes later than that has waited long enough."""
 _RUNS = (State.ONLINE, State.PARTIAL)
 _TOLD = 5
 
@@ -64,9 +65,13 @@ def _send_away(group: Group, states: list[VolumeState], wanted: list[Volume], ro
     if over_s < 0:
         round.wake(-over_s)
         round.wait(group, f"the volume to come back within {-over_s:.0f} s, since {why}")
-    elif group.move_to and over_s < LIVE_S:
-        round.wake(LIVE_S - over_s)
-    elif not group.move_to and _goes_live(group, target, view):
+    elif group.move_to and (tried_s := min(over_s, view.observed.moving_s.get(group.name, 0.0))) < LIVE_S:
+        round.wake(LIVE_S - tried_s)
+    elif not group.move_to and over_s < LIVE_S and _goes_live(group, target, view):
+        if full := round.moves.full(owner, target):
+            round.wake(LIVE_S - over_s)
+            round.wait(group, f"others to move, since {why}: {full}")
+            return
         round.wish_move(group, target, f"{why}; it may still go as it runs", return_to=group.return_to or owner)
     elif spent := restarts.exhausted(group, view):
         round.wait(group, f"an administrator, since {why}: {spent}")
