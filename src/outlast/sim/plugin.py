@@ -21,7 +21,7 @@ from outlast.sim import inside, saving
 from outlast.sim.guests import halted
 from outlast.sim.machine import Listener, Machine
 from outlast.sim.migrations import Migrations
-from outlast.sim.vms import ALIVE, ANSWERS, BROUGHT, CANNOT_TELL, LIES, NEVER_RAN, VM_TYPE, Ended, Job, SimVm
+from outlast.sim.vms import ALIVE, ANSWERS, BROUGHT, CANNOT_TELL, LIES, NEVER_RAN, SAVING, VM_TYPE, Ended, Job, SimVm
 
 __all__ = ["VM_TYPE", "Crashed", "SimPlugin"]
 
@@ -143,6 +143,8 @@ class SimPlugin:
         if copy is not None and name in troubles.lost_volumes:
             return Health(Condition.FAILED, _LOST, running=True)
         if copy is not None:
+            if copy.is_saved:
+                return SAVING
             return ANSWERS if copy.serves and copy.vm.agent else ALIVE
         return self._machine.known.get(name, NEVER_RAN)
 

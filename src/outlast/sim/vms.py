@@ -8,7 +8,7 @@ no VM (a file share, an address) is of the type `sim`: libvirt is nothing to it,
 import enum
 from dataclasses import dataclass, field
 
-from outlast.model.health import Condition, EndedBy, Health
+from outlast.model.health import Condition, EndedBy, Halt, Health
 from outlast.sim.guests import PANICKED, Guest
 
 VM_TYPE = "vm"
@@ -148,6 +148,7 @@ ALIVE = Health(Condition.ONLINE, running=True)
 BROUGHT = Health(Condition.ONLINE, running=True, brought=True)
 STARTED = Health(Condition.ONLINE, "started at the host's console", running=True)
 ANSWERS = Health(Condition.ONLINE, running=True, answers=True)
+SAVING = Health(Condition.ONLINE, "paused while its state is saved", running=True, stands=True, halt=Halt.PAUSED)
 NEVER_RAN = Health(Condition.OFFLINE, "not running", unexplained=True)
 LIES = Health(Condition.FAILED, "its process ended, says its plugin")
 CANNOT_TELL = Health(Condition.UNKNOWN, "libvirt does not answer", running=True)

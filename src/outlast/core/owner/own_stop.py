@@ -65,8 +65,11 @@ def is_of_the_past(stop: OwnStop) -> bool:
     return stop in (OwnStop.HANDING, OwnStop.GONE)
 
 
-def after(stop: OwnStop, state: S) -> OwnStop:
-    """When the resource has come into that state."""
+def after(stop: OwnStop, state: S, *, goes_on: bool = False) -> OwnStop:
+    """When the resource has come into that state. `goes_on`: what a service before this one had begun is seen to be
+    under way still."""
+    if stop is OwnStop.SAVING and state is S.ONLINE and goes_on:
+        return stop
     if state is S.OFFLINE_PENDING:
         return OwnStop.BEGUN
     if state in (S.HANDING_OVER, S.CALLING_BACK):

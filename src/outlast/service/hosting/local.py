@@ -73,6 +73,8 @@ class Local:
 
     returns_s: tuple[float, ...] = ()
     """When it was brought online again after somebody had stopped it past the cluster."""
+    stands: bool = False
+    """So its plugin has last said: it does not go on by itself just now, for whatever reason."""
     paused: bool | None = None
     """Somebody at this node's console has it stand still; None: nobody has looked."""
     handover: Handover | None = None

@@ -98,8 +98,8 @@ class Records:
         if group.owner != self._store.me or local.state is S.RECEIVED:
             return True
         reported = self.reported(local)
-        if local.last_known in _WENT_ON or reported is State.ONLINE:
-            return False
+        if local.last_known in _WENT_ON or reported is State.ONLINE or local.kept.unfinished:
+            return False  # what a service before this one had begun to save ran here, and stands still meanwhile
         if group.received_from and not self.hold():
             return True
         # An old copy, found by who comes too late to have seen it arrive. What was never to move is none.

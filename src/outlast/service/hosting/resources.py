@@ -165,7 +165,7 @@ class Resources:
         if state not in (S.DETACHED, S.OPENING, S.UNCERTAIN):
             # Once the cluster itself has begun to stop it, its end is nobody's intent (rule 10).
             local.last_known = state
-        self._note_stop(local, after(local.stop, state))
+        self._note_stop(local, after(local.stop, state, goes_on=self.saving.goes_on(local)))
         self.saving.entered(local)
         if state is not S.ONLINE:
             local.answers, local.halt, local.paused = False, Halt.NOTHING, None
@@ -231,7 +231,9 @@ class Resources:
         if step(local.state, verdict.event)[0] is S.HANDED_OVER is not local.state:
             self.handing.found_gone(local)
         another = self.strays.seen(local, group, health, left=verdict.event is E.FOUND_LEFT)
+        local.stands = health.stands
         if local.state is S.ONLINE and verdict.event is E.FOUND_ONLINE:
+            self._note_stop(local, after(local.stop, local.state, goes_on=self.saving.goes_on(local)))
             self._heard(local, health.why, answers=health.answers)
             self._paused(local, group, paused=health.paused)
         self.feed(local, verdict.event, health.why)

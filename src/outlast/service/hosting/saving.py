@@ -70,6 +70,10 @@ class Saving:
             return False
         return known is None or known.id != stop
 
+    def goes_on(self, local: Local) -> bool:
+        """A service before this one had begun it, and nobody has seen it run since: a guest stands still meanwhile."""
+        return bool(local.kept.unfinished) and local.stands
+
     def in_vain(self, local: Local, group: Group) -> bool:
         return local.kept.failed == wish_of(group)
 
