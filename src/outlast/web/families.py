@@ -84,7 +84,7 @@ FAMILIES: tuple[Gauge | Counter | Histogram, ...] = (
     Gauge(
         "outlast_info",
         "Always 1: which node of which cluster answers, and its version.",
-        ("cluster", "node", "version"),
+        ("cluster_name", "node", "version"),
         lambda m: [((m.cluster, m.node, m.version), 1)],
     ),
     # --- the cluster, as the answering node sees it ---
