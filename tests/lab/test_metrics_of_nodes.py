@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,34 @@ from outlast.model.access_answers import ApiTokenMade
 
 pytestmark = pytest.mark.lab
 MONITORING = Path(__file__).parents[2] / "packaging/monitoring"
+PROMETHEUS = """
+set -e; cd "$1"
+curl -sSk https://n1:9443/api/v1/authority >authority.pem
+timeout 90 prometheus --config.file=prometheus.yml --storage.tsdb.path="$1/data" \
+    --web.listen-address=127.0.0.1:9090 >log 2>&1 &
+trap 'kill $!; wait' EXIT
+"$2" ask.py
+"""
+ASK = """
+import json, time, urllib.parse, urllib.request
+
+def ask(query):
+    question = urllib.parse.urlencode({"query": query})
+    with urllib.request.urlopen("http://127.0.0.1:9090/api/v1/query?" + question, timeout=10) as answer:
+        return json.load(answer)
+
+def all_up():
+    try:
+        return [row["value"][1] for row in ask("up")["data"]["result"]] == ["1"] * 3
+    except OSError:
+        return False
+
+deadline = time.monotonic() + 30
+while not (all_up() and ask("count_over_time(up[10s]) >= 8")["data"]["result"]) and time.monotonic() < deadline:
+    time.sleep(0.2)
+with open("queries") as file:
+    print(json.dumps([ask(query) for query in json.load(file)]))
+"""
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -81,6 +111,36 @@ def test_a_power_cut_shows_in_what_the_others_tell(cluster: LabCluster) -> None:
 def test_without_a_token_nothing_is_told(cluster: LabCluster) -> None:
     answer = cluster.lab.run("n2", "curl", "-sSk", "--max-time", "10", "https://n1:9443/metrics")
     assert json.loads(answer.stdout)["kind"] == "sign-in"
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is missing: apt-get install prometheus")
+def test_prometheus_itself_reads_every_node_by_our_settings_and_answers_the_dashboard(
+    cluster: LabCluster, tmp_path: Path
+) -> None:
+    made = cluster.client("n1").call("token.create", {"name": "reader", "role": "viewer"}, type=ApiTokenMade)
+    cluster.protect("beacon", "web1", preferred_owners=("n1",))
+    panels = json.loads((MONITORING / "grafana-dashboard.json").read_text())["panels"]
+    asked = [target["expr"] for panel in panels for target in panel.get("targets", ())]
+    queries = [query.replace("$__rate_interval", "10s").replace("$cluster", ".*") for query in asked]
+    (tmp_path / "token").write_text(made.token)
+    settings = (MONITORING / "prometheus.yml").read_text().replace("scrape_interval: 15s", "scrape_interval: 1s")
+    settings = settings.replace("/etc/prometheus/outlast.token", "token").replace("/etc/prometheus/outlast-", "")
+    (tmp_path / "prometheus.yml").write_text(settings)
+    (tmp_path / "alerts.yml").write_text((MONITORING / "alerts.yml").read_text())
+    (tmp_path / "queries").write_text(json.dumps(["up", "ALERTS", *queries]))
+    (tmp_path / "ask.py").write_text(ASK)
+    done = cluster.lab.run("n2", "sh", "-c", PROMETHEUS, "sh", str(tmp_path), sys.executable, timeout_s=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    up, alerts, *answers = json.loads(done.stdout)
+    assert {row["metric"]["instance"]: row["value"][1] for row in up["data"]["result"]} == dict.fromkeys(
+        ("n1:9443", "n2:9443", "n3:9443"), "1"
+    )
+    assert {row["metric"]["cluster"] for row in up["data"]["result"]} == {"prod"}
+    firing = {row["metric"]["alertname"] for row in alerts["data"]["result"] if row["metric"]["alertstate"] == "firing"}
+    assert firing <= {"OutlastSessionNearTimeout"}, "all is well, as far as this machine is not too busy"
+    assert {answer["status"] for answer in answers} == {"success"}
+    shown = sum(bool(answer["data"]["result"]) for answer in answers)
+    assert shown >= len(queries) / 2, "the rest is about what has not happened"
 
 
 def _when_counted(cluster: LabCluster, node: str, token: str, by: str) -> Samples:

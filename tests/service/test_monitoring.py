@@ -220,7 +220,7 @@ def test_panels_of_the_dashboard_do_not_overlap_and_have_ids_of_their_own() -> N
 
 def test_each_metric_is_explained_with_its_labels() -> None:
     page = (HOUSE / "docs/metrics.md").read_text()
-    rows = re.findall(r"^\| `(outlast_[a-z_]+)` \| ([^|]*) \| ([^|]*) \|", page, re.MULTILINE)
+    rows = re.findall(r"^\| `(outlast_[a-z_]+)` \| ([^|]*) \|([^|]*)\|", page, re.MULTILINE)
     explained = {name: set(re.findall(r"`(\w+)`", labels)) for name, _, labels in rows}
     assert explained == {one.name: set(one.labels) for one in FAMILIES}
     kinds = {name: kind.strip() for name, kind, _ in rows}

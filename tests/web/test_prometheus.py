@@ -71,7 +71,7 @@ def test_prometheus_gets_the_format_that_it_asks_for(node: TestClient) -> None:
     assert plain.headers["cache-control"] == "no-store"
     modern = node.get("/metrics", headers={**TOKEN, "Accept": OPENMETRICS})
     assert modern.headers["content-type"].startswith(OPENMETRICS)
-    for parsed in (text_format(plain.text), openmetrics(modern.text)):
+    for parsed in (text_format(plain.text), openmetrics(modern.text)):  # type: ignore[no-untyped-call]  # has no types
         samples = {sample.name: sample for family in parsed for sample in family.samples}
         assert samples["outlast_decisions_total"].value == 2
         assert samples["outlast_group_state"].labels["group"] == 'a "quoted"\\name'

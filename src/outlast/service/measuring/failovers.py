@@ -36,9 +36,11 @@ class Failovers:
 
     def _saw(self, phases: Phases, key: str) -> Iterable[Took]:
         store, now = self._store, self._clock.now()
-        name = key.rpartition("/")[2]
         if key.startswith(keys.SILENCES):
+            name = key.removeprefix(keys.SILENCES)
             return phases.silence(name, store.silences.get(name), store.observer.seen_at.get(name, now), now)
         if key.startswith(keys.GROUPS):
+            name = key.removeprefix(keys.GROUPS)
             return phases.group(name, store.groups.get(name), now)
+        name = key.removeprefix(keys.STATUS)
         return phases.status(name, store.statuses.get(name), now)
