@@ -64,6 +64,26 @@ def test_what_fails_on_a_living_node_is_a_failover_too() -> None:
         assert phases(found).keys() == told
 
 
+def test_a_guest_with_an_agent_says_itself_when_it_answers() -> None:
+    with played("world", "vm web1 preferred=n1 agent", "start", "run 30", "power off n1", "run 60") as world:
+        found = metrics(world, coordinator(world))
+        assert phases(found)["node lost", "answered"] == 1
+        assert seconds(found, "whole") < 20, "without the time until it answers"
+
+
+def test_a_device_that_nobody_waits_for_any_more_is_no_failure() -> None:
+    with played("world", "vm web1 preferred=n3", "start", "run 15", "fence n3 hangs", "power off n3") as world:
+        play(world, "run 8")
+        asked(world, coordinator(world), "node.confirm_down", name="n3")
+        play(world, "run 20")
+        told = metrics(world, coordinator(world))["fencing"]
+        assert {one["result"]: one["count"] for one in told if one["node"] == "n3"} == {
+            "confirmed": 0,
+            "failed": 0,
+            "ended": 1,
+        }
+
+
 def test_a_move_is_none() -> None:
     with played("world", "vm web1 preferred=n1", "start", "run 15") as world:
         asked(world, "n1", "group.move", name="web1", to="n2")
