@@ -8,7 +8,10 @@ the same work as that of a VM. Asked from inside a node, over TLS, on one connec
 
 import json
 import os
+import statistics
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from what_if import GROUPS, _make
@@ -19,7 +22,7 @@ from outlast.lab.node import find_processes
 
 RUNS = 30
 LAB = "bench-web"
-PATHS = ("/groups", "/resources", "/status")
+PATHS = ("/api/v1/groups", "/api/v1/resources", "/api/v1/status", "/metrics")
 ASKED = """
 import http.client, json, ssl, statistics, sys, time
 paths, token, runs = json.loads(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -28,7 +31,7 @@ context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
 connection = http.client.HTTPSConnection("n1", 9443, context=context)
 def once(path):
     began = time.monotonic()
-    connection.request("GET", "/api/v1" + path, headers={"Authorization": "Bearer " + token})
+    connection.request("GET", path, headers={"Authorization": "Bearer " + token})
     response = connection.getresponse()
     body = response.read()
     assert response.status == 200, body
@@ -58,11 +61,20 @@ def main() -> None:
             path, median, least, most, size = json.loads(line)
             figure = f"GET {path}, {GROUPS} groups, {size // 1024} KiB"
             _print(figure, "s", median=round(median, 4), min=round(least, 4), max=round(most, 4))
+        answers = [_timed(lambda: client.call("metrics", type=object)) for _ in range(RUNS)]
+        figure = f"of GET /metrics, {GROUPS} groups: the cluster service's answer"
+        _print(figure, "s", median=round(statistics.median(answers), 4), max=round(max(answers), 4))
         (pid,) = find_processes(lab.node("n1"), "outlast-web")
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
         _print("memory of outlast-web after that", "MiB", rss=round(int(status["VmRSS"].split()[0]) / 1024, 1))
     finally:
         lab.down()
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
 
 
 def _print(figure: str, unit: str, **values: float) -> None:

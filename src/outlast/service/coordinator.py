@@ -5,7 +5,9 @@ the records that the decision was made from, so an outdated decision is refused 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import get_args
 
 from outlast.core.coordinator.election import claim, coordinates
 from outlast.core.coordinator.failover import decide
@@ -25,9 +27,11 @@ from outlast.service.store import RETRY_S, Store, Subscription, put
 GROUPS_PER_TRANSACTION = 40
 """Each costs up to three compares and three writes; a transaction holds 128 of either."""
 DATABASE_TIMEOUT_S = 5.0
+WRITTEN: tuple[type[Action], ...] = tuple(kind for kind in get_args(Action) if kind is not SwitchOn)
+"""What is decided by a commit."""
 
-Part = tuple[str, list[Compare], list[Write]]
-"""The node that is taken something from, or "" (`service/deciding.py`); and a transaction."""
+Part = tuple[tuple[Action, ...], str, list[Compare], list[Write]]
+"""What was decided; the node that is taken something from, or "" (`service/deciding.py`); and a transaction."""
 
 
 class Coordinating:
@@ -53,6 +57,8 @@ class Coordinating:
         self._fence_wake = fence_wake
         self.deciding = deciding
         self._recording = Recording(store, journal, clock)
+        self.decisions: Counter[type[Action]] = Counter(dict.fromkeys(WRITTEN, 0))
+        """How often this node decided what, and wrote it down."""
 
     async def run(self) -> None:
         changes = self._store.subscribe(
@@ -126,22 +132,24 @@ class Coordinating:
         for start in range(0, len(assigns), GROUPS_PER_TRANSACTION):
             compares: list[Compare] = []
             writes: list[Write] = [stored] if stored is not None and start == 0 else []
-            for assign in assigns[start : start + GROUPS_PER_TRANSACTION]:
+            some = tuple(assigns[start : start + GROUPS_PER_TRANSACTION])
+            for assign in some:
                 more_compares, more_writes = recording.assign(assign, inputs)
                 compares += more_compares
                 writes += more_writes
-            parts.append(("", compares, writes))
+            parts.append((some, "", compares, writes))
         # Last: what is to move somewhere may need the room of what was given away there.
         parts += self._parts(wishes)
         me = self._store.unchanged(keys.COORDINATOR)
-        for against, compares, writes in parts:
+        for actions, against, compares, writes in parts:
             if not await self._commit(against, [*me, *compares], writes):
                 return False
+            self.decisions.update(type(action) for action in actions)
         return True
 
     def _parts(self, actions: Iterable[Action]) -> list[Part]:
-        made = ((self._recording.against(action), self._recording.parts(action)) for action in actions)
-        return [(against, *part) for against, part in made if part is not None]
+        made = ((action, self._recording.parts(action)) for action in actions)
+        return [((action,), self._recording.against(action), *part) for action, part in made if part is not None]
 
     async def _commit(self, against: str, compares: Sequence[Compare], writes: Sequence[Write]) -> bool:
         """False when it was refused, by the database or by a promise of this node."""

@@ -124,6 +124,11 @@ class Membership:
             self._record = msgspec.structs.replace(self._record, volumes=volumes)
             self._hurry.set()
 
+    def permit_left_s(self) -> float:
+        """How long this node may run what it owns if it is not renewed any more; 0 when it may not."""
+        until_s = self._session.permit_until_s
+        return 0.0 if until_s is None else max(0.0, until_s - self._env.clock.now())
+
     def continues(self) -> bool:
         """Is the session in the database still this life's own, and nobody doubts it? Then VMs just go on.
 

@@ -8,6 +8,7 @@ Coordinating ── Fencing, Observation               decides for the cluster, 
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 
 import structlog
 
@@ -54,6 +55,8 @@ from outlast.service.joining.certificates import keep_certificate
 from outlast.service.joining.enrolment import Enrolment
 from outlast.service.joining.records import NotOurs, evicted, write_records
 from outlast.service.journal import Journal
+from outlast.service.measuring.database import MeasuredDatabase
+from outlast.service.measuring.failovers import Failovers
 from outlast.service.membership import Membership
 from outlast.service.migration_network import MigrationNetwork
 from outlast.service.networks import Networks
@@ -83,6 +86,8 @@ NOT_OURS_RETRY_S = 10.0
 class Node:
     def __init__(self, config: NodeConfig, env: Environment) -> None:
         times = timing(config.node_timeout_s)
+        measured = MeasuredDatabase(env.database, env.clock)
+        env = replace(env, database=measured)
         self._config = config
         self._env = env
         self._observer = Observer(times, env.clock.now())
@@ -160,6 +165,7 @@ class Node:
         self._telling = (
             Telling(self.store, env.receivers, env.secrets, self._journal, env.clock) if env.receivers else None
         )
+        self._failovers = Failovers(self.store, env.clock, self._is_coordinator)
         self._commands = Commands(
             Context(
                 self.store,
@@ -180,6 +186,8 @@ class Node:
                 env.passwords,
                 web_certificates,
                 self._telling,
+                measured,
+                self._failovers,
             )
         )
 
@@ -218,6 +226,7 @@ class Node:
             tasks.create_task(self._volume_changing().run())
             tasks.create_task(self._fence_means.hearing.run(self.store, self.observation))
             tasks.create_task(self.coordinating.run())
+            tasks.create_task(self._failovers.run())
             tasks.create_task(prune(self.store, self._coordinates))
             tasks.create_task(Noting(self.store, self.observation, self._journal, self._coordinates).run())
             if self._telling is not None:
@@ -330,6 +339,11 @@ class Node:
 
     def _coordinates(self) -> bool:
         return coordinates(self.observation.view(), self.membership.incarnation)
+
+    def _is_coordinator(self) -> bool:
+        """By the record alone: cheap, and no ground for a decision."""
+        named = self.store.coordinator
+        return named is not None and named.incarnation == self.membership.incarnation
 
     async def _create_cluster(self) -> None:
         """Write the cluster's and this node's records, where they are missing or outdated."""

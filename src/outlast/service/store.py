@@ -38,6 +38,7 @@ from outlast.ports.database import (
     Write,
 )
 from outlast.ports.environment import Clock
+from outlast.service.measuring.instruments import GAP_S, Histograms
 
 READ_TIMEOUT_S = 5.0
 RETRY_S = 0.2
@@ -118,6 +119,8 @@ class Store:
         session was renewed does not count."""
         self.heard_at = clock.now()
         """When something came from the database last."""
+        self.gaps: Histograms[str] = Histograms(GAP_S)
+        """By node: how long nothing came between two records of one session."""
         self.stirred_at = clock.now()
         """When a group changed hands last or was to, or a node came, went or was changed."""
         self.settings = Settings()
@@ -314,14 +317,22 @@ class Store:
             self._tables[prefix].pop(name, None)
             if prefix == keys.SESSIONS:
                 self.observer.forget(name)
+                self.gaps.forget(name)
         elif prefix == keys.SESSIONS:
-            self.observer.saw_record(name, self._clock.now())
             before = self.sessions.get(name)
+            self._saw_record(name, decoded, self._clock.now())
             self.sessions[name] = decoded
             return before is None or _without_beat(before) != _without_beat(decoded)
         else:
             self._tables[prefix][name] = decoded
         return True
+
+    def _saw_record(self, node: str, record: Session, now: float) -> None:
+        before = self.sessions.get(node)
+        # Between two lives of a node it has no session that could be late.
+        if before is not None and before.incarnation == record.incarnation:
+            self.gaps.observe(node, now - self.observer.seen_at[node])
+        self.observer.saw_record(node, now)
 
     def _held(self, settings: Settings) -> Settings:
         if settings.hold or not self._hold:

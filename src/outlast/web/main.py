@@ -15,7 +15,7 @@ import structlog
 import uvicorn
 
 from outlast.service.entry import log_to_stderr
-from outlast.web import tls
+from outlast.web import metrics, tls
 from outlast.web.app import application
 from outlast.web.cluster import Cluster
 from outlast.web.config import DEFAULT_CONFIG, WebConfig, WrongConfig, read
@@ -78,7 +78,7 @@ class Server(uvicorn.Server):
     def __init__(self, cluster: Cluster, context: ssl.SSLContext, authority: Callable[[], str] | None) -> None:
         super().__init__(
             uvicorn.Config(
-                application(cluster, authority=authority),
+                application(cluster, metrics.routes(cluster), authority),
                 ssl_context_factory=lambda *_: context,
                 log_config=None,
                 access_log=False,  # the audit log tells who changed what

@@ -153,6 +153,7 @@ ROUTES: tuple[Route, ...] = (
 EXCLUDED: Mapping[str, str] = {
     "follow": "part of the stream of changes: GET /events with Accept: text/event-stream",
     "events.follow": "part of the stream of changes: GET /events with Accept: text/event-stream",
+    "metrics": "GET /metrics tells it, in the words of Prometheus",
     "node.leave": "a machine is taken out of the cluster on that machine",
     "node.leaving": "a machine is taken out of the cluster on that machine",
 }

@@ -40,7 +40,7 @@ _LOOKS = (
     "vm.list vm.show vm.group vm.probe_list explain.group explain.vm explain.node explain.replay "
     "cluster.show cluster.unprovable cluster.would_set cluster.backups balance.look rule.list rule.show "
     "what_if.node_down fence.agents fence.describe fence.list fence.show validate quorum.show quorum.forecast "
-    "volume.list volume.show volume.images volume.image volume.wait notice.list notice.show"
+    "volume.list volume.show volume.images volume.image volume.wait notice.list notice.show metrics"
 )
 _GROUP_OPERATIONS = (
     "group.online group.offline group.move group.call_back group.lock group.unlock group.maintenance "

@@ -24,6 +24,8 @@ from outlast.service.hosting.hosts import HostKeeper
 from outlast.service.hosting.surveys import Surveys
 from outlast.service.joining.enrolment import Enrolment
 from outlast.service.journal import Journal
+from outlast.service.measuring.database import MeasuredDatabase
+from outlast.service.measuring.failovers import Failovers
 from outlast.service.membership import Membership
 from outlast.service.notices.telling import Telling
 from outlast.service.observation import Observation
@@ -109,6 +111,10 @@ class Context:
     web_certificates: WebCertificates | None = None
     telling: Telling | None = None
     """None: this node cannot tell anybody anything."""
+    measured: MeasuredDatabase | None = None
+    """None: nobody measures how fast the database answers."""
+    failovers: Failovers | None = None
+    """None: nobody follows them."""
     asking: Asking = ON_THE_NODE
     key: str = ""
     """Of the record that is shown or changed, where it is one."""

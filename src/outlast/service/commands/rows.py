@@ -178,7 +178,7 @@ class Rows:
         if len(to_be_online) == len(group.resources):
             return status.state is State.ONLINE
         known = self.view.resources
-        states = {name: self._resource_status(known[name], group).state for name in group.resources if name in known}
+        states = {name: self.resource_status(known[name], group).state for name in group.resources if name in known}
         right = {True: (State.ONLINE,), False: (State.OFFLINE, State.FAILED)}
         return all(state in right[name in to_be_online] for name, state in states.items())
 
@@ -227,7 +227,7 @@ class Rows:
     def resource(self, resource: Resource) -> ResourceRow:
         group = self.view.groups.get(resource.group)
         owner = group.owner if group else ""
-        status = self._resource_status(resource, group)
+        status = self.resource_status(resource, group)
         shield = self.protection(group) if group else Protection(Level.NOT_PROTECTED, ("its group is gone",))
         return ResourceRow(
             name=resource.name,
@@ -287,7 +287,7 @@ class Rows:
 
     def vm(self, resource: Resource) -> VmRow:
         group = self.view.groups[resource.group]
-        status = self._resource_status(resource, group)
+        status = self.resource_status(resource, group)
         row = self.group(group)
         guest = self._guest(resource, group)
         inside = _ails(guest) if guest is not None else ""
@@ -309,7 +309,7 @@ class Rows:
             group=group.name,
         )
 
-    def _resource_status(self, resource: Resource, group: Group | None) -> ResourceStatus:
+    def resource_status(self, resource: Resource, group: Group | None) -> ResourceStatus:
         if group is None:
             return ResourceStatus(State.UNKNOWN, "its group is gone")
         whole = self.group_status(group)

@@ -5,19 +5,21 @@ What was found stands in `reports` until it is asked about another incarnation; 
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 import msgspec
 
 from outlast.core.fence.agents import proving
 from outlast.core.fence.fencing import called
+from outlast.model.metrics import FenceMetrics
 from outlast.model.node import Node
 from outlast.model.view import FenceReport
 from outlast.ports.fence import FenceFailed
-from outlast.service.fence.ladder import Allowed, Climb, Means
+from outlast.service.fence.ladder import CONFIRMED, FAILED, Allowed, Asked, Climb, Means
 
 PURSUIT = "fence"
+ENDS = (CONFIRMED, FAILED)
 ON_ATTEMPTS = 3
 ON_RETRY_S = 5.0
 NOT_ALLOWED_RETRY_S = 0.5
@@ -59,6 +61,15 @@ class Fencing:
     def stop_all(self) -> None:
         for node in list(self._running):
             self.stop(node)
+
+    def asked(self, nodes: Iterable[Node]) -> tuple[FenceMetrics, ...]:
+        """How often each device was asked since this service started, and what came of it. Also of those of `nodes`
+        that never were: zero is a figure."""
+        never = [
+            Asked(node.name, called(device), "off", one) for node in nodes for device in node.fence for one in ENDS
+        ]
+        found = {**dict.fromkeys(never, 0), **self._means.asked}
+        return tuple(FenceMetrics(*one, count) for one, count in sorted(found.items()))
 
     def under_way(self) -> list[str]:
         return list(self._running)

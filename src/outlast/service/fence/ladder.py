@@ -5,8 +5,11 @@ still answers on its peer link after it was called off lives, and the device's w
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from outlast.core.fence.fencing import Confirmed, Event, Failed, GiveUp, Ladder, Lied, Off, Proven, called
 from outlast.model.fence import FenceDevice
@@ -23,6 +26,18 @@ Opened = Callable[[FenceDevice], Awaitable[FenceDevice]]
 
 MARGIN_S = 5.0
 """An adapter that does not keep its time is given up after so much more."""
+CONFIRMED, FAILED = "confirmed", "failed"
+ENDED = "ended"
+"""Nobody waited for it any more: another device had confirmed, or the node was back."""
+
+
+class Asked(NamedTuple):
+    node: str
+    device: str
+    action: str
+    """off | on."""
+    result: str
+    """One of the three above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +48,30 @@ class Means:
     clock: Clock
     opened: Opened
     hearing: Hearing
+    asked: "Counter[Asked]" = field(default_factory=Counter)
+    """How often, and what came of it."""
 
     async def off(self, node: str, device: FenceDevice, timeout_s: float) -> str:
-        async with asyncio.timeout(timeout_s + MARGIN_S):
-            return await self.fence.off(node, await self.opened(device), timeout_s=timeout_s)
+        with self._counting(node, device, "off"):
+            async with asyncio.timeout(timeout_s + MARGIN_S):
+                return await self.fence.off(node, await self.opened(device), timeout_s=timeout_s)
 
     async def on(self, node: str, device: FenceDevice) -> str:
-        async with asyncio.timeout(device.timeout_s + MARGIN_S):
-            return await self.fence.on(node, await self.opened(device), timeout_s=device.timeout_s)
+        with self._counting(node, device, "on"):
+            async with asyncio.timeout(device.timeout_s + MARGIN_S):
+                return await self.fence.on(node, await self.opened(device), timeout_s=device.timeout_s)
+
+    @contextmanager
+    def _counting(self, node: str, device: FenceDevice, action: str) -> Iterator[None]:
+        result = FAILED
+        try:
+            yield
+            result = CONFIRMED
+        except asyncio.CancelledError:
+            result = ENDED
+            raise
+        finally:
+            self.asked[Asked(node, called(device), action, result)] += 1
 
 
 class Climb:

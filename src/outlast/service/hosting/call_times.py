@@ -1,6 +1,7 @@
 """How long do the calls of each resource type take on this node?
 
-For people, and for whoever measures: the last calls of each kind are kept, in memory only. A call that comes close to
+For people, and for whoever measures: the last calls of each kind are kept, and how many took how long since the service
+started, in memory only. A call that comes close to
 its deadline is worth a word before one misses it.
 """
 
@@ -8,7 +9,9 @@ from collections import deque
 
 import msgspec
 
+from outlast.model.metrics import CallMetrics
 from outlast.model.type_answers import CallTime
+from outlast.service.measuring.instruments import CALL_S, Histogram
 
 KEPT = 1000
 NEAR = 0.5
@@ -30,6 +33,7 @@ class SlowCall(msgspec.Struct, frozen=True):
 class _Times:
     def __init__(self) -> None:
         self.took_s: deque[float] = deque(maxlen=KEPT)
+        self.all = Histogram(CALL_S)
         self.calls = 0
         self.missed = 0
         self.deadline_s = 0.0
@@ -46,6 +50,7 @@ class CallTimes:
         """`silent_s`: of that, the longest time without a word of progress: by that the deadline counts."""
         times = self._times.setdefault((type_name, call), _Times())
         times.took_s.append(took_s)
+        times.all.observe(took_s)
         times.calls += 1
         times.deadline_s = deadline_s
         if silent_s >= deadline_s:
@@ -65,3 +70,9 @@ class CallTimes:
                 median_s, slowest_s = ordered[len(ordered) // 2], ordered[-1]
                 found.append(CallTime(node, call, times.calls, median_s, slowest_s, times.deadline_s, times.missed))
         return found
+
+    def metrics(self) -> tuple[CallMetrics, ...]:
+        return tuple(
+            CallMetrics(type_name, call, times.all.read(), times.missed, times.deadline_s)
+            for (type_name, call), times in sorted(self._times.items())
+        )

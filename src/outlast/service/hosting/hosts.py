@@ -7,6 +7,7 @@ Types that shared that host get another one before it is killed, so that they ar
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ import structlog
 
 from outlast.core.owner.hosting import HELD_BACK_AFTER, STEADY_S, Hosting, Start
 from outlast.model.group import Resource
+from outlast.model.metrics import HostEndMetrics
 from outlast.model.node import Offer
 from outlast.ports.environment import Clock
 from outlast.ports.hosts import Host, HostDied, Hosts, HostSilent, OfferReport, Report
@@ -30,6 +32,9 @@ LOAD_TIMEOUT_S = 1.5
 time: the others do not wait for it, least of all while the permit of a service that was started again runs down."""
 SUCCESSOR_S = 3.0
 """A host that hangs is killed at the latest then, whether a successor is ready or not."""
+
+ENDS = ("died", "killed", "replaced")
+"""By itself; because of a type (a call missed its deadline, its files changed); because an administrator wanted it."""
 
 
 class HostReady(msgspec.Struct, frozen=True):
@@ -96,6 +101,7 @@ class HostKeeper:
         self._slots: dict[str, _Slot] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self.times = CallTimes()
+        self._ends: Counter[tuple[str, str]] = Counter()
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -114,6 +120,10 @@ class HostKeeper:
     def processes(self) -> dict[str, int]:
         """The running hosts' pids by slot."""
         return {name: slot.host.pid for name, slot in self._slots.items() if slot.host is not None}
+
+    def ends(self) -> tuple[HostEndMetrics, ...]:
+        """How often each host ended and was replaced, and why, since this service started."""
+        return tuple(HostEndMetrics(slot, why, count) for (slot, why), count in sorted(self._ends.items()))
 
     def is_ready(self, resource: Resource) -> bool:
         return self._slot(resource.type, own_host(resource)).host is not None
@@ -267,6 +277,7 @@ class HostKeeper:
     def _keep(self, start: Start, alone: str = "") -> None:
         assert self._tasks is not None
         slot = self._slots.setdefault(start.slot, _Slot(alone))
+        self._ends.update(dict.fromkeys(((start.slot, why) for why in ENDS), 0))
         self._tasks.create_task(self._life(start, slot), name=f"host {start.slot}")
 
     def _is_left(self, start: Start, slot: _Slot) -> bool:
@@ -355,6 +366,7 @@ class HostKeeper:
             return
         now = self._clock.now()
         blamed = slot.blamed or slot.at_work
+        self._ends[start.slot, "replaced" if slot.meant else "killed" if slot.blamed else "died"] += 1
         why = slot.why or "it ended"
         log.warning("a resource host ended", slot=start.slot, why=why, blamed=sorted(blamed))
         types, was_held_back = tuple(slot.offers), bool(slot.held_back)

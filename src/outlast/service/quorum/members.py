@@ -66,6 +66,11 @@ class Quorum:
                 self.margin = margin(self._view, self.fenced())
         return self._view
 
+    @property
+    def seen(self) -> VoteView | None:
+        """The members as they were asked last; None: they never answered."""
+        return self._view
+
     async def disks_s(self, view: VoteView) -> dict[str, float]:
         """By member that answers: how long its disk takes for a write now. Takes a moment."""
         asked = [member for member in view.members if member.id in view.statuses]

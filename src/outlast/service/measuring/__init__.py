@@ -1,0 +1,1 @@
+"""Counting and measuring what this node does, in memory, for `outlast-web` to tell."""
