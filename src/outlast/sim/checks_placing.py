@@ -14,6 +14,7 @@ A decision rests on the picture of a moment ago: what has just changed is held a
 from dataclasses import dataclass, field
 
 from outlast.model.group import AWAY, Group, Wanted
+from outlast.model.rule import RuleKind
 from outlast.sim.facts import Facts
 from outlast.sim.room import Room
 
@@ -73,7 +74,7 @@ class Placing:
 
     def _breaks_needlessly(self, old: Group, new: Group) -> str:
         broken = self.room.broken(old, new.owner, hard=False)
-        if not broken:
+        if not broken or self._goes_with_others(old):
             return ""
         failed_on = {failure.node for failure in new.failures}
 
@@ -89,6 +90,15 @@ class Placing:
             if as_good and preferred and fewer and not self.room.changed_of_late(old, [name, new.owner]):
                 return f"{new.name} was given to {new.owner}, where it breaks {', '.join(broken)}, and not to {name}"
         return ""
+
+    def _goes_with_others(self, group: Group) -> bool:
+        """By a hard rule, and they are given to somebody in the same moment: where suits them all."""
+        for rule in self.facts.rules.values():
+            if rule.hard and rule.kind is RuleKind.SAME and group.name in rule.groups:
+                others = [self.facts.groups[name].record for name in rule.groups if name in self.facts.groups]
+                if any(self._is_free(other) for other in others if other.name != group.name):
+                    return True
+        return False
 
     def _jumped_the_queue(self, old: Group, new: Group, node: str) -> str:
         facts = self.facts

@@ -203,7 +203,8 @@ class Restraint:
         if not self._armed() and not self.by_hand(old.name):
             yield 16, f"{old.name} was taken from {old.owner}, and the cluster is not armed"
         lives = self.facts.life(old.owner).session is not None and old.owner not in self.facts.silences
-        if lives and self._left_alone(old) and not old.move_to:
+        followed = self.facts.said_gone(old)  # somebody has moved it there
+        if lives and self._left_alone(old) and not old.move_to and not followed:
             yield 16, f"{old.name} was taken from {old.owner}, which lives, and it is in maintenance"
 
     def started(self, node: str, resource: Resource | None) -> str:

@@ -85,7 +85,7 @@ class Turns:
     def _is_to_run(self, node: str, name: str, started_at_s: float) -> bool:
         """What is to leave while it starts keeps nobody from starting, nor what failed and is given its node anew."""
         kept = self.facts.groups.get(name)
-        if kept is None or kept.record.owner != node or started_at_s < kept.given_at_s:
+        if kept is None or kept.record.owner != node or started_at_s < kept.given_at_s or kept.record.maintenance:
             return False
         if kept.online_since_s is not None:
             return False  # so its owner says; nobody saw it serve when the host that started it was killed meanwhile
