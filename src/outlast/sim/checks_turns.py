@@ -6,6 +6,7 @@ long, at least, as that may be waited for. Who has begun and hangs, or serves la
 takes is the guest's affair.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from outlast.core.owner.turns import PATIENCE_S
@@ -19,6 +20,8 @@ _OVER = (State.ONLINE, State.FAILED, State.PARTIAL)
 @dataclass(slots=True)
 class Turns:
     facts: Facts
+    hindered: Callable[[str], bool] = lambda node: False
+    """Is something so broken on that node that what is urgent may be unable to begin, for as long as that lasts?"""
     _begun: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     """By group: where, and after which word about it, something of it was started last."""
     _starting: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -114,7 +117,7 @@ class Turns:
     def _disturbed(self, node: str) -> bool:
         life = self.facts.life(node)
         recently = self.facts.recent(life.touched_at_s) or self.facts.recent(self.facts.resources_changed_at_s)
-        return recently or self.facts.disturbed(node) or bool(self.facts.settings.hold)
+        return recently or self.facts.disturbed(node) or self.hindered(node) or bool(self.facts.settings.hold)
 
 
 def _word(node: str, group: Group) -> tuple[str, int, int]:

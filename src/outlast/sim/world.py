@@ -91,6 +91,7 @@ class World:
         self.checks.stands_on = self._stands_on
         self.checks.hour_of = self._hour_of
         self.checks.guests.ails = self._ails
+        self.checks.turns.hindered = lambda node: self.machines[node].troubles.any_that_hinders
         self.exchange.on_answer = self._peer_answered
         self.daemons = Daemons(self)
         self._deaf: dict[str, None] = {}
