@@ -254,6 +254,18 @@ def test_what_this_life_of_the_node_reported_failed_is_still_failed_for_a_servic
     assert verdict == Verdict(E.FOUND_FAILED)
 
 
+def test_what_is_started_by_hand_just_as_it_failed_is_ended_at_once_and_stays_failed() -> None:
+    """Another node may be about to start it, by this one's word that nothing runs here."""
+
+    def found(*, just_failed: bool) -> Verdict:
+        health = Health(Condition.ONLINE, running=True)
+        return judge(S.FAILED, health, was_online=False, permitted=True, just_failed=just_failed)
+
+    assert found(just_failed=True) == Verdict(E.FOUND_TOO_LATE)
+    assert step(S.FAILED, E.FOUND_TOO_LATE) == (S.FAILING, Call.TERMINATE)
+    assert found(just_failed=False) == Verdict(E.FOUND_ONLINE, switched_on=True)
+
+
 # -- from one node to another as it runs -----------------------------------------------------------------------------
 
 ARRIVES = Health(Condition.ONLINE, "another node hands it over", running=True, stands=True)

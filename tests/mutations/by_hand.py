@@ -5,8 +5,9 @@ from typing import Any
 from mutations.broken import always, swap
 from mutations.mutation import Mutation
 from outlast.core.coordinator import adopting
-from outlast.core.owner import duty
+from outlast.core.owner import duty, resource
 from outlast.core.owner.duty import Step
+from outlast.core.owner.resource import Verdict
 from outlast.model.group import Came, Group
 from outlast.model.view import ClusterView
 from outlast.service.hosting import standing
@@ -32,6 +33,15 @@ def lets_strays_run_on() -> None:
     swap(original, next_step)
 
 
+def adopts_just_as_it_failed() -> None:
+    original = resource.judge
+
+    def judge(*arguments: Any, **options: Any) -> Verdict:
+        return original(*arguments, **{**options, "just_failed": False})
+
+    swap(original, judge)
+
+
 BY_HAND = (
     Mutation(
         "adopt-without-its-owners-word",
@@ -53,6 +63,13 @@ BY_HAND = (
         "an owner starts again what went away by hand, while the coordinator may be giving it to where it went",
         "service/test_past_the_cluster.py",
         lambda: swap(standing.is_promise, lambda told: told.state in standing.RUNS_NOTHING),
+    ),
+    Mutation(
+        "adopt-just-as-it-failed",
+        1,
+        "what somebody starts where it has just failed runs on there, while another node is about to start it",
+        "core/test_resource.py",
+        adopts_just_as_it_failed,
     ),
     Mutation(
         "let-strays-run-on",

@@ -62,6 +62,7 @@ class E(enum.Enum):
     CALL_FAILED = "call failed"
     CALL_TIMED_OUT = "call timed out"
     FAILS = "fails, may still run"
+    FOUND_TOO_LATE = "found online, where it has just failed"
     WANT_HANDED_OVER = "wanted handed over"
     WANT_SAVED = "wanted saved"
     WANT_CALLED_BACK = "wanted to stay"
@@ -121,6 +122,8 @@ TRANSITIONS: dict[tuple[S, E], tuple[S, Call]] = {
     # Somebody started it at the host's console.
     (S.OFFLINE, E.FOUND_ONLINE): (S.ONLINE, Call.NONE),
     (S.FAILED, E.FOUND_ONLINE): (S.ONLINE, Call.NONE),
+    # In the moment in which it may be given to another node, by this one's word that nothing runs here.
+    (S.FAILED, E.FOUND_TOO_LATE): (S.FAILING, Call.TERMINATE),
     # Offline, in order or at once.
     (S.ONLINE, E.WANT_OFFLINE): (S.OFFLINE_PENDING, Call.OFFLINE),
     (S.UNCERTAIN, E.WANT_OFFLINE): (S.OFFLINE_PENDING, Call.OFFLINE),
@@ -264,13 +267,18 @@ def judge(
     had_failed: bool = False,
     may_be_received: bool = False,
     had_left: bool = False,
+    just_failed: bool = False,
 ) -> Verdict:
     """`was_online`: it was seen online here since it was last started, or this life of the node reported it so at the
     present epoch. `permitted`: it may run here; when it may not, its end is the permit's doing, and neither a failure
     nor anybody's intent. `had_failed`: this life of the node reported it failed at the present epoch.
     `may_be_received`: by the records, what stands still here is what another node hands over. `had_left`: this node
-    has told that it was migrated away past the cluster, and no administrator has spoken since."""
+    has told that it was migrated away past the cluster, and no administrator has spoken since. `just_failed`: by this
+    node's word it failed here a moment ago, so another one may be about to start it: what somebody starts here in that
+    moment is ended at once (rule 1)."""
     event = found(health)
+    if just_failed and state is S.FAILED and event is E.FOUND_ONLINE:
+        return Verdict(E.FOUND_TOO_LATE)
     if (may_be_received or health.held) and event is E.FOUND_ONLINE and health.stands:
         return Verdict(E.FOUND_STANDING)
     if event is E.FOUND_LEFT and not permitted:

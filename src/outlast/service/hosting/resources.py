@@ -16,7 +16,7 @@ from outlast.core.owner.own_stop import OwnStop, after, note, noted, noted_handi
 from outlast.core.owner.resource import PUBLISHED, Call, E, S, judge, runs_nothing, step
 from outlast.core.owner.switched import MOST_RETURNS, returns
 from outlast.model import keys
-from outlast.model.group import Group
+from outlast.model.group import Group, Wanted
 from outlast.model.health import Condition, Found, Halt, Health, Redefinition
 from outlast.model.inside import Incident
 from outlast.ports.environment import Environment
@@ -40,6 +40,8 @@ log = structlog.get_logger()
 
 RETRY_INTERVAL_S = 3.0
 LOOK_AROUND_S = 60.0
+FAILS_OVER_S = 10.0
+"""So long after it failed another node may be about to start it: longer than any answer takes that ends no session."""
 """Reports are the speed; this is the net for what was started here past the cluster, and of which no report came."""
 
 
@@ -207,6 +209,7 @@ class Resources:
             had_failed=had_failed,
             may_be_received=self.records.may_be_received(local),
             had_left=self.records.had_left(local),
+            just_failed=self._just_failed(local, group),
         )
         intents = group.intents if group is not None else -1
         if self.records.maintenance(local):
@@ -230,17 +233,31 @@ class Resources:
                 return  # it runs, and what ails it is for those to mend who keep it from being healed
         if step(local.state, verdict.event)[0] is S.HANDED_OVER is not local.state:
             self.handing.found_gone(local)
+        self._remark_on(local, verdict.event)
         another = self.strays.seen(local, group, health, left=verdict.event is E.FOUND_LEFT)
         local.stands = health.stands
         if local.state is S.ONLINE and verdict.event is E.FOUND_ONLINE:
             self._note_stop(local, after(local.stop, local.state, goes_on=self.saving.goes_on(local)))
             self._heard(local, health.why, answers=health.answers)
             self._paused(local, group, paused=health.paused)
-        self.feed(local, verdict.event, health.why)
+        self.feed(local, verdict.event, local.why if verdict.event is E.FOUND_TOO_LATE else health.why)
         if verdict.event is E.FOUND_ONLINE and local.state is S.ONLINE:
             local.answers, local.halt = health.answers, health.halt
         if another:
             self.duties.apply(local)
+
+    def _just_failed(self, local: Local, group: Group | None) -> bool:
+        """It may be given to another node at any moment."""
+        ours = group is not None and group.owner == self._store.me and group.wanted is Wanted.ONLINE
+        if local.state is not S.FAILED or not ours:
+            return False
+        return self._env.clock.now() - local.since < FAILS_OVER_S and not self.records.left_alone(local)
+
+    def _remark_on(self, local: Local, event: E) -> None:
+        if event is E.FOUND_TOO_LATE:
+            words = f"{local.name} was started at the console of {self._store.me} just as it failed there"
+            words += ", and is ended again: another node may be about to start it"
+            self.remarks.append(Remark("console", words, local.resource.group))
 
     def _switched_off(self, local: Local, health: Health) -> None:
         now, how = self._env.clock.now(), health.why or "it was switched off"
