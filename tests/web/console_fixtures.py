@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from browser import NAME, PASSWORD, browser, page_of, sign_in
 from played_console import PlayedConsole
 from playwright.sync_api import Browser, Page
+
+from browser import NAME, PASSWORD, browser, page_of, sign_in
 
 CLUSTER = (
     "world nodes=3 members=3 live memory=8192 cpus=8",

@@ -45,7 +45,7 @@ class PlayedConsole:
         assert answered == "done\n", f"{line}: {answered or 'the simulated cluster has ended'}"
 
     def serve(self, node: str) -> None:
-        port = self.ports.get(node) or _free_port()  # the same again: browsers have been told
+        port = self.ports.get(node) or free_port()  # the same again: browsers have been told
         config = self._directory / f"{node}.toml"
         made = self._directory / "web"
         # Pages of a node find the others at the usual port: the browser is told where that is (`rules`).
@@ -98,7 +98,7 @@ class PlayedConsole:
         self._cluster.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
         return port

@@ -1,10 +1,11 @@
 """The console in a browser: signing in, who is offered what, what is done with groups and nodes."""
 
 import pytest
-from browser import NAME, fill_in, go, sign_in
+from axe_playwright_python.sync_playwright import Axe
 from played_console import PlayedConsole
 from playwright.sync_api import Locator, Page, expect
 
+from browser import NAME, fill_in, go, sign_in
 from outlast.core.access.permissions import NEEDS
 
 pytest_plugins = ("console_fixtures",)
@@ -203,6 +204,19 @@ def test_no_page_is_wider_than_its_window(page: Page, width: int) -> None:
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{name} is {wide} wide"
+
+
+def test_no_page_keeps_anybody_out(page: Page) -> None:
+    """Names, roles, contrast, order of headings, ...: by the rules of WCAG 2 that a machine can check."""
+    axe = Axe()
+    for theme in ("light", "dark"):
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+        for name in ("roles", "roles/shop", "nodes", "nodes/n1", "quorum", "events", "storage", "order", "graphs"):
+            page.evaluate("hash => { location.hash = hash; }", f"#/{name}")
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            found = axe.run(page, options={"runOnly": ["wcag2a", "wcag2aa", "best-practice"]})
+            told = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found.response["violations"]]
+            assert told == [], f"{name}, {theme}"
 
 
 def test_nothing_that_can_be_pressed_is_without_a_name(page: Page) -> None:

@@ -1,8 +1,9 @@
 """The console while nodes die: what happens is seen at once, and the page goes on with another."""
 
-from browser import go
 from played_console import PlayedConsole
 from playwright.sync_api import Page, expect
+
+from browser import go
 
 pytest_plugins = ("console_fixtures",)
 

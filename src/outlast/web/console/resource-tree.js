@@ -22,7 +22,8 @@ export function layers(items) {
   return made;
 }
 
-export function drawing(items, label, linkOf = () => null) {
+export function drawing(items, label, linkOf = null) {
+  const links = linkOf !== null;
   const columns = layers(items);
   const places = new Map();
   columns.forEach((column, x) => column.forEach((item, y) => places.set(item.name, {
@@ -49,11 +50,10 @@ export function drawing(items, label, linkOf = () => null) {
       svg("text", { x: x + 12, y: y + 15, class: "box-name" }, shortened(item.name)),
       svg("text", { x: x + 12, y: y + 28, class: "box-state" }, item.state),
       svg("title", {}, `${item.name}: ${item.state}`));
-    const link = linkOf(item.name);
-    return link ? svg("a", { href: link }, box) : box;
+    return links ? svg("a", { href: linkOf(item.name) }, box) : box;
   });
   return h("figure", { class: "drawing" },
-    svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label }, edges, boxes));
+    svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: links ? "group" : "img", "aria-label": label }, edges, boxes));
 }
 
 const shortened = (name) => (name.length > 18 ? `${name.slice(0, 17)}…` : name);

@@ -9,9 +9,12 @@ import { follow } from "./stream.js";
 import { applyTheme } from "./theme.js";
 
 applyTheme();
+const SHOWN = "cluster-shown"; // when there was something to see, for whoever measures it
 
 function draw() {
-  show(document.getElementById("shell"), ...shell(picture.status ? page() : null));
+  const known = Boolean(picture.status);
+  show(document.getElementById("shell"), ...shell(known ? page() : null));
+  if (known && !performance.getEntriesByName(SHOWN).length) performance.mark(SHOWN);
   document.title = `${route.title} - ${picture.status?.name ?? "Outlast"}`;
 }
 

@@ -15,15 +15,15 @@ NAME, PASSWORD = "anna", "correct-horse"
 
 
 @contextmanager
-def browser(rules: str = "") -> Iterator[Browser]:
-    """`rules`: where the names of nodes lead to, as Chromium's `--host-resolver-rules` has it."""
+def browser(rules: str = "", program: Path = CHROMIUM) -> Iterator[Browser]:
+    """`rules`: where the names of nodes lead to, as `--host-resolver-rules` of Chromium has it. `program`: its file."""
     if not CHROMIUM.exists() and os.geteuid() != 0:
         pytest.skip(f"there is no {CHROMIUM}, and only root can install it: make install")
     expect.set_options(timeout=PATIENCE_MS)
     # Root may have no sandbox of Chromium's; what is shown here is ours.
     options = ["--no-sandbox", f"--host-resolver-rules={rules}"]
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        running = playwright.chromium.launch(executable_path=program, args=options)
         try:
             yield running
         finally:
