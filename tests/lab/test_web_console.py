@@ -82,6 +82,26 @@ def test_a_vm_that_is_dragged_onto_a_node_runs_there(page: Page, cluster: LabClu
     expect(page.locator(".events")).to_contain_text("web1 was handed over to n3 as it ran")
 
 
+def test_a_migration_tells_how_far_it_is_and_is_called_back(page: Page, cluster: LabCluster) -> None:
+    cluster.call("cluster.set", values={"migration_mib_s": 1})
+    cluster.protect("linux", "lin", preferred_owners=("n1",))
+    page.get_by_role("button", name="Actions for lin").click()
+    page.get_by_role("menuitem", name="Move").click()
+    page.get_by_role("dialog").get_by_role("radio", name="n3").check()
+    page.get_by_role("button", name="Move lin to n3").click()
+    row = page.locator('[data-role="lin"]')
+    expect(row.get_by_role("progressbar")).to_be_visible(timeout=LONG_MS)
+    row.get_by_role("link").click()
+    expect(page.locator(".transfer")).to_contain_text("Live migration from n1 to n3")
+    expect(page.locator(".transfer")).to_contain_text("MiB left")
+    page.get_by_role("button", name="Call back").click()
+    expect(page.get_by_role("log")).to_contain_text("taken back")
+    expect(page.locator(".transfer")).to_have_count(0, timeout=LONG_MS)
+    cluster.call("cluster.set", values={"migration_mib_s": 0})
+    assert cluster.running()["lin"] == ["n1"]
+    cluster.call("vm.unprotect", name="lin")
+
+
 def test_a_node_is_drained_and_resumed(page: Page, cluster: LabCluster) -> None:
     go(page, "Nodes")
     card = page.get_by_role("article", name="n2")

@@ -5,7 +5,7 @@ import { confirm, dialog } from "./dialog.js";
 import { h } from "./dom.js";
 import { moveDialog } from "./moving.js";
 import { run } from "./operations.js";
-import { group as groupNamed } from "./picture.js";
+import { group } from "./picture.js";
 import { may } from "./rights.js";
 
 const path = (kind, name, verb) => `/${kind}/${encodeURIComponent(name)}/${verb}`;
@@ -40,7 +40,7 @@ async function offline(name) {
   const choice = (value, label, words) => h("label", { class: "choice" },
     h("input", { type: "radio", name: "stop", value, checked: stop === value, onchange: () => { stop = value; } }),
     h("span", {}, h("strong", {}, label), h("small", {}, words)));
-  const usual = groupNamed(name)?.offline_action ?? "as it is set";
+  const usual = group(name)?.offline_action ?? "as it is set";
   const answer = await dialog({
     title: `Take ${name} offline?`,
     content: () => [

@@ -6,7 +6,6 @@ import { ask } from "./connection.js";
 import { h } from "./dom.js";
 import { eventLine } from "./events-page.js";
 import { groupState, icon } from "./icons.js";
-import { draggable } from "./moving.js";
 import { answered, badge, buttons, facts, groupLink, lockOf, maintenanceOf, nodeLink, problem, protection, quiet, section, table, title, whyOf } from "./parts.js";
 import { changed, group } from "./picture.js";
 import { tree } from "./resource-tree.js";
@@ -23,7 +22,7 @@ export function groupPage(name) {
   const explained = answered(`explain ${epoch}`, () => ask("GET", path(name, "/explanation")), changed);
   return h("div", { class: "page" },
     h("nav", { class: "crumbs", "aria-label": "Where" }, h("a", { href: linkTo("roles") }, "Roles"), " / ", name),
-    title(h("span", { ...draggable(row) }, name), groupState(row.state),
+    title(name, groupState(row.state),
       row.locked && badge("lock", lockOf(row)), row.maintenance && badge("wrench", maintenanceOf(row), "warn")),
     h("p", { class: "why-line", role: "status" }, whyOf(row) || (row.settled ? "" : `wanted ${row.wanted}`)),
     row.transfer && transfer(row),

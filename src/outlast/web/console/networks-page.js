@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
-import { groupLink, nodeLink, table, title } from "./parts.js";
+import { groupLink, table, title } from "./parts.js";
 import { picture } from "./picture.js";
 import { compareNames, count } from "./words.js";
 
@@ -22,8 +22,7 @@ export function networksPage() {
   return h("div", { class: "page" },
     title("Networks", h("span", { class: "quiet" }, `${count(names.length, "network")} that guests need`)),
     names.length ? table(["Network", ...nodes.map((node) => node.name), "Counts for"], rows, "Networks")
-      : h("p", { class: "empty" }, "No guest needs a network that the nodes tell of."),
-    lost(nodes));
+      : h("p", { class: "empty" }, "No guest needs a network that the nodes tell of."));
 }
 
 function on(node, name) {
@@ -31,9 +30,4 @@ function on(node, name) {
   if (why === undefined) return h("span", { class: "state quiet" }, icon("empty", "quiet"), h("span", {}, "not told"));
   return why ? h("span", {}, h("span", { class: "state bad" }, icon("cross", "bad"), h("span", {}, "lost")), h("span", { class: "why" }, why))
     : h("span", { class: "state good" }, icon("full", "good"), h("span", {}, "up"));
-}
-
-function lost(nodes) {
-  const found = nodes.flatMap((node) => Object.entries(node.networks).filter(([, why]) => why).map(([name, why]) => [node.name, name, why]));
-  return found.length > 0 && h("ul", { class: "reasons" }, found.map(([node, name, why]) => h("li", {}, name, " is lost on ", nodeLink(node), `: ${why}`)));
 }

@@ -4,9 +4,7 @@ import { nodeActions } from "./actions.js";
 import { ask } from "./connection.js";
 import { h } from "./dom.js";
 import { nodeState } from "./icons.js";
-import { droppable } from "./moving.js";
-import { badge, buttons, groupLink, load, nodeLink, problem, quiet, table, title } from "./parts.js";
-import { answered } from "./parts.js";
+import { answered, badge, buttons, groupLink, load, nodeLink, problem, quiet, table, title } from "./parts.js";
 import { changed, picture } from "./picture.js";
 import { count, memory } from "./words.js";
 
@@ -25,7 +23,7 @@ export function nodesPage() {
 function card(row) {
   const owned = picture.status.groups.filter((one) => one.owner === row.name);
   const open = opened.has(row.name);
-  return h("article", { class: "card", "data-key": row.name, "aria-label": row.name, ...droppable(row.name) },
+  return h("article", { class: "card", "data-key": row.name, "aria-label": row.name },
     h("div", { class: "card-head" }, h("h2", {}, nodeLink(row.name)), nodeState(row.state), row.coordinator && badge("star", "coordinator")),
     row.why && h("p", { class: "why-line" }, row.why),
     loads(row, owned),

@@ -50,7 +50,9 @@ export function whyOf(row) {
   return [row.why, ...also].filter(Boolean).join("; ");
 }
 
-export const needsAttention = (row) => row.state === "failed" || row.state === "unknown" || Boolean(row.why)
+const moves = (row) => row.state === "online" && row.move_to; // what is said of it then is how far it is
+
+export const needsAttention = (row) => row.state === "failed" || row.state === "unknown" || (Boolean(row.why) && !moves(row))
   || (row.wanted === "online" && row.protection === "not protected");
 
 export const weaknesses = (row) => [...row.not_protected_because, ...row.at_risk_because];
@@ -85,5 +87,3 @@ export function answered(key, ask, changed, again_s = 5) {
   }
   return kept;
 }
-
-export const forget = (key) => asked.delete(key);

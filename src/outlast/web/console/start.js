@@ -1,6 +1,6 @@
 // The console begins: who is signed in, what there is, and then whatever changes.
 
-import { begin, connection, hostOf } from "./connection.js";
+import { begin, hostOf } from "./connection.js";
 import { show } from "./dom.js";
 import { changed, lastEvent, loadEvents, onChange, picture, take } from "./picture.js";
 import { page, route, startRouting } from "./router.js";
@@ -55,4 +55,4 @@ async function main() {
   });
 }
 
-connection.ready = main();
+main();

@@ -44,15 +44,5 @@ export function when(at_s, now = Date.now() / 1000) {
   return day(at_s) === day(now) ? clock(at_s) : `${day(at_s)} ${clock(at_s)}`;
 }
 
-// "a, b and 3 more"
-export function names(list, most = 3) {
-  if (list.length <= most + 1) return list.join(", ");
-  return `${list.slice(0, most).join(", ")} and ${list.length - most} more`;
-}
-
 const byName = new Intl.Collator("en", { numeric: true });
 export const compareNames = byName.compare;
-
-export function capital(words) {
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
