@@ -41,7 +41,7 @@ def page_of(running: Browser, width: int = 1400, height: int = 900) -> Iterator[
     page.on("console", lambda said: complaints.append(said.text) if _matters(said.type, said.text) else None)
     try:
         yield page
-        assert complaints == []
+        assert not complaints, complaints
     finally:
         context.close()
 

@@ -102,6 +102,30 @@ def test_a_migration_tells_how_far_it_is_and_is_called_back(page: Page, cluster:
     cluster.call("vm.unprotect", name="lin")
 
 
+def test_the_screen_of_a_vm_is_seen_on_whichever_node_it_runs(page: Page, cluster: LabCluster) -> None:
+    xml = cluster.lab.create_guest("beacon", "seen", image_lock=False)
+    screen = "<graphics type='vnc' port='-1' autoport='yes' listen='127.0.0.1'/><video><model type='vga'/></video>"
+    definition = xml.replace("</devices>", f"{screen}</devices>")
+    cluster.call("vm.protect", "n1", definition=definition, preferred_owners=["n2"])
+    cluster.wait_online("seen")
+    page.locator('[data-role="seen"]').get_by_role("link").click()
+    page.get_by_role("link", name="Screen").click()
+    expect(page.get_by_role("button", name="Ctrl+Alt+Del")).to_be_enabled()
+    painted = """() => {
+        const canvas = document.querySelector(".screen canvas");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return canvas.width > 300 && data.some((value, at) => at % 4 < 3 && value > 100);
+    }"""
+    page.wait_for_function(painted)
+    page.keyboard.press("Shift+Escape")
+    expect(page.locator("#screen-back")).to_be_focused()
+    cluster.call("group.move", "n1", name="seen", to="n3", stop="live")
+    expect(page.get_by_text("on n3")).to_be_visible(timeout=LONG_MS)
+    expect(page.get_by_role("button", name="Ctrl+Alt+Del")).to_be_enabled(timeout=LONG_MS)
+    page.wait_for_function(painted)
+    cluster.call("vm.unprotect", "n1", name="seen")
+
+
 def test_a_node_is_drained_and_resumed(page: Page, cluster: LabCluster) -> None:
     go(page, "Nodes")
     card = page.get_by_role("article", name="n2")

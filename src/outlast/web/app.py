@@ -27,6 +27,7 @@ from outlast.web.headers import Headers
 from outlast.web.operations import Operation, Operations
 from outlast.web.problems import problem
 from outlast.web.routes import PREFIX, ROUTES, Route
+from outlast.web.screens import Screens
 from outlast.web.stream import ALIVE_S, stream
 
 log = structlog.get_logger()
@@ -50,6 +51,7 @@ def application(
     when another one is served. `neighbours`: under which addresses browsers find the nodes."""
     neighbours = neighbours or Neighbours(cluster)
     api = Api(cluster, authority, neighbours)
+    screens = Screens(cluster, neighbours)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -57,7 +59,7 @@ def application(
         await api.operations.close()
 
     return Starlette(
-        routes=[*api.routes(), *more],
+        routes=[*api.routes(), screens.route(), *more],
         middleware=[Middleware(Headers), Middleware(Elsewhere, neighbours)],
         exception_handlers={Refused: _refused, HTTPException: _http, Exception: _bug},
         lifespan=lifespan,

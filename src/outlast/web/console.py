@@ -18,6 +18,7 @@ from outlast.web.elsewhere import ASK_S, Neighbours
 from outlast.web.headers import POLICY
 
 FILES = Path(__file__).parent / "console"
+NOVNC = Path("/usr/share/novnc")
 STRICTER = "require-trusted-types-for 'script'; trusted-types 'none'"
 """No text ever becomes markup or script, also not by a mistake of ours."""
 
@@ -26,10 +27,17 @@ def routes(cluster: Cluster, neighbours: Neighbours) -> tuple[BaseRoute, ...]:
     async def page(request: Request) -> Response:
         if not await _signed_in(cluster, request):
             return _file("sign-in.html", f"{POLICY}; {STRICTER}")
-        others = " ".join(await neighbours.origins())
+        origins = await neighbours.origins()
+        others = " ".join([*origins, *(origin.replace("https:", "wss:", 1) for origin in origins)])
         return _file("index.html", f"{POLICY}; {STRICTER}; connect-src 'self' {others}".rstrip())
 
-    return (Route("/", page), Mount("/console", Files(directory=FILES)))
+    return (Route("/", page), Mount("/console", Files(directory=FILES)), *_novnc())
+
+
+def _novnc() -> tuple[BaseRoute, ...]:
+    """What shows screens is the distribution's; without its package the console says so."""
+    folders = [name for name in ("core", "vendor") if (NOVNC / name).is_dir()]
+    return tuple(Mount(f"/novnc/{name}", Files(directory=NOVNC / name)) for name in folders)
 
 
 class Files(StaticFiles):

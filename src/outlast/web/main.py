@@ -25,6 +25,8 @@ log = structlog.get_logger()
 
 MOST_CONNECTIONS = 1000
 END_S = 3
+MOST_OF_A_MESSAGE = 1024 * 1024
+"""Of a web socket, from a browser: keys, the mouse, what is pasted."""
 
 
 def main() -> None:
@@ -99,7 +101,8 @@ class Server(uvicorn.Server):
                 proxy_headers=False,  # whoever asks could write anything into them
                 limit_concurrency=MOST_CONNECTIONS,
                 timeout_graceful_shutdown=END_S,
-                ws="none",
+                ws="wsproto",
+                ws_max_size=MOST_OF_A_MESSAGE,
                 http="h11",
             )
         )

@@ -28,6 +28,13 @@ export function hostOf(origin) {
   return new URL(origin).hostname;
 }
 
+// Under which address a node is asked; empty: the page knows none.
+export function originOf(node) {
+  const names = [node.name, node.address];
+  const fits = (origin) => names.includes(hostOf(origin).replace(/^\[|\]$/g, "")) || hostOf(origin).startsWith(`${node.name}.`);
+  return [connection.here, ...connection.others].find(fits) ?? "";
+}
+
 // Who is signed in, and with what the page goes on elsewhere. Throws `Problem`.
 export async function begin() {
   const session = await ask("GET", "/session");

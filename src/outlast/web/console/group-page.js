@@ -7,7 +7,8 @@ import { h } from "./dom.js";
 import { eventLine } from "./events-page.js";
 import { groupState, icon } from "./icons.js";
 import { answered, badge, buttons, facts, groupLink, lockOf, maintenanceOf, nodeLink, problem, protection, quiet, section, table, title, whyOf } from "./parts.js";
-import { changed, group } from "./picture.js";
+import { changed, group, picture } from "./picture.js";
+import { may } from "./rights.js";
 import { tree } from "./resource-tree.js";
 import { linkTo } from "./links.js";
 import { count, memory, seconds, when } from "./words.js";
@@ -26,7 +27,7 @@ export function groupPage(name) {
       row.locked && badge("lock", lockOf(row)), row.maintenance && badge("wrench", maintenanceOf(row), "warn")),
     h("p", { class: "why-line", role: "status" }, whyOf(row) || (row.settled ? "" : `wanted ${row.wanted}`)),
     row.transfer && transfer(row),
-    buttons(groupActions(row)),
+    h("div", { class: "buttons" }, buttons(groupActions(row)), screens(row)),
     h("div", { class: "columns" },
       h("div", {}, section("Now", facts([
         ["Owner", nodeLink(row.owner)], ["Wanted", `${row.wanted}, by ${row.wanted_by || "nobody yet"}`], ["Protection", protection(row)],
@@ -43,6 +44,12 @@ export function groupPage(name) {
         groupLink(one.group), one.until === "answers" ? " answers" : " is online", one.delay_s ? ` for ${seconds(one.delay_s)}` : ""))) : quiet("It waits for no other role."))),
       h("div", {}, explanation(explained), resources(whole), failures(row))),
     story(explained));
+}
+
+function screens(row) {
+  const vms = picture.status.vms.filter((vm) => vm.group === row.name && vm.state === "online");
+  return may("vm.screen", row.name) && vms.map((vm) =>
+    h("a", { class: "button", href: linkTo("screen", vm.name) }, vms.length > 1 || vm.name !== row.name ? `Screen of ${vm.name}` : "Screen"));
 }
 
 function transfer(row) {

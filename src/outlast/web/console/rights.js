@@ -15,6 +15,7 @@ export const NEEDS = {
   "group.maintenance": "operator",
   "resource.online": "operator",
   "resource.offline": "operator",
+  "vm.screen": "operator",
   "node.pause": "operator",
   "node.drain": "operator",
   "node.resume": "operator",

@@ -9,6 +9,7 @@ import { nodesPage } from "./nodes-page.js";
 import { orderPage } from "./order-page.js";
 import { quorumPage } from "./quorum-page.js";
 import { rolesPage } from "./roles-page.js";
+import { leaveScreen, screenPage } from "./screen-page.js";
 import { storagePage } from "./storage-page.js";
 
 export const PAGES = [
@@ -20,6 +21,7 @@ export const PAGES = [
   { path: "networks", title: "Networks", page: networksPage },
   { path: "order", title: "Start order", page: orderPage },
   { path: "graphs", title: "Last day", page: graphsPage },
+  { path: "screen", title: "Screen", page: rolesPage, one: screenPage, hidden: true },
 ];
 
 export const route = { path: "roles", name: "", title: "Roles" };
@@ -30,6 +32,7 @@ function read() {
   route.path = found.path;
   route.name = found.one ? decoded(name) : "";
   route.title = route.name || found.title;
+  if (found.path !== "screen") leaveScreen();
 }
 
 function decoded(name) {

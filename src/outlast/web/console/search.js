@@ -17,7 +17,7 @@ export function found(words) {
     ...nodes.map((row) => ({ name: row.name, what: `node, ${row.state}`, to: linkTo("nodes", row.name) })),
     ...groups.map((row) => ({ name: row.name, what: `role, ${row.state}${row.owner ? ` on ${row.owner}` : ""}`, to: linkTo("roles", row.name) })),
     ...inGroup.map(([name, of]) => ({ name, what: `resource of ${of}`, to: linkTo("roles", of) })),
-    ...PAGES.map((one) => ({ name: one.title, what: "page", to: linkTo(one.path) })),
+    ...PAGES.filter((one) => !one.hidden).map((one) => ({ name: one.title, what: "page", to: linkTo(one.path) })),
   ];
   const rank = (one) => (one.name.toLowerCase() === part ? 0 : one.name.toLowerCase().startsWith(part) ? 1 : 2);
   return all.filter((one) => one.name.toLowerCase().includes(part)).sort((a, b) => rank(a) - rank(b)).slice(0, MOST);

@@ -70,7 +70,7 @@ function navigation() {
     quorum: status.quorum ? 1 : 0,
   };
   return h("nav", { id: "navigation", class: menuOpen ? "open" : "", "aria-label": "Pages" },
-    PAGES.map((one) => h("a", {
+    PAGES.filter((one) => !one.hidden).map((one) => h("a", {
       href: linkTo(one.path), "aria-current": route.path === one.path ? "page" : null,
       onclick: () => { menuOpen = false; },
     }, h("span", {}, one.title), bad?.[one.path] ? h("span", { class: "badge", title: "need attention" }, bad[one.path], h("span", { class: "unseen" }, " need attention")) : null)));
@@ -111,7 +111,7 @@ function noticeBox(one) {
 // Keys that count everywhere.
 export function minding() {
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, textarea, select, dialog");
+    const typing = event.target.closest("input, textarea, select, dialog, .screen");
     if (event.key === "/" && !typing) {
       event.preventDefault();
       document.getElementById("search").focus();
