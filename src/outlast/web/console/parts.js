@@ -71,11 +71,14 @@ export const badge = (shape, words, tone = "quiet") => h("span", { class: `chip 
 
 // What is asked for once a page is opened, and again when `again` has passed; until then what was answered before.
 const asked = new Map();
+const MOST_KEPT = 200;
 
 export function answered(key, ask, changed, again_s = 5) {
   const now = performance.now() / 1000;
   const kept = asked.get(key) ?? { value: null, problem: "", at_s: -Infinity, running: false };
+  asked.delete(key); // the last one that is shown is the last one to be forgotten
   asked.set(key, kept);
+  if (asked.size > MOST_KEPT) asked.delete(asked.keys().next().value);
   if (!kept.running && now - kept.at_s > again_s) {
     kept.running = true;
     ask().then((value) => Object.assign(kept, { value, problem: "" }), (problem) => Object.assign(kept, { problem: problem.message }))
