@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 """It catches a hang; it measures nothing."""
 NAME, PASSWORD = "anna", "correct-horse"
 
