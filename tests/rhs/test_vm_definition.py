@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from outlast.plugin import Refusal
-from outlast.resources.vm.definition import agent_state, has_agent, parse, root_of, uuid_of
+from outlast.resources.vm.definition import agent_state, has_agent, parse, root_of, screen, uuid_of
 
 UUID = "11111111-2222-3333-4444-555555555555"
 DISK = "<disk type='file' device='disk'><source file='/shared/web.img'/><target dev='vda'/></disk>"
@@ -113,3 +113,22 @@ def test_only_a_guest_with_the_channel_for_it_can_answer() -> None:
 )
 def test_a_running_guest_answers_when_its_agent_is_connected(state: str, answers: bool) -> None:
     assert agent_state(xml(devices=DISK + AGENT.format(state=state))) is answers
+
+
+@pytest.mark.parametrize(
+    ("graphics", "place"),
+    [
+        ("<graphics type='vnc' port='5901' listen='127.0.0.1'/>", ("127.0.0.1", 5901)),
+        ("<graphics type='vnc' port='5901' listen='0.0.0.0'/>", ("127.0.0.1", 5901)),
+        ("<graphics type='vnc' port='5901' listen='::'/>", ("::1", 5901)),
+        ("<graphics type='vnc' port='5901' listen='192.0.2.7'/>", ("192.0.2.7", 5901)),
+        ("<graphics type='spice' port='5900'/><graphics type='vnc' port='5902'/>", ("127.0.0.1", 5902)),
+        ("<graphics type='spice' port='5900'/>", None),
+        ("<graphics type='vnc' port='-1' autoport='yes'/>", None),
+        ("<graphics type='vnc' socket='/run/screen'/>", None),
+        ("", None),
+    ],
+)
+def test_a_screen_is_where_its_own_node_reaches_the_vnc_server(graphics: str, place: tuple[str, int] | None) -> None:
+    live = f"<domain type='qemu'><name>web1</name><devices>{graphics}</devices></domain>"
+    assert screen(live) == place

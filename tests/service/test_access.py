@@ -249,3 +249,9 @@ def test_what_would_become_of_a_resource_taken_offline_live_is_refused_as_the_wo
 def test_of_a_node_that_there_is_not_no_fence_device_is_shown() -> None:
     with played(*SETUP) as world, pytest.raises(Refused, match='there is no node "n9"'):
         asked(world, "n1", "fence.show", node="n9", device="x")
+
+
+def test_outlast_web_is_told_where_the_nodes_are() -> None:
+    with played(*SETUP) as world:
+        told = outside(world, "web.nodes")
+        assert told == {"me": "n1", "addresses": {name: f"{name}.simulated" for name in ("n1", "n2", "n3")}}

@@ -239,6 +239,18 @@ class VmDetail(msgspec.Struct, frozen=True):
     """Node to why it could not take the VM now; "" where it could."""
 
 
+class Screen(msgspec.Struct, frozen=True):
+    """Where the screen of a VM is."""
+
+    vm: str
+    node: str
+    """Its owner."""
+    host: str = ""
+    """Of its VNC server, as that node reaches it; only in its own answer."""
+    port: int = 0
+    """0: ask the owner."""
+
+
 class VmChecked(msgspec.Struct, frozen=True):
     """Who could run a VM, disks and all."""
 

@@ -22,11 +22,13 @@ from outlast.service.commands.registry import STREAMS
 from outlast.web import identity, openapi
 from outlast.web.arguments import arguments, body
 from outlast.web.cluster import Answer, Cluster, Refused, Who
+from outlast.web.elsewhere import Elsewhere, Neighbours
 from outlast.web.headers import Headers
 from outlast.web.operations import Operation, Operations
 from outlast.web.problems import problem
 from outlast.web.routes import PREFIX, ROUTES, Route
-from outlast.web.stream import stream
+from outlast.web.screens import Screens
+from outlast.web.stream import ALIVE_S, stream
 
 log = structlog.get_logger()
 
@@ -40,11 +42,16 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def application(
-    cluster: Cluster, more: tuple[BaseRoute, ...] = (), authority: Callable[[], str] | None = None
+    cluster: Cluster,
+    more: tuple[BaseRoute, ...] = (),
+    authority: Callable[[], str] | None = None,
+    neighbours: Neighbours | None = None,
 ) -> Starlette:
     """`more`: what is served beside the API. `authority`: tells the certificate of the cluster's own authority; None
-    when another one is served."""
-    api = Api(cluster, authority)
+    when another one is served. `neighbours`: under which addresses browsers find the nodes."""
+    neighbours = neighbours or Neighbours(cluster)
+    api = Api(cluster, authority, neighbours)
+    screens = Screens(cluster, neighbours)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -52,16 +59,17 @@ def application(
         await api.operations.close()
 
     return Starlette(
-        routes=[*api.routes(), *more],
-        middleware=[Middleware(Headers)],
+        routes=[*api.routes(), screens.route(), *more],
+        middleware=[Middleware(Headers), Middleware(Elsewhere, neighbours)],
         exception_handlers={Refused: _refused, HTTPException: _http, Exception: _bug},
         lifespan=lifespan,
     )
 
 
 class Api:
-    def __init__(self, cluster: Cluster, authority: Callable[[], str] | None) -> None:
+    def __init__(self, cluster: Cluster, authority: Callable[[], str] | None, neighbours: Neighbours) -> None:
         self.cluster = cluster
+        self._neighbours = neighbours
         self._authority_pem = authority
         self.operations = Operations(cluster)
         self._streams = 0
@@ -73,6 +81,7 @@ class Api:
             ("POST", "/session", self._sign_in),
             ("GET", "/session", self._show_session),
             ("DELETE", "/session", self._sign_out),
+            ("POST", "/session/elsewhere", self._show_elsewhere),
             ("GET", "/operations", self._list_operations),
             ("GET", "/operations/{id}", self._show_operation),
             ("DELETE", "/operations/{id}", self._cancel),
@@ -147,6 +156,15 @@ class Api:
         identity.forget(response)
         return response
 
+    async def _show_elsewhere(self, request: Request) -> Response:
+        """For the console, which keeps it while its page is open: with what it can go on at another node."""
+        who = identity.who(request)
+        await self._account(who)
+        if "authorization" in request.headers:
+            raise Refused("usage", "who has a token needs no other word: every node takes it")
+        others = await self._neighbours.others(request.headers.get("host", ""))
+        return Response(msgspec.json.encode(openapi.Elsewhere(who.credential, tuple(others))), media_type=JSON)
+
     async def _list_operations(self, request: Request) -> Response:
         await self._account(identity.who(request))
         return Response(msgspec.json.encode(self.operations.all()), media_type=JSON)
@@ -172,11 +190,12 @@ class Api:
             raise Refused("impossible", f"{MOST_STREAMS} streams of changes are served here already: ask another node")
         last = request.headers.get("last-event-id") or request.query_params.get("last_event_id", "")
         state = request.query_params.get("state", "yes") != "no"
+        alive_s = min(max(1.0, _seconds(request.query_params.get("alive_s", "15"), "alive_s")), ALIVE_S)
 
         async def counted() -> AsyncIterator[bytes]:
             self._streams += 1
             try:
-                async for part in stream(self.cluster, who, last, state=state):
+                async for part in stream(self.cluster, who, last, state=state, alive_s=alive_s):
                     yield part
             finally:
                 self._streams -= 1
@@ -187,6 +206,8 @@ class Api:
         """Any verb, as on the control socket, for `outlast --cluster`: one JSON line for each item, then the result."""
         who, verb = identity.who(request), request.path_params["verb"]
         given = dict(await body(request))
+        if verb.startswith("web."):
+            raise Refused("denied", f"{verb} is for outlast-web itself")
         if verb not in STREAMS:
             answer = await self.cluster.ask(verb, given, who, as_seen=_as_seen(request), timeout_s=LONGEST_ASK_S)
             notice = b',"notice":' + msgspec.json.encode(answer.notice) if answer.notice else b""

@@ -16,6 +16,9 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     certificate: str = ""
     key: str = ""
     """Files of your own certificate, readable by the user outlast-web. Empty: the one that the cluster made."""
+    origins: tuple[str, ...] = ()
+    """Further addresses under which browsers find the nodes, with your own certificates: "https://n1.example.org:9443".
+    The console of one goes on with another of them."""
     run_dir: str = "/run/outlast"
     """Where the cluster service has its sockets, and the certificate that it made."""
 

@@ -28,7 +28,7 @@ class Headers:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 there = {name.lower() for name, _ in message["headers"]}
-                more = list(ALWAYS)
+                more = [(name, value) for name, value in ALWAYS if name not in there]
                 if scope["path"].startswith("/api/") and b"cache-control" not in there:
                     more.append((b"cache-control", b"no-store"))
                 message["headers"] = [*message["headers"], *more]

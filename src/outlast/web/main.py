@@ -15,15 +15,18 @@ import structlog
 import uvicorn
 
 from outlast.service.entry import log_to_stderr
-from outlast.web import metrics, tls
+from outlast.web import console, metrics, tls
 from outlast.web.app import application
 from outlast.web.cluster import Cluster
 from outlast.web.config import DEFAULT_CONFIG, WebConfig, WrongConfig, read
+from outlast.web.elsewhere import Neighbours
 
 log = structlog.get_logger()
 
 MOST_CONNECTIONS = 1000
 END_S = 3
+MOST_OF_A_MESSAGE = 1024 * 1024
+"""Of a web socket, from a browser: keys, the mouse, what is pasted."""
 
 
 def main() -> None:
@@ -55,7 +58,7 @@ async def _run(config: WebConfig) -> None:
 async def _serve(config: WebConfig, cluster: Cluster, ending: "asyncio.Task[bool]") -> None:
     context = tls.context(tls.files(config))
     authority = None if config.certificate else partial(tls.authority, tls.files(config))
-    server = Server(cluster, context, authority)
+    server = Server(cluster, context, authority, Neighbours(cluster, config.port, config.origins))
     serving = asyncio.create_task(server.serve([_listening(config)]))
     keeping = asyncio.create_task(tls.keep_current(context, config, cluster))
     log.info("outlast-web serves", address=config.address or "all", port=config.port)
@@ -75,10 +78,22 @@ def _listening(config: WebConfig) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    def __init__(self, cluster: Cluster, context: ssl.SSLContext, authority: Callable[[], str] | None) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        context: ssl.SSLContext,
+        authority: Callable[[], str] | None,
+        neighbours: Neighbours | None = None,
+    ) -> None:
+        neighbours = neighbours or Neighbours(cluster)
         super().__init__(
             uvicorn.Config(
-                application(cluster, metrics.routes(cluster), authority),
+                application(
+                    cluster,
+                    (*metrics.routes(cluster), *console.routes(cluster, neighbours)),
+                    authority,
+                    neighbours,
+                ),
                 ssl_context_factory=lambda *_: context,
                 log_config=None,
                 access_log=False,  # the audit log tells who changed what
@@ -86,7 +101,8 @@ class Server(uvicorn.Server):
                 proxy_headers=False,  # whoever asks could write anything into them
                 limit_concurrency=MOST_CONNECTIONS,
                 timeout_graceful_shutdown=END_S,
-                ws="none",
+                ws="wsproto",
+                ws_max_size=MOST_OF_A_MESSAGE,
                 http="h11",
             )
         )

@@ -27,13 +27,22 @@ class Session(SessionRow, frozen=True):
     """To be sent as X-CSRF-Token with each change by this session; empty for an API token."""
 
 
+class Elsewhere(msgspec.Struct, frozen=True):
+    """With what a page goes on when the node that served it does not answer."""
+
+    word: str
+    """Of the session: to be sent as a bearer token."""
+    others: tuple[str, ...]
+    """The other nodes: https://..."""
+
+
 @functools.cache
 def document() -> bytes:
     return msgspec.json.encode(description())
 
 
 def description() -> Schema:
-    own = [SignIn, Session, Operation, Problem, list[Operation]]
+    own = [SignIn, Session, Elsewhere, Operation, Problem, list[Operation]]
     kinds = [*own, *(type_of(route.verb) for route in ROUTES), *(answer_of(route.verb) for route in ROUTES)]
     schemas, components = msgspec.json.schema_components(kinds, ref_template=REF)
     made = dict(zip(map(repr, kinds), schemas, strict=True))
@@ -113,7 +122,7 @@ def _responses(answer: Schema, *, begins: bool, tries: bool) -> Schema:
 
 
 def _own(made: Schema) -> list[tuple[str, str, Schema]]:
-    session, operation = (made[repr(kind)] for kind in (Session, Operation))
+    session, elsewhere, operation = (made[repr(kind)] for kind in (Session, Elsewhere, Operation))
     sign_in = {"required": True, "content": {"application/json": {"schema": made[repr(SignIn)]}}}
     id_ = _parameter("id", "path", {"type": "string"}, required=True)
     wait = _parameter("wait_s", "query", {"type": "number", "minimum": 0, "maximum": 60}, required=False)
@@ -128,6 +137,7 @@ def _own(made: Schema) -> list[tuple[str, str, Schema]]:
         ("/session", "post", one("session.open", "Sign in", session, "201", requestBody=sign_in, security=[])),
         ("/session", "get", one("session.show", "Who asks", session)),
         ("/session", "delete", one("session.close", "Sign out", {"type": "string"})),
+        ("/session/elsewhere", "post", one("session.elsewhere", "How a page goes on at another node", elsewhere)),
         ("/operations", "get", one("operations", "What was begun here, the newest first", listed)),
         ("/operations/{id}", "get", one("operation", "One of them", operation, parameters=[id_, wait])),
         ("/operations/{id}", "delete", one("operation.cancel", "Take it back", operation, parameters=[id_])),

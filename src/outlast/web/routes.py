@@ -86,6 +86,7 @@ ROUTES: tuple[Route, ...] = (
     Route("vm.unprotect", "DELETE", "/vms/{name}"),
     Route("vm.group", "GET", "/vms/{name}/group"),
     Route("vm.check", "POST", "/vms/{name}/check", timeout_s=LONG_S),
+    Route("vm.screen", "POST", "/vms/{name}/screen"),
     Route("explain.vm", "GET", "/vms/{name}/explanation"),
     Route("vm.probe_list", "GET", "/probes"),
     Route("vm.probe_add", "POST", "/vms/{name}/probes"),

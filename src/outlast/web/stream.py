@@ -51,8 +51,11 @@ def _lasting(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in _PASSING_OF_NODES}
 
 
-async def stream(cluster: Cluster, who: Who, last_event: str, *, state: bool) -> AsyncIterator[bytes]:
-    """Until who asks has gone, or may not look any more. `state`: with snapshot and changes."""
+async def stream(
+    cluster: Cluster, who: Who, last_event: str, *, state: bool, alive_s: float = ALIVE_S
+) -> AsyncIterator[bytes]:
+    """Until who asks has gone, or may not look any more. `state`: with snapshot and changes. `alive_s`: so often
+    something is sent."""
     queue: asyncio.Queue[bytes | None] = asyncio.Queue(_BEHIND)
     sources = [_log(cluster, who, last_event, queue)]
     if state:
@@ -62,7 +65,7 @@ async def stream(cluster: Cluster, who: Who, last_event: str, *, state: bool) ->
         yield b": Outlast\n\n"
         while True:
             try:
-                async with asyncio.timeout(ALIVE_S):
+                async with asyncio.timeout(alive_s):
                     found = await queue.get()
             except TimeoutError:
                 yield b": alive\n\n"

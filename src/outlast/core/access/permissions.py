@@ -44,7 +44,7 @@ _LOOKS = (
 )
 _GROUP_OPERATIONS = (
     "group.online group.offline group.move group.call_back group.lock group.unlock group.maintenance "
-    "resource.online resource.offline resource.fail resource.maintenance"
+    "resource.online resource.offline resource.fail resource.maintenance vm.screen"
 )
 _OPERATIONS = "node.pause node.drain node.resume node.release balance.run vm.check fence.test notice.test"
 _ADMINISTRATION = (

@@ -194,6 +194,15 @@ def console(xml: str) -> dict[str, Json]:
     return {"name": _text(root, "name"), "serial": serials, "graphics": graphics}
 
 
+def screen(xml: str) -> tuple[str, int] | None:
+    """Host and port of a running VM's VNC server, as they are reached from its own node, from its live XML."""
+    for item in _root(xml).iterfind("devices/graphics"):
+        port, listen = int(item.get("port", "-1")), item.get("listen", "")
+        if item.get("type") == "vnc" and port > 0:
+            return ("127.0.0.1" if listen in ("", "0.0.0.0") else "::1" if listen == "::" else listen), port
+    return None
+
+
 def inert(definition: str, name: str, identity: str) -> str:
     """The same VM with nothing in it that could start or touch its disks."""
     root = _root(definition)

@@ -81,6 +81,16 @@ def _inspect(connection: Connection, arguments: Arguments) -> Json:
     return {**found, "disks": paths, "running": running, "persistent": persistent, "autostart": autostart}
 
 
+def _screen(connection: Connection, arguments: Arguments) -> Json:
+    """Where a VM that runs here has its screen: host and port of its VNC server."""
+    name = _argument(arguments, "name")
+    found = definition.screen(connection.ask(lambda conn: str(_lookup(conn, name).XMLDesc(0)), _ASK_S))
+    if found is None:
+        raise Refusal("it has no VNC server with a port; <graphics type='vnc'/> in its definition gives it one")
+    host, port = found
+    return {"host": host, "port": port}
+
+
 def _parse(connection: Connection, arguments: Arguments) -> Json:
     return definition.parse(_argument(arguments, "definition"))
 
@@ -262,6 +272,7 @@ _VERBS: dict[str, Callable[[Connection, Arguments], Json]] = {
     "list": _list,
     "inspect": _inspect,
     "parse": _parse,
+    "screen": _screen,
     "check": _check,
     "disks": _disks,
     "networks": _networks,

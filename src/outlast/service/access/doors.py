@@ -51,6 +51,11 @@ class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     password: str
 
 
+class WebNodes(msgspec.Struct, frozen=True):
+    me: str
+    addresses: Mapping[str, str]
+
+
 class Ask(Protocol):
     def __call__(self, verb: str, arguments: Mapping[str, Json], asking: Asking) -> Answers: ...
 
@@ -86,6 +91,7 @@ class Doors:
             "session.close": self._sign_out,
             "session.show": self._show,
             "web.certificate": self._certificate,
+            "web.nodes": self._nodes,
         }
         if request.verb in special:
             yield "result", msgspec.to_builtins(await special[request.verb](request))
@@ -201,6 +207,10 @@ class Doors:
             await self._certificates.ensure()
         except (Unavailable, NoSecret, OSError) as error:
             raise CommandError("impossible", f"there is no certificate for outlast-web: {error}") from error
+
+    async def _nodes(self, _: Request) -> WebNodes:
+        """What `outlast-web` asks for itself: whose pages may ask it."""
+        return WebNodes(self._store.me, {node.name: node.address for node in self._store.nodes.values()})
 
 
 def _session_key(word: str) -> str:
