@@ -394,6 +394,9 @@ class Membership:
 
     def _permit_extended(self) -> None:
         assert self._session.permit_until_s is not None
+        now = self._env.clock.now()
+        if 0.0 < self._env.hosts.permit.until_s() <= now:
+            self._session.lapsed(now)
         self._env.hosts.permit.extend(self._session.permit_until_s)
         self._watchdog.feed(self._session.permit_until_s)
 

@@ -13,6 +13,9 @@ from collections.abc import Iterable
 
 from outlast.core.membership.timing import Timing
 
+LAPSE_COUNTS_S = 10.0
+"""Longer than a host needs to stop what has lost its permit, and to tell so."""
+
 
 class Observer:
     """Judges every node's session records by the time at which this node saw them."""
@@ -81,6 +84,7 @@ class Session:
         self.timing = timing
         self.permit_until_s: float | None = None
         """None: no session. Else until when this node may run what it owns."""
+        self.lapsed_at = float("-inf")
 
     def renewed(self, sent_at: float) -> None:
         """A renewal was acknowledged. The permit counts from before it was sent, never from the answer (rule 2)."""
@@ -96,6 +100,14 @@ class Session:
 
     def closed(self) -> None:
         self.permit_until_s = None
+
+    def lapsed(self, now: float) -> None:
+        """The permit is extended after it had passed: hosts may have stopped what ran."""
+        self.lapsed_at = now
+
+    def has_just_lapsed(self, now: float) -> bool:
+        """What is found to be off now may have been stopped for want of a permit, before anybody could tell so."""
+        return now - self.lapsed_at < LAPSE_COUNTS_S
 
     def valid(self, now: float) -> bool:
         return self.permit_until_s is not None and now < self.permit_until_s

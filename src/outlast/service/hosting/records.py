@@ -74,6 +74,10 @@ class Records:
             return False
         return self._session.valid(now) or self._env.hosts.permit.until_s() > now
 
+    def has_just_lapsed(self) -> bool:
+        """Was this node without a run permit until a moment ago?"""
+        return self._session.has_just_lapsed(self._env.clock.now())
+
     def can_save(self, local: Local) -> bool:
         """Does its type put its state away, as this node offers it?"""
         session = self._store.sessions.get(self._store.me)

@@ -216,10 +216,10 @@ class Resources:
             local.started_at = intents if verdict.switched_on else local.started_at
         elif verdict.switched_off or verdict.switched_on:
             local.switched_at = intents
-            # A stop of ours that a former host, or the guest, is still carrying out is nobody's intent.
-            ours = local.stop in (OwnStop.BEGUN, OwnStop.SAVING) or (
-                local.stop is OwnStop.HANDING and health.unexplained
-            )
+            # A stop of ours that a former host, or the guest, is still carrying out is nobody's intent; nor is one for
+            # want of a permit, which may be seen before its host has told of it.
+            ours = local.stop in (OwnStop.BEGUN, OwnStop.SAVING) or self.records.has_just_lapsed()
+            ours = ours or (local.stop is OwnStop.HANDING and health.unexplained)
             if verdict.switched_off and not ours:
                 self._switched_off(local, health)
             if verdict.switched_on:
