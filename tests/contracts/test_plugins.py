@@ -1,12 +1,11 @@
-"""The plugin API's contract, kept by the dummy, the shared volume, the smallest example. (VM: tests/rhs/test_vm.py.)"""
+"""The plugin API's contract, kept by the dummy and the shared volume. (VM: tests/rhs/test_vm.py; the smallest
+example: test_example.py.)"""
 
-import importlib.util
 import os
 import shutil
 import signal
 import tempfile
 from pathlib import Path
-from types import ModuleType
 
 import msgspec
 
@@ -15,8 +14,6 @@ from outlast.plugin_contract import MovableContract, PluginContract
 from outlast.plugin_contract_saving import SavableContract
 from outlast.resources.dummy import DummyType, State
 from outlast.resources.shared_volume import SharedVolumeType
-
-EXAMPLE = Path(__file__).parents[2] / "examples" / "flagfile" / "outlast_flagfile.py"
 
 
 class InDirectory(PluginContract):
@@ -56,27 +53,6 @@ class TestDummy(InDirectory, MovableContract, SavableContract):
     def pid(self, spec: Spec) -> int:
         file = Path(str(spec.properties["directory"])) / "it.json"
         return msgspec.json.decode(file.read_bytes(), type=State).pid if file.exists() else 0
-
-
-class TestSmallestExample(InDirectory):
-    def make_type(self, host: TypeHost) -> ResourceType:
-        plugin: ResourceType = example().FlagFileType(host)
-        return plugin
-
-    def make_spec(self) -> Spec:
-        return Spec("it", "flagfile", definition=str(self.directory / "flag"))
-
-    def runs(self, spec: Spec) -> bool:
-        return Path(spec.definition).exists()
-
-
-def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("outlast_flagfile", EXAMPLE)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class TestSharedVolume(InDirectory, PluginContract):

@@ -11,7 +11,7 @@ from outlast.cli.output import Cell, named
 from outlast.model.answers import Foretold, GroupRow, ResourceRow
 
 app = typer.Typer(
-    name="resource", help="What groups are made of: a VM, and later addresses, shares...", no_args_is_help=True
+    name="resource", help="What groups are made of: VMs, addresses, shares, services, ...", no_args_is_help=True
 )
 Name = Annotated[str, typer.Argument(metavar="RESOURCE", help="A resource; a VM's has the VM's name.")]
 

@@ -74,7 +74,7 @@ class Checks(Wishes):
     watchdog_counts: Callable[[str], bool] = lambda node: True
     """Does the node's watchdog really count?"""
     with_policies: bool = True
-    """Whether 13 to 17, 19 and 20 are judged: not by those who cannot say when something happened."""
+    """Whether 13 to 17, 19, 21 and 22 are judged: not by those who cannot say when something happened."""
     outages: Outages = field(init=False)
     placing: Placing = field(init=False)
     restraint: Restraint = field(init=False)
