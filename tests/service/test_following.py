@@ -102,6 +102,19 @@ def test_another_disk_makes_it_unknown_who_could_run_it_and_another_size_does_no
         assert any("whether it sees the disks of web1" in reason for reason in row["at_risk_because"])
 
 
+def test_a_host_device_is_written_down_and_it_is_told_that_it_keeps_the_vm_from_going_live() -> None:
+    with played(f"{WORLD} live", VM, "start", "run 20") as world:
+        device, size = "the USB device 046d:c52b", Features(1024, 1, ("/srv/a",))
+        now = msgspec.structs.replace(size, cpu="host-passthrough", host_devices=(device,))
+        assert asked(world, "n1", "vm.show", name="web1")["live"] == {"n2": "", "n3": ""}
+        reported(world, "n1", change(now))
+        record = resource_of(world, "web1")
+        assert (record.cpu, record.host_devices) == ("host-passthrough", (device,))
+        assert f"a host device added: {device}" in events(world, "definition")[-1]
+        why = f"it has {device} of n1, and that cannot go along"
+        assert asked(world, "n1", "vm.show", name="web1")["live"] == {"n2": why, "n3": why}
+
+
 def test_a_size_that_an_administrator_gave_it_stays_when_something_else_is_changed() -> None:
     with running() as world:
         reported(world, "n1", change(Features(64, 4, ("/srv/a",)), was=Features(64, 1, ("/srv/a",))))
