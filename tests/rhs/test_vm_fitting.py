@@ -22,7 +22,6 @@ THERE = fitting.offers(
       <model usable='no' vendor='Intel'>Haswell</model><model usable='yes' vendor='AMD'>EPYC</model>
     </mode>
   </cpu>
-  <devices><hostdev supported='yes'><enum name='pciBackend'/></hostdev></devices>
 </domainCapabilities>"""
 )
 LACKS = "Host CPU does not provide required features: avx2"
@@ -99,13 +98,11 @@ def test_an_unknown_machine_type_is_named_with_the_emulator_that_lacks_it() -> N
     assert fitting.unknown_machine(asked, "/usr/bin/qemu") == words
 
 
-def test_more_processors_than_the_machine_type_takes_firmware_that_is_missing_and_pci_without_an_iommu() -> None:
+def test_more_processors_than_the_machine_type_takes_firmware_that_is_missing() -> None:
     many = root().replace("<vcpu>2<", "<vcpu>300<")
     assert problems(many) == ["it has 300 virtual processors, and the machine type pc-q35-7.2 here has at most 255"]
     uefi = root(os="<os firmware='efi'><type>hvm</type></os>")
     assert problems(uefi) == ['libvirt finds no firmware "efi" for guests here']
-    (no_iommu,) = problems(root(more=f"<devices>{PCI}</devices>"))
-    assert "its IOMMU is off" in no_iommu
 
 
 # -- host devices -----------------------------------------------------------------------------------------------------
@@ -148,8 +145,8 @@ def test_a_device_that_is_not_on_the_node_is_named_and_keeps_the_vm_where_it_run
 
 def test_what_is_on_the_node_is_not_missed(tmp_path: Path) -> None:
     for path in (
-        "sys/bus/pci/devices/0000:3b:00.1",
-        "sys/bus/pci/devices/0000:3b:02.0",
+        "sys/bus/pci/devices/0000:3b:00.1/iommu_group",
+        "sys/bus/pci/devices/0000:3b:02.0/iommu_group",
         "sys/bus/mdev/devices/c2177883-f1bb-47f0-914d-32a22e3a8804",
         "sys/bus/usb/devices/1-1:1.0",  # an interface of a device has no identity of its own
         "dev/vhost-vdpa-0",
@@ -160,6 +157,12 @@ def test_what_is_on_the_node_is_not_missed(tmp_path: Path) -> None:
     for name, value in {"idVendor": "046d", "idProduct": "c52b", "busnum": "1", "devnum": "4"}.items():
         (stick / name).write_text(value + "\n")
     assert list(host_devices.missing(having(*(xml for xml, _ in DEVICES)), tmp_path)) == []
+
+
+def test_a_pci_device_that_is_there_and_cannot_be_given_to_a_guest_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sys/bus/pci/devices/0000:3b:00.1").mkdir(parents=True)
+    (problem,) = host_devices.missing(having(PCI), tmp_path)
+    assert problem.startswith("the PCI device 0000:3b:00.1 cannot be given to a guest on this node: it is in no IOMMU")
 
 
 def test_a_device_without_which_it_starts_is_not_missed_and_one_that_is_taken_out_for_it_keeps_nothing(

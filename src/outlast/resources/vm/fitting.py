@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from outlast.resources.vm import definition, host_devices
+from outlast.resources.vm import definition
 
 CUSTOM = "custom"
 
@@ -33,7 +33,6 @@ class Wants:
     """libvirt takes no other one in its place where the emulator does not have it."""
     compared: bool = False
     """libvirt starts it only where the hypervisor has all that this CPU needs."""
-    passes_pci: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,6 @@ class Offers:
     """Those that are possible."""
     cpu_models: frozenset[str]
     """Those that the emulator has and libvirt knows, whether they are usable or not."""
-    passes_pci: bool
-    """False: certainly not."""
 
 
 def wants(root: ElementTree.Element) -> Wants:
@@ -72,7 +69,6 @@ def wants(root: ElementTree.Element) -> Wants:
         cpu_xml=ElementTree.tostring(cpu, encoding="unicode") if cpu is not None and mode else "",
         only_this_model=model is not None and model.get("fallback") == "forbid",
         compared=cpu is not None and _compared(cpu, mode, virt),
-        passes_pci=host_devices.passes_pci(root),
     )
 
 
@@ -89,7 +85,6 @@ def offers(capabilities: str) -> Offers:
     """Of libvirt's domain capabilities (XML)."""
     root = ElementTree.fromstring(capabilities)
     vcpu, firmware = root.find("vcpu"), root.find("os/enum[@name='firmware']")
-    backends = root.find("devices/hostdev/enum[@name='pciBackend']")
     modes = root.findall("cpu/mode")
     return Offers(
         emulator=(root.findtext("path") or "").strip(),
@@ -98,7 +93,6 @@ def offers(capabilities: str) -> Offers:
         firmware=None if firmware is None else frozenset(value.text or "" for value in firmware.iterfind("value")),
         cpu_modes=frozenset(mode.get("name", "") for mode in modes if mode.get("supported") == "yes"),
         cpu_models=frozenset(model.text or "" for model in root.iterfind("cpu/mode[@name='custom']/model")),
-        passes_pci=backends is None or backends.find("value") is not None,
     )
 
 
@@ -111,8 +105,6 @@ def problems(wanted: Wants, there: Offers, known_models: frozenset[str], incompa
         yield f"it has {wanted.vcpus} virtual processors, and {most}"
     if wanted.firmware and there.firmware is not None and wanted.firmware not in there.firmware:
         yield f'libvirt finds no firmware "{wanted.firmware}" for guests here'
-    if wanted.passes_pci and not there.passes_pci:
-        yield "this node cannot give PCI devices to guests: its IOMMU is off, or VFIO is missing"
     yield from _cpu(wanted, there, known_models, incompatible)
 
 

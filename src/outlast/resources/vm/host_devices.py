@@ -33,14 +33,14 @@ def keeping(root: Element) -> tuple[str, ...]:
 
 
 def missing(root: Element, top: Path) -> Iterator[str]:
-    """What is not on this node, for people. `top`: of the tree in which /sys and /dev lie."""
+    """What is not on this node, or of no use there, for people. `top`: of the tree in which /sys and /dev lie."""
     for device in of(root):
-        if not device.optional and not _there(device, top):
+        if device.optional:
+            continue
+        if not _there(device, top):
             yield f"{device} is not on this node"
-
-
-def passes_pci(root: Element) -> bool:
-    return any(device.kind == PCI for device in of(root))
+        elif device.kind == PCI and not (_pci(device, top) / "iommu_group").exists():
+            yield f"{device} cannot be given to a guest on this node: it is in no IOMMU group (is the IOMMU on?)"
 
 
 def of(root: Element) -> Iterator[HostDevice]:
@@ -89,8 +89,10 @@ def _named(kind: str, source: Element) -> tuple[str, str] | None:
 
 def _there(device: HostDevice, top: Path) -> bool:
     kind, name = device.kind, device.name
-    if kind in (PCI, MEDIATED):
-        return (top / "sys/bus" / ("pci" if kind == PCI else "mdev") / "devices" / name).exists()
+    if kind == PCI:
+        return _pci(device, top).exists()
+    if kind == MEDIATED:
+        return (top / "sys/bus/mdev/devices" / name).exists()
     if kind == VDPA:
         return (top / name.lstrip("/")).exists()
     if kind == USB:
@@ -98,6 +100,10 @@ def _there(device: HostDevice, top: Path) -> bool:
     if kind == USB_PLUG:
         return any(f"{bus}-{number}" == name for bus, number in _usb(top, "busnum", "devnum"))
     return True
+
+
+def _pci(device: HostDevice, top: Path) -> Path:
+    return top / "sys/bus/pci/devices" / device.name
 
 
 def _usb(top: Path, *names: str) -> Iterator[list[str]]:
