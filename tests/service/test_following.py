@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
-from played import asked, events, play, played, resource_of
+import pytest
+from played import Refused, asked, events, play, played, resource_of
 
 from outlast.model import keys
 from outlast.model.event import Event
@@ -113,6 +114,12 @@ def test_a_host_device_is_written_down_and_it_is_told_that_it_keeps_the_vm_from_
         assert f"a host device added: {device}" in events(world, "definition")[-1]
         why = f"it has {device} of n1, and that cannot go along"
         assert asked(world, "n1", "vm.show", name="web1")["live"] == {"n2": why, "n3": why}
+        with pytest.raises(Refused, match=f"web1 cannot be migrated live to n2: {why}"):
+            asked(world, "n1", "group.move", name="web1", to="n2", stop="live")
+        assert asked(world, "n1", "group.move", name="web1", to="n2")["move_to"] == "n2"
+        play(world, "run 20")
+        assert world.where("web1") == ["n2"]
+        assert "web1 is to move from n1 to n2: an administrator on n1" in events(world, "intent")
 
 
 def test_a_size_that_an_administrator_gave_it_stays_when_something_else_is_changed() -> None:
