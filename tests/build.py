@@ -38,6 +38,7 @@ def session(
     cpus: int = 0,
     migration: str = "lab",
     volumes: tuple[VolumeState, ...] = (),
+    processor: str = "",
 ) -> Session:
     return Session(
         name,
@@ -50,6 +51,7 @@ def session(
         peers=tuple(peer for peer in peers if peer != name),
         memory_mib=memory_mib,
         cpus=cpus,
+        processor=processor,
         migration=migration,
         volumes=volumes,
     )

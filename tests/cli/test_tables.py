@@ -191,6 +191,21 @@ def test_a_vm_shows_where_it_could_run_and_why_not_elsewhere(fake: FakeService, 
     assert lines[-3:] == ["node  could  why", "n1    yes", "n2    no     it is paused"]
 
 
+def test_a_vm_that_is_online_shows_where_it_could_go_as_it_runs_and_why_not(
+    fake: FakeService, outlast: Outlast
+) -> None:
+    live = {"n2": "it is paused", "n3": "it has the USB device 046d:c52b of n1, and that cannot go along"}
+    placement = {"n1": "", "n2": "n2 is paused", "n3": "", "n4": ""}
+    fake.answers["vm.show"] = Result(healthy.detail(placement=placement, live={**live, "n4": ""}))
+    assert [line.rstrip() for line in outlast("vm", "show", "web").lines()[-5:]] == [
+        "node  could  live  why",
+        "n1    yes",
+        "n2    no           n2 is paused",
+        "n3    yes    no    it has the USB device 046d:c52b of n1, and that cannot go along",
+        "n4    yes    yes",
+    ]
+
+
 def test_resources_are_listed_and_shown_with_what_is_protected_and_why_not(fake: FakeService, outlast: Outlast) -> None:
     lost = healthy.resource("db", protected=False, not_protected_because=("there is no other node",))
     weak = healthy.resource("mail", at_risk_because=("nobody has asked n2",))

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from build import group, node, observed, session, silence, status, view
+from build import group, node, observed, resource, session, silence, status, view
 from outlast.core.coordinator import handing_over
 from outlast.core.coordinator.failover import decide
 from outlast.model.group import AWAY, Group, Stop, Wanted
@@ -99,6 +99,37 @@ def test_it_goes_as_it_runs_only_when_it_runs_and_both_nodes_are_able_to_and_it_
 def test_a_group_of_several_resources_is_never_handed_over_as_it_runs() -> None:
     shop = Group("shop", ("ip", "db"), owner="n1", epoch=3)
     assert "several resources" in handing_over.why_not_live(shop, "n2", able(shop))
+
+
+def test_what_has_a_device_of_its_node_goes_nowhere_as_it_runs_and_it_says_which() -> None:
+    web, device = group("web"), "the PCI device 0000:01:00.0"
+    seen = able(web, resources=[resource("web", host_devices=(device, "the USB device 046d:c52b"))])
+    why = handing_over.why_not_live(web, "n2", seen)
+    assert why == f"it has {device} and the USB device 046d:c52b of n1, and that cannot go along"
+    assert handing_over.how(web, "n2", seen) is Stop.SHUTDOWN
+
+
+@pytest.mark.parametrize(
+    ("cpu", "here", "there", "words"),
+    [
+        ("host-passthrough", "EPYC 7B13, aa", "Xeon, bb", "n2 has another one (Xeon, bb) than n1 (EPYC 7B13, aa)"),
+        ("host-passthrough", "EPYC 7B13, aa", "EPYC 7B13, cc", "n2 has another one (EPYC 7B13, cc)"),
+        ("host-passthrough", "EPYC 7B13, aa", "EPYC 7B13, aa", ""),
+        ("host-passthrough", "EPYC 7B13, aa", "", ""),  # a node of a former version: nobody knows
+        ("Haswell", "EPYC 7B13, aa", "Xeon, bb", ""),
+        ("host-model", "EPYC 7B13, aa", "Xeon, bb", ""),  # libvirt compares what it has become
+    ],
+)
+def test_who_has_the_very_processor_of_its_node_goes_live_only_to_a_like_one(
+    cpu: str, here: str, there: str, words: str
+) -> None:
+    web = group("web")
+    sessions = [session("n1", offers=ABLE, processor=here), session("n2", offers=ABLE, processor=there)]
+    seen = able(web, sessions=sessions, resources=[resource("web", cpu=cpu)])
+    why = handing_over.why_not_live(web, "n2", seen)
+    assert words in why
+    assert bool(why) is bool(words)
+    assert handing_over.how(web, "n2", seen) is (Stop.SHUTDOWN if words else Stop.LIVE)
 
 
 def test_what_only_leaves_its_node_is_shut_down() -> None:

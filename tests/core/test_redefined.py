@@ -1,5 +1,6 @@
 """What changed in a definition, in words."""
 
+import msgspec
 import pytest
 
 from outlast.core.owner.redefined import changes, elsewhere_unknown
@@ -33,3 +34,38 @@ def test_only_another_disk_or_network_makes_it_unknown_who_could_run_it() -> Non
     assert not elsewhere_unknown(WAS, Features(9, 9, ("/srv/a.img",), ("br0",)))
     assert elsewhere_unknown(WAS, Features(1024, 2, ("/srv/b.img",), ("br0",)))
     assert elsewhere_unknown(WAS, Features(1024, 2, ("/srv/a.img",), ("br1",)))
+
+
+MADE = Features(1024, 2, machine="pc", cpu="Haswell", host_devices=("the PCI device 0000:01:00.0",))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("machine", "q35", "machine pc -> q35"),
+        ("machine", "pc-q35-7.2", "machine pc -> pc-q35-7.2"),
+        ("cpu", "host-passthrough", "CPU Haswell -> host-passthrough"),
+        ("cpu", "Haswell-noTSX", "CPU Haswell -> Haswell-noTSX"),
+        ("host_devices", (), "a host device removed: the PCI device 0000:01:00.0"),
+    ],
+)
+def test_another_machine_cpu_or_host_device_makes_it_unknown_as_well_and_is_told(
+    field: str, value: object, words: str
+) -> None:
+    now = msgspec.structs.replace(MADE, **{field: value})
+    assert elsewhere_unknown(MADE, now)
+    assert changes(MADE, now) == words
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        (Features(machine="pc"), Features(machine="pc-i440fx-7.2")),
+        (Features(machine="q35"), Features(machine="pc-q35-7.2")),
+        (Features(machine="virt"), Features(machine="virt-7.2")),
+        (Features(), Features(machine="pc-i440fx-7.2", cpu="qemu64")),
+    ],
+)
+def test_what_libvirt_writes_out_of_what_was_left_open_is_no_change(was: Features, now: Features) -> None:
+    assert not elsewhere_unknown(was, now)
+    assert changes(was, now) == "its definition"

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
-from played import asked, events, play, played, resource_of
+import pytest
+from played import Refused, asked, events, play, played, resource_of
 
 from outlast.model import keys
 from outlast.model.event import Event
@@ -100,6 +101,25 @@ def test_another_disk_makes_it_unknown_who_could_run_it_and_another_size_does_no
         assert "outlast vm check web1" in events(world, "definition")[-1]
         (row,) = (vm for vm in asked(world, "n2", "vm.list") if vm["name"] == "web1")
         assert any("whether it sees the disks of web1" in reason for reason in row["at_risk_because"])
+
+
+def test_a_host_device_is_written_down_and_it_is_told_that_it_keeps_the_vm_from_going_live() -> None:
+    with played(f"{WORLD} live", VM, "start", "run 20") as world:
+        device, size = "the USB device 046d:c52b", Features(1024, 1, ("/srv/a",))
+        now = msgspec.structs.replace(size, cpu="host-passthrough", host_devices=(device,))
+        assert asked(world, "n1", "vm.show", name="web1")["live"] == {"n2": "", "n3": ""}
+        reported(world, "n1", change(now))
+        record = resource_of(world, "web1")
+        assert (record.cpu, record.host_devices) == ("host-passthrough", (device,))
+        assert f"a host device added: {device}" in events(world, "definition")[-1]
+        why = f"it has {device} of n1, and that cannot go along"
+        assert asked(world, "n1", "vm.show", name="web1")["live"] == {"n2": why, "n3": why}
+        with pytest.raises(Refused, match=f"web1 cannot be migrated live to n2: {why}"):
+            asked(world, "n1", "group.move", name="web1", to="n2", stop="live")
+        assert asked(world, "n1", "group.move", name="web1", to="n2")["move_to"] == "n2"
+        play(world, "run 20")
+        assert world.where("web1") == ["n2"]
+        assert "web1 is to move from n1 to n2: an administrator on n1" in events(world, "intent")
 
 
 def test_a_size_that_an_administrator_gave_it_stays_when_something_else_is_changed() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from played import group_of, play, played, session_of
 
-from outlast.adapters.machine import capacity
+from outlast.adapters.machine import capacity, processor, processor_of
 from outlast.core.placement.capacity import Capacity, given
 from outlast.sim.world import World
 
@@ -150,3 +150,29 @@ def test_a_nodes_settings_say_otherwise(set_to: dict[str, int], found: Capacity)
 
 def test_what_nobody_knows_is_not_limited() -> None:
     assert given(Capacity(), memory_mib=None, cpus=None, host_memory_mib=1024) == Capacity(0, 0)
+
+
+CPUINFO = """processor\t: 0
+vendor_id\t: AuthenticAMD
+cpu family\t: 25
+model\t\t: 1
+model name\t: AMD EPYC 7B13
+stepping\t: 0
+microcode\t: 0xffffffff
+cpu MHz\t\t: {mhz}
+flags\t\t: {flags}
+
+processor\t: 1
+cpu MHz\t\t: 1000
+"""
+
+
+def test_a_processor_is_known_by_its_kind_and_features_and_not_by_what_changes() -> None:
+    one = processor_of(CPUINFO.format(mhz=2449.9, flags="fpu vme avx2"))
+    assert one.startswith("AMD EPYC 7B13, ")
+    assert processor_of(CPUINFO.format(mhz=1500, flags="avx2 fpu vme")) == one
+    assert processor_of(CPUINFO.format(mhz=2449.9, flags="fpu vme")) != one
+    arm = "processor\t: 0\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n"
+    assert processor_of(arm) not in ("", processor_of(arm.replace("0xd0c", "0xd49")))
+    assert processor_of("") == ""
+    assert processor() != ""

@@ -170,6 +170,17 @@ def placement(nodes: Mapping[str, str]) -> Iterable[Row]:
         yield Row((name, Cell("no", "yellow") if why else Cell("yes", "green")), why=why)
 
 
+def placement_live(nodes: Mapping[str, str], live: Mapping[str, str]) -> Iterable[Row]:
+    """The same of what is online, and whether it could go there as it runs: `live`, of every other node."""
+    for row in placement(nodes):
+        name = str(row.cells[0])
+        if row.why or name not in live:
+            yield Row((*row.cells, ""), why=row.why)
+        else:
+            why = live[name]
+            yield Row((*row.cells, Cell("no", "yellow") if why else Cell("yes", "green")), why=why)
+
+
 def sightings(found: VmChecked) -> Iterable[Row]:
     for name, why in sorted(found.nodes.items()):
         if not why and name in found.doubts:

@@ -53,7 +53,10 @@ def show(context: typer.Context, name: Name, as_json: options.Json = False) -> N
     )
     groups.failures(detail.group)
     output.heading("Where it could run now")
-    output.table(("node", "could"), rows.placement(detail.placement))
+    if detail.live:
+        output.table(("node", "could", "live"), rows.placement_live(detail.placement, detail.live))
+    else:
+        output.table(("node", "could"), rows.placement(detail.placement))
 
 
 @app.command()

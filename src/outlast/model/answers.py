@@ -237,6 +237,9 @@ class VmDetail(msgspec.Struct, frozen=True):
     resource: ResourceRow
     placement: Mapping[str, str]
     """Node to why it could not take the VM now; "" where it could."""
+    live: Mapping[str, str] = msgspec.field(default_factory=dict)
+    """Of a VM that is online: every other node to why it could not be handed over to it as it runs; "" where it
+    could."""
 
 
 class Screen(msgspec.Struct, frozen=True):

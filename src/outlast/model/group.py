@@ -153,6 +153,10 @@ class Resource(msgspec.Struct, frozen=True):
     """What its network adapters are joined to (`model/network.py`)."""
     disks: tuple[str, ...] = ()
     """Paths of what its definition names as disks: of a VM."""
+    cpu: str = ""
+    """The CPU model that its definition asks for, or the mode ("host-passthrough") in place of one: of a VM."""
+    host_devices: tuple[str, ...] = ()
+    """Devices of its node that it has for itself and that cannot go along, for people: of a VM."""
     wanted: Wanted = Wanted.ONLINE
     """Within a group that is wanted online."""
     depends_on: str = ""

@@ -100,6 +100,12 @@ class Features(msgspec.Struct, frozen=True):
     disks: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     """Of each network adapter, as `model/network.py` has it."""
+    machine: str = ""
+    """Its machine type; empty: left open."""
+    cpu: str = ""
+    """As `Resource.cpu` has it."""
+    host_devices: tuple[str, ...] = ()
+    """As `Resource.host_devices` has it."""
 
 
 class Redefinition(msgspec.Struct, frozen=True):

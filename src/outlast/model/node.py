@@ -80,6 +80,9 @@ class Session(msgspec.Struct, frozen=True):
     memory_mib: int = 0
     """What resources may use here; 0: not known, and not limited."""
     cpus: int = 0
+    processor: str = ""
+    """Its name, and a digest of its kind and features: of the same ones a guest cannot tell which it has; empty: not
+    known."""
     watchdog_s: float = 0.0
     """Everything that runs here runs under an armed watchdog with this countdown; 0: there is none."""
     watchdog: Strength | None = None

@@ -95,4 +95,6 @@ class Environment:
     receivers: Receivers | None = None
     """None: nobody outside of the cluster is told anything."""
     capacity: Capacity = UNKNOWN
+    processor: str = ""
+    """As `Session.processor` has it."""
     """What this machine has."""

@@ -76,6 +76,7 @@ class Membership:
             env.incarnations.machine(),
             memory_mib=capacity.memory_mib,
             cpus=capacity.cpus,
+            processor=env.processor,
             migration=migration,
         )
         self._revision = 0

@@ -29,7 +29,7 @@ def environment(config: NodeConfig) -> Environment:
     from outlast.adapters.backups import FileBackups
     from outlast.adapters.fence_agents import FenceAgents
     from outlast.adapters.hosts import ProcessHosts
-    from outlast.adapters.machine import capacity
+    from outlast.adapters.machine import capacity, processor
     from outlast.adapters.netlink import NetlinkLinks
     from outlast.adapters.notices import RealReceivers
     from outlast.adapters.passwords import Argon2Passwords
@@ -59,6 +59,7 @@ def environment(config: NodeConfig) -> Environment:
         web_certificate=FileWebCertificate(run_dir),
         receivers=RealReceivers(),
         capacity=capacity(),
+        processor=processor(),
     )
 
 

@@ -15,6 +15,8 @@ from outlast.model.view import ClusterView
 
 MIGRATE = "migrate"
 """The function of a resource type that hands over what is online, and nobody notices."""
+HOST_PASSTHROUGH = "host-passthrough"
+"""The CPU mode of a guest that sees its node's own processor."""
 TRIED_AGAIN_S = 60.0
 """After so long it is tried again to hand over what a drained node could not."""
 
@@ -32,6 +34,10 @@ def never_live(group: Group, view: ClusterView) -> str:
     """Why it can be handed over to nobody."""
     if len(group.resources) != 1:
         return f"{group.name} has several resources, and they could not go on at the same moment"
+    for name in group.resources:
+        resource = view.resources.get(name)
+        if resource is not None and resource.host_devices:
+            return f"it has {' and '.join(resource.host_devices)} of {group.owner}, and that cannot go along"
     return ""
 
 
@@ -45,7 +51,22 @@ def why_not_on(group: Group, node: str, view: ClusterView) -> str:
         resource = view.resources.get(name)
         if resource is not None and MIGRATE not in offers.get(resource.type, ()):
             return f"{resource.type} cannot be migrated live on {node}"
+        if resource is not None and resource.cpu == HOST_PASSTHROUGH and (why := _another_processor(group, node, view)):
+            return why
     return ""
+
+
+def _another_processor(group: Group, node: str, view: ClusterView) -> str:
+    """libvirt does not compare them for who asked for the very processor of his node, and leaves it to him to see to it
+    that they are alike (its documentation of <cpu>). A guest that has found features which are not there any more
+    crashes."""
+    here, there = view.sessions.get(group.owner), view.sessions.get(node)
+    if here is None or there is None or not here.processor or not there.processor:
+        return ""
+    if here.processor == there.processor:
+        return ""
+    differ = f"{node} has another one ({there.processor}) than {group.owner} ({here.processor})"
+    return f"it has the very processor of its node ({HOST_PASSTHROUGH}), and {differ}"
 
 
 def how(group: Group, target: str, view: ClusterView) -> Stop:

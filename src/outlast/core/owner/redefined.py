@@ -6,6 +6,8 @@ from outlast.model.health import Features
 
 TOLD = 3
 """So many disks or networks are named."""
+_SHORT = {"pc": "pc-i440fx-", "q35": "pc-q35-"}
+"""QEMU's short names of machine types; others (virt, pseries) begin their long ones with the short one."""
 
 
 def changes(was: Features, now: Features) -> str:
@@ -15,7 +17,10 @@ def changes(was: Features, now: Features) -> str:
 
 def elsewhere_unknown(was: Features, now: Features) -> bool:
     """Can nobody tell any more which nodes could run it, by what they were asked about the former definition?"""
-    return (set(was.disks), set(was.networks)) != (set(now.disks), set(now.networks))
+    if _another_machine(was.machine, now.machine) or _another_cpu(was.cpu, now.cpu):
+        return True
+    before, after = ((set(one.disks), set(one.networks), set(one.host_devices)) for one in (was, now))
+    return before != after
 
 
 def _changes(was: Features, now: Features) -> Iterator[str]:
@@ -25,6 +30,20 @@ def _changes(was: Features, now: Features) -> Iterator[str]:
         yield f"{was.vcpus} -> {now.vcpus} vCPU"
     yield from _listed("disk", was.disks, now.disks)
     yield from _listed("network", _plain(was.networks), _plain(now.networks))
+    if _another_machine(was.machine, now.machine):
+        yield f"machine {was.machine} -> {now.machine}"
+    if _another_cpu(was.cpu, now.cpu):
+        yield f"CPU {was.cpu} -> {now.cpu}"
+    yield from _listed("host device", was.host_devices, now.host_devices)
+
+
+def _another_machine(was: str, now: str) -> bool:
+    """libvirt writes out what a definition leaves open, and which of the versions a short name means."""
+    return bool(was) and was != now and not now.startswith(_SHORT.get(was, f"{was}-"))
+
+
+def _another_cpu(was: str, now: str) -> bool:
+    return bool(was) and was != now
 
 
 def _listed(what: str, was: tuple[str, ...], now: tuple[str, ...]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from outlast.plugin import Features, Json, Refusal
+from outlast.resources.vm import host_devices
 
 DOMAIN_TYPES = ("kvm", "qemu")
 _AGENT_CHANNEL = "org.qemu.guest_agent.0"
@@ -58,6 +59,8 @@ def parse(definition: str) -> dict[str, Json]:
         "type": kind,
         "disks": found,
         "networks": networks(root),
+        "cpu": cpu(root),
+        "host_devices": host_devices.keeping(root),
         "memory_mib": _memory_mib(root),
         "vcpus": int(_text(root, "vcpu") or 1),
     }
@@ -72,6 +75,9 @@ def features(definition: str) -> Features:
             int(_text(root, "vcpu") or 1),
             tuple(str(one["path"]) for one in disks(root)),
             tuple(f"{kind}/{name}" for kind, name in interfaces(root)),
+            machine(root),
+            cpu(root),
+            host_devices.keeping(root),
         )
     except (Refusal, ValueError):
         return Features()
@@ -176,6 +182,19 @@ def joined_to(interface: ElementTree.Element) -> tuple[str, str] | None:
 def networks(root: ElementTree.Element) -> list[str]:
     """What its network adapters are joined to, as `model/network.py` has it."""
     return sorted({f"{kind}/{name}" for kind, name in interfaces(root) if name})
+
+
+def machine(root: ElementTree.Element) -> str:
+    """Its machine type; empty: the emulator's default."""
+    kind = root.find("os/type")
+    return "" if kind is None else kind.get("machine", "")
+
+
+def cpu(root: ElementTree.Element) -> str:
+    """The CPU model, or the mode in place of one; empty: the emulator's default."""
+    found = root.find("cpu")
+    mode = "" if found is None else found.get("mode", "custom")
+    return _text(root, "cpu/model") if mode == "custom" else mode
 
 
 def console(xml: str) -> dict[str, Json]:

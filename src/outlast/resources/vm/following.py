@@ -60,6 +60,7 @@ class Following:
     def defined(self, xml: str) -> None:
         """We have defined it as it is stored, and libvirt made this of it."""
         self._known = _digest(xml)
+        self._was = definition.features(xml)
         self._remember(self._stored, self._known)
 
     def forgotten(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import libvirt
 
 from outlast.plugin import INQUIRE, MIGRATE, OWN_WITNESS, SAVE, STAND_STILL, Json, Refusal
-from outlast.resources.vm import definition, devices, networks, states
+from outlast.resources.vm import definition, devices, fitting, host_devices, hypervisor, networks, states
 from outlast.resources.vm.connection import Connection, NoAnswer
 from outlast.resources.vm.looking import look
 
@@ -100,11 +100,19 @@ def _check(connection: Connection, arguments: Arguments) -> Json:
     xml = _argument(arguments, "definition")
     parsed = definition.parse(xml)
     root = definition.root_of(xml)
-    problems = [*_missing_files(root), *_missing_links(root)]
-    if parsed["type"] == "kvm" and not os.access("/dev/kvm", os.R_OK | os.W_OK):
+    problems = [*_missing_files(root), *_missing_links(root), *host_devices.missing(root, Path("/"))]
+    usable = parsed["type"] != "kvm" or os.access("/dev/kvm", os.R_OK | os.W_OK)
+    if not usable:
         problems.append("this node has no usable /dev/kvm, and the definition asks for KVM")
+    wants = fitting.wants(root)
+    # What follows from another reason that is told is not told as well.
+    usable = usable and (not wants.emulator or os.path.exists(wants.emulator))
+
+    def ask(conn: Any) -> list[str]:
+        return [*_conflicts(conn, parsed, root), *(hypervisor.problems(conn, wants) if usable else ())]
+
     try:
-        problems += connection.ask(lambda conn: list(_conflicts(conn, parsed, root)), _ASK_S)
+        problems += connection.ask(ask, _ASK_S)
     except NoAnswer as error:
         problems.append(str(error))
     return problems

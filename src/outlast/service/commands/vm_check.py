@@ -25,17 +25,21 @@ async def check(context: Context, want: Named) -> VmChecked:
     owner = context.group(resource.group).owner
     home = owner if owner in members else ""
     found = await disks.sightings(context, definition, members, home)
-    networks = (await vms.parse_definition(context, definition)).networks
-    known = msgspec.structs.replace(resource, networks=networks)
-    if learned(known, found.answers, context.store.nodes) != resource:
-        await _remember(context, resource, found.answers, networks)
+    parsed = await vms.parse_definition(context, definition)
+    if learned(_as_read(resource, parsed), found.answers, context.store.nodes) != resource:
+        await _remember(context, resource, found.answers, parsed)
     doubts = {node: answer.why for node, answer in found.answers.items() if answer is not None and answer.doubt}
     return VmChecked(resource.name, {node: tuple(problems) for node, problems in found.problems.items()}, doubts)
 
 
-async def _remember(context: Context, resource: Resource, answers: Answers, networks: tuple[str, ...]) -> None:
+def _as_read(resource: Resource, parsed: vms.Parsed) -> Resource:
+    """With what its definition says of it."""
+    return msgspec.structs.replace(resource, networks=parsed.networks, cpu=parsed.cpu, host_devices=parsed.host_devices)
+
+
+async def _remember(context: Context, resource: Resource, answers: Answers, parsed: vms.Parsed) -> None:
     def make() -> tuple[list[Compare], list[Write]]:
-        known = msgspec.structs.replace(vms.need(context, resource.name), networks=networks)
+        known = _as_read(vms.need(context, resource.name), parsed)
         record = learned(known, answers, context.store.nodes)
         event = context.journal.event("group-changed", told(record), group=resource.group)
         return context.store.unchanged(keys.RESOURCES + record.name), [put(keys.RESOURCES + record.name, record), event]

@@ -11,6 +11,7 @@ from functools import partial
 
 import msgspec
 
+from outlast.core.coordinator import handing_over
 from outlast.core.foresight.protection import Level
 from outlast.core.group.deletion import why_needed
 from outlast.core.placement import placement
@@ -72,6 +73,8 @@ class Parsed(msgspec.Struct, frozen=True):
     memory_mib: int = 0
     vcpus: int = 0
     networks: tuple[str, ...] = ()
+    cpu: str = ""
+    host_devices: tuple[str, ...] = ()
 
 
 async def list_vms(context: Context, want: WantList) -> list[VmRow]:
@@ -101,7 +104,10 @@ async def show(context: Context, want: VmName) -> VmDetail:
     view = context.view()
     rows, group = Rows(view), context.group(resource.group)
     fits = {name: placement.why_not(group, name, rows.placed, here=group.owner) for name in sorted(view.nodes)}
-    return VmDetail(rows.vm(resource), rows.group(group), rows.resource(resource), fits)
+    runs = rows.group_status(group).state is State.ONLINE
+    others = [name for name in fits if runs and name != group.owner]
+    live = {name: handing_over.why_not_live(group, name, view) for name in others}
+    return VmDetail(rows.vm(resource), rows.group(group), rows.resource(resource), fits, live)
 
 
 async def group_of(context: Context, want: VmName) -> str:
@@ -366,6 +372,8 @@ def _resource(vm: Parsed, want: Protect, wanted: Wanted) -> Resource:
         memory_mib=vm.memory_mib,
         vcpus=vm.vcpus,
         networks=vm.networks,
+        cpu=vm.cpu,
+        host_devices=vm.host_devices,
         disks=tuple(sorted({str(disk["path"]) for disk in vm.disks if disk.get("path")})),
     )
 

@@ -109,6 +109,8 @@ class Following:
             vcpus=now.vcpus if now.vcpus != was.vcpus else record.vcpus,
             networks=tuple(sorted(set(now.networks))) if now.networks != was.networks else record.networks,
             disks=tuple(sorted(set(now.disks) - {""})) if now.disks != was.disks else record.disks,
+            cpu=now.cpu if now.cpu != was.cpu else record.cpu,
+            host_devices=now.host_devices if now.host_devices != was.host_devices else record.host_devices,
             seen_by=(group.owner,) if elsewhere_unknown(was, now) else record.seen_by,
             blind_on={} if elsewhere_unknown(was, now) else record.blind_on,
         )
