@@ -4,6 +4,7 @@ import ast
 import enum
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -161,3 +162,10 @@ def test_every_page_that_the_docs_link_to_exists() -> None:
 def test_every_core_module_has_its_examples(module: str) -> None:
     stem = Path(module).stem
     assert stem == "__init__" or (HOUSE / "tests/core" / f"test_{stem}.py").is_file()
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """Without packages, Python takes the second one for the first."""
+    own = ("conftest.py", "__init__.py")
+    names = Counter(path.name for path in (HOUSE / "tests").rglob("*.py") if path.name not in own)
+    assert [name for name, times in names.items() if times > 1] == []

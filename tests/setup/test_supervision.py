@@ -29,7 +29,8 @@ def services(tmp_path: Path) -> Iterator[Path]:
     directory.mkdir()
     scanner = subprocess.Popen(["s6-svscan", str(directory)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait(lambda: (directory / ".s6-svscan/control").exists(), "s6-svscan is there")
+        listens = lambda: not subprocess.run(["s6-svscanctl", "-a", str(directory)], check=False).returncode  # noqa: E731
+        wait(listens, "s6-svscan listens")
         yield directory
     finally:
         subprocess.run(["s6-svscanctl", "-t", str(directory)], check=False, timeout=WITHIN_S)
