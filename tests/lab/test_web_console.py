@@ -1,7 +1,7 @@
 """The console of a real cluster, in a browser that is one more machine on the lab's switch: real daemons, real QEMU.
 
-What a page does is tested beside a simulated cluster (`tests/web/test_console_in_browser.py`); here it is whether all of it holds
-when VMs really move and a machine that served the page is really gone, without a word.
+What a page does is tested beside a simulated cluster (`tests/web/test_console_in_browser.py`); here it is whether all
+of it holds when VMs really move and a machine that served the page is really gone, without a word.
 """
 
 from collections.abc import Iterator
