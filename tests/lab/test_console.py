@@ -175,6 +175,35 @@ def test_a_vm_that_was_renamed_by_hand_starts_under_its_own_name(cluster: LabClu
     assert cluster.lab.virsh("n1", "list", "--all", "--name").split() == ["web"]
 
 
+def test_a_disk_that_was_renamed_and_a_network_adapter_that_was_added_by_hand_are_followed(cluster: LabCluster) -> None:
+    cluster.protect("beacon", "web", preferred_owners=["n1"])
+    console, lab, mac = Console(cluster, "n1", "web"), cluster.lab, "52:54:00:00:07:07"
+    images = lab.paths.images
+    for node in lab.state().nodes:
+        lab.exec(node, "ip", "link", "add", "br7", "type", "bridge")
+    try:
+        console("destroy")
+        console.is_off("switched off from the host's console")
+        (images / "web.img").rename(images / "renamed.img")
+        edited = lab.paths.shared / "edited.xml"
+        edited.write_text(lab.virsh("n1", "dumpxml", "web", "--inactive").replace("web.img", "renamed.img"))
+        lab.virsh("n1", "define", str(edited))
+        cluster.wait(lambda _: "renamed.img" in told(cluster), "the other path is known")
+        console("attach-interface", "bridge", "br7", "--mac", mac, "--model", "virtio", "--config")
+        cluster.wait(lambda _: "br7" in told(cluster), "the adapter is known")
+        cluster.call("group.online", name="web")
+        cluster.wait_online("web")
+        node, pid = cluster.owner("web"), cluster.qemu_pid(cluster.owner("web"), "web")
+        started = next(one.arguments for one in processes(lab.node(node)) if one.pid == pid)
+        assert [word for word in started if "renamed.img" in word]
+        assert [word for word in started if mac in word]
+        lab.virsh(node, "detach-interface", "web", "bridge", "--mac", mac, "--config")
+        cluster.wait(lambda _: "a network removed: " in told(cluster), "it is known to be gone")
+    finally:
+        for node in lab.state().nodes:
+            lab.exec(node, "ip", "link", "delete", "br7")
+
+
 def test_snapshots_are_followed(cluster: LabCluster) -> None:
     xml = cluster.lab.create_guest("beacon", "web", image_lock=True)
     image = cluster.lab.paths.images / "web.img"

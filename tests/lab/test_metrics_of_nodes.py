@@ -109,7 +109,8 @@ def test_a_power_cut_shows_in_what_the_others_tell(cluster: LabCluster) -> None:
 
 
 def test_without_a_token_nothing_is_told(cluster: LabCluster) -> None:
-    answer = cluster.lab.run("n2", "curl", "-sSk", "--max-time", "10", "https://n1:9443/metrics")
+    again = ("--retry", "30", "--retry-delay", "1", "--retry-connrefused")  # n1 has just got its power back
+    answer = cluster.lab.run("n2", "curl", "-sSk", "--max-time", "30", *again, "https://n1:9443/metrics")
     assert json.loads(answer.stdout)["kind"] == "sign-in"
 
 

@@ -63,7 +63,11 @@ class Saving:
             there = row.state == "online" and row.settled and row.owner in up(status) and node in ("", row.owner)
             return there and self.cluster.running().get(self.name) == [row.owner]
 
-        self.cluster.wait(is_there, f"it is online on {node or 'some node'}", WITHIN_S)
+        try:
+            self.cluster.wait(is_there, f"it is online on {node or 'some node'}", WITHIN_S)
+        except LabError:
+            print(*(event.words for event in self.cluster.story()), sep="\n")
+            raise
         owner = self.cluster.owner(self.name)
         assert self.lab.virsh(owner, "domstate", self.name).strip() == "running"
         return owner

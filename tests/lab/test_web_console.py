@@ -146,6 +146,7 @@ def test_a_page_without_a_network_says_so_and_is_live_again_with_one(page: Page,
     finally:
         network.in_switch(cluster.lab.paths, "ip", "link", "set", "br0", "up")
     expect(page.locator(".live")).to_contain_text("live, by")
+    cluster.wait_for_members()  # the nodes had no network either
 
 
 def test_the_node_that_served_the_page_loses_power_and_the_page_tells_the_failover(
