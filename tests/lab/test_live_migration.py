@@ -116,8 +116,7 @@ class Migrating:
         while True:
             self.lab.freeze(self.coordinator, "outlastd")
             self.wish()
-            gone_on = lambda: self.cluster.owner(self.name, self.source) == self.to  # noqa: E731
-            self.lab.wait(lambda: self._stands_alone() or gone_on(), WITHIN_S, "it stands over there")
+            self.lab.wait(lambda: self._stands_alone() or self._went_on(), WITHIN_S, "it stands over there")
             if self._stands_alone():
                 return
             # On a busy machine another node coordinated before it was there: once more, the other way round.
@@ -131,6 +130,9 @@ class Migrating:
                 self.source = self.to
             (self.to,) = {*self.lab.state().nodes} - {self.coordinator, self.source}
             self.pid = self.cluster.qemu_pid(self.source, self.name)
+
+    def _went_on(self) -> bool:
+        return self.cluster.owner(self.name, self.source) == self.to
 
     def _copied(self) -> bool:
         words = self._ask(self.source, "domjobinfo", self.name)
