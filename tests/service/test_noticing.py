@@ -1,5 +1,7 @@
 """Notices in the simulated world: each event goes to each rule, whoever dies, and nothing goes twice without its id."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from played import Refused, asked, events, play, played
@@ -199,3 +201,23 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_sent(wrong: dict[str
             asked(world, "n1", "notice.add", **PAGER | wrong)
         assert refused.value.kind == "usage"
         assert world.daemons.outside.taken == []
+
+
+class Faulty(list[Any]):
+    """Nobody has foreseen what it does."""
+
+    def append(self, one: Any) -> None:
+        raise ZeroDivisionError(one)
+
+
+def test_a_fault_in_telling_ends_no_cluster_service_and_is_tried_again() -> None:
+    with played(*WORLD) as world:
+        asked(world, "n3", "notice.add", **PAGER, values=FAILED)
+        before, taken = coordinator(world), world.daemons.outside.taken
+        world.daemons.outside.taken = Faulty()
+        play(world, "kill vm db", "run 20")
+        assert coordinator(world) == before
+        assert len(asked(world, "n3", "status")["nodes"]) == 3
+        world.daemons.outside.taken = taken
+        play(world, "run 70")
+        assert told(world) == [event.words for event in logged(world, "failed")]

@@ -75,7 +75,7 @@ class Noticing:
         for name, rule in sorted(self._store.notices.items()):
             if rule.enabled and name not in self._tellers:
                 teller = _Teller(rule, self._store, self._telling, self._journal, self._clock, events, before.get(name))
-                self._tellers[name] = teller, tasks.create_task(teller.run(wake))
+                self._tellers[name] = teller, tasks.create_task(_guarded(teller, wake))
 
     def _end_tellers(self) -> None:
         for _, task in self._tellers.values():
@@ -108,6 +108,15 @@ class Noticing:
                 return (await self._store.database.read(keys.NOTICED, timeout_s=READ_TIMEOUT_S)).revision
             except Unavailable:
                 await asyncio.sleep(RETRY_S)
+
+
+async def _guarded(teller: "_Teller", wake: Callable[[], None]) -> None:
+    """Whatever is wrong with a rule or an event: the cluster service goes on, and the rule is tried again with the next
+    look. Ended by it, each coordinator in turn would be."""
+    try:
+        await teller.run(wake)
+    except Exception as error:  # noqa: BLE001 - see above
+        log.error("a fault in telling notices", rule=teller.rule.name, why=repr(error))
 
 
 class _Log:
