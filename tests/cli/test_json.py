@@ -1,15 +1,18 @@
 """What scripts see: `--json` prints the fields of the answers as they are."""
 
 import json
+import logging
 from typing import Any
 
 import healthy
 import msgspec
 import pytest
+import structlog
 
 from command_line import Outlast
 from fake_service import FakeService, Result, Stream
 from outlast.model.type_answers import TypeDetail
+from outlast.service.entry import log_to_stderr
 
 pytest_plugins = ("cli_fixtures",)
 
@@ -92,3 +95,16 @@ def test_the_version_needs_no_cluster(fake: FakeService, outlast: Outlast) -> No
     assert set(json.loads(outlast("version", "--json").out)) == {"outlast", "python"}
     assert outlast("version").out.startswith("outlast ")
     assert fake.asked == []
+
+
+def test_what_is_logged_meanwhile_is_no_part_of_the_one_document_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    before = structlog.get_config()
+    try:
+        for level in (logging.NOTSET, logging.CRITICAL):  # for people, and with --json
+            log_to_stderr(level)
+            structlog.get_logger().warning("etcd's version", why="has known faults", told_at=level)
+    finally:
+        structlog.configure(**before)
+    told = capsys.readouterr().err
+    assert "told_at=0" in told
+    assert "told_at=50" not in told

@@ -5,7 +5,7 @@ from axe_playwright_python.sync_playwright import Axe
 from played_console import PlayedConsole
 from playwright.sync_api import Locator, Page, expect
 
-from browser import NAME, fill_in, go, sign_in
+from browser import NAME, PASSWORD, fill_in, go, sign_in
 from outlast.core.access.permissions import NEEDS
 
 pytest_plugins = ("console_fixtures",)
@@ -242,3 +242,25 @@ def test_only_who_is_signed_in_is_told_of_the_other_nodes_and_no_page_runs_what_
     for one in (policy, stranger):
         assert "unsafe" not in one
         assert "require-trusted-types-for 'script'" in one
+
+
+@pytest.mark.parametrize(
+    "files", ["**/console/*", "**/console/theme.js"], ids=["no file at all", "a module of a module"]
+)
+def test_a_page_that_did_not_come_whole_says_so_and_comes_again(
+    nobody: Page, console: PlayedConsole, files: str
+) -> None:
+    """What a browser is loading while a network comes or goes is lost to it (ERR_NETWORK_CHANGED)."""
+    nobody.route(files, lambda route: route.abort("internetdisconnected"))
+    nobody.goto(console.url("n1"))
+    expect(nobody.get_by_text("n1 did not send all of this page. It is loaded again ...")).to_be_visible()
+    expect(nobody.get_by_role("button", name="Sign in")).to_be_disabled()
+    nobody.unroute(files)
+    fill_in(nobody, NAME, PASSWORD)
+    expect(nobody.get_by_role("heading", name="Roles")).to_be_visible()
+
+    nobody.route(files, lambda route: route.abort("internetdisconnected"))
+    nobody.goto(console.url("n1"))
+    expect(nobody.get_by_text("n1 did not send all of this page. It is loaded again ...")).to_be_visible()
+    nobody.unroute(files)
+    expect(nobody.get_by_role("heading", name="Roles")).to_be_visible()

@@ -262,12 +262,14 @@ app.command("force-quorum")(force_quorum)
 
 def _carried_out(context: typer.Context, work: Callable[[Callable[[str], None]], Coroutine[Any, Any, T]]) -> T:
     import asyncio
+    import logging
 
     from outlast.service.entry import log_to_stderr
     from outlast.setup.machine import SetupError
 
-    log_to_stderr()  # what a library warns of is no part of the answer
     quiet = wants_json(context)
+    # What a part of ours warns of is no part of the answer, and for scripts stderr is one document, too.
+    log_to_stderr(logging.CRITICAL if quiet else logging.NOTSET)
 
     def tell(words: str) -> None:
         if not quiet:

@@ -74,6 +74,16 @@ class LabCluster:
         wanted = set(names or self.lab.state().nodes)
         return self.wait(lambda s: wanted <= up(s) and s.coordinator in up(s), f"{sorted(wanted)} are up", within_s)
 
+    def wait_for_web(self, *names: str, within_s: float = 60.0) -> None:
+        """Until each of these nodes, or every one, serves the HTTP API: a while after its cluster service answers."""
+        asked = ("curl", "--silent", "--insecure", "--output", "/dev/null", "--max-time", "5")
+        deadline = time.monotonic() + within_s
+        for name in names or self.lab.state().nodes:
+            while (done := self.lab.run(name, *asked, f"https://{name}:9443/")).returncode:
+                if time.monotonic() > deadline:
+                    raise LabError(f"{name} does not serve the HTTP API after {within_s:g} s (curl: {done.returncode})")
+                time.sleep(0.1)
+
     def wait_online(self, *groups: str, within_s: float = 60.0) -> ClusterStatus:
         return self.wait(
             lambda s: all(row.state == "online" and row.settled for row in s.groups if row.name in groups),
@@ -107,6 +117,8 @@ class LabCluster:
             for guest in self.lab.virsh(node, "list", "--all", "--name").split():
                 self.lab.virsh(node, "undefine", guest)
         self.wait_for_members()
+        if self.lab.state().web:
+            self.wait_for_web()
         self.excuse_losses()
         self._old = {event.id for event in self.events()}
 

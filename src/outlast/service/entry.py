@@ -4,6 +4,7 @@ and goes on until it is told to end."""
 import argparse
 import asyncio
 import fcntl
+import logging
 import os
 import signal
 import sys
@@ -100,8 +101,10 @@ def only_one(run_dir: Path, program: str) -> Iterator[None]:
         yield
 
 
-def log_to_stderr() -> None:
+def log_to_stderr(level: int = logging.NOTSET) -> None:
+    """`level`: what is less than that (as `logging` has it) is left out."""
     structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),

@@ -1,13 +1,16 @@
 """The web console: pages, style sheets and modules in `console/`, served as they are.
 
 Who is signed in gets the console, everybody else the page to sign in. Neither has a script or a style of its own inside
-(`headers.py`); the console may also ask the other nodes, so that it goes on when this one does not answer.
+(`headers.py`), but for the few lines that see whether all the rest has come; the console may also ask the other nodes,
+so that it goes on when this one does not answer.
 """
 
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -21,15 +24,20 @@ FILES = Path(__file__).parent / "console"
 NOVNC = Path("/usr/share/novnc")
 STRICTER = "require-trusted-types-for 'script'; trusted-types 'none'"
 """No text ever becomes markup or script, also not by a mistake of ours."""
+LOADING = (FILES / "loading.js").read_text()
+LOADING_TAG = '<script src="/console/loading.js"></script>'
+OWN_SCRIPTS = f"script-src 'self' 'sha256-{b64encode(sha256(LOADING.encode()).digest()).decode()}'"
+"""Scripts of files, and the one inside the page, word for word (Content Security Policy 3, section 2.3.1)."""
+PAGE_POLICY = f"{POLICY}; {OWN_SCRIPTS}; {STRICTER}"
 
 
 def routes(cluster: Cluster, neighbours: Neighbours) -> tuple[BaseRoute, ...]:
     async def page(request: Request) -> Response:
         if not await _signed_in(cluster, request):
-            return _file("sign-in.html", f"{POLICY}; {STRICTER}")
+            return _page("sign-in.html", PAGE_POLICY)
         origins = await neighbours.origins()
         others = " ".join([*origins, *(origin.replace("https:", "wss:", 1) for origin in origins)])
-        return _file("index.html", f"{POLICY}; {STRICTER}; connect-src 'self' {others}".rstrip())
+        return _page("index.html", f"{PAGE_POLICY}; connect-src 'self' {others}".rstrip())
 
     return (Route("/", page), Mount("/console", Files(directory=FILES)), *_novnc())
 
@@ -49,8 +57,9 @@ class Files(StaticFiles):
         return response
 
 
-def _file(name: str, policy: str) -> Response:
-    return FileResponse(FILES / name, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
+def _page(name: str, policy: str) -> Response:
+    text = (FILES / name).read_text().replace(LOADING_TAG, f"<script>{LOADING}</script>")
+    return HTMLResponse(text, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
 
 
 async def _signed_in(cluster: Cluster, request: Request) -> bool:

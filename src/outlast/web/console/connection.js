@@ -40,7 +40,7 @@ export async function begin() {
   const session = await ask("GET", "/session");
   connection.session = session;
   connection.csrf = session.csrf;
-  const elsewhere = await ask("POST", "/session/elsewhere");
+  const elsewhere = await ask("POST", "/session/elsewhere", undefined, LOOK_S); // as often as one likes
   connection.word = elsewhere.word;
   connection.others = elsewhere.others;
 }
@@ -73,13 +73,13 @@ export async function open(path, { method = "GET", body, more = {}, signal } = {
 
 // The answer of the API. What only looks is asked of the next node when one does not answer; what changes something is
 // not: nobody knows whether it was done. Throws `Problem`.
-export async function ask(method, path, body) {
+export async function ask(method, path, body, timeout_s = method === "GET" ? LOOK_S : CHANGE_S) {
   const looks = method === "GET";
   let tries = looks ? 1 + connection.others.length : 1;
   for (;;) {
     const at = connection.at;
     try {
-      return await once(method, path, body, looks ? LOOK_S : CHANGE_S);
+      return await once(method, path, body, timeout_s);
     } catch (problem) {
       if (problem.kind !== "no-contact") throw problem;
       goOn(at);

@@ -6,6 +6,8 @@ applyTheme();
 const form = document.getElementById("form");
 const problem = document.getElementById("problem");
 
+form.querySelector("button").disabled = false; // until now the browser would have sent the form itself
+
 form.onsubmit = async (event) => {
   event.preventDefault();
   problem.textContent = "";

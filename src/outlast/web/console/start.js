@@ -26,6 +26,7 @@ async function main() {
   onChange(draw);
   startRouting(changed);
   minding();
+  changed(); // that the cluster is being asked, before it has answered
   try {
     await begin();
   } catch (problem) {
