@@ -131,7 +131,7 @@ def test_a_definition_that_is_changed_with_virsh_is_the_clusters_within_a_second
     there = cluster.lab.virsh("n3", "dumpxml", "web")
     assert f"<memory unit='KiB'>{2 * before * 1024}<" in there
     assert ">2</vcpu>" in there
-    told = [event["words"] for event in cluster.call("events") if event["kind"] == "definition"]
+    told = [event.words for event in cluster.story() if event.kind == "definition"]
     assert told[0].endswith(f"n1: memory {before} -> {2 * before} MiB")
     assert len(told) == 2
 

@@ -32,7 +32,9 @@ def test_two_nodes_and_a_witness_vote(cluster: LabCluster) -> None:
 
 def test_a_witness_fits_into_80_mib_with_its_database(cluster: LabCluster) -> None:
     """As the kernel counts: also what it shares with other programs."""
-    sizes = {what: resident_mib(cluster.pid("w1", what)) for what in ("outlast-witness", "etcd")}
+    programs = ("outlast-witness", "etcd")
+    cluster.lab.wait(lambda: all(cluster.pid("w1", what) for what in programs), PATIENCE_S, "both run")
+    sizes = {what: resident_mib(cluster.pid("w1", what)) for what in programs}
     assert sum(sizes.values()) <= MOST_MIB, sizes
 
 

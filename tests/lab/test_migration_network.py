@@ -96,7 +96,7 @@ def test_a_card_for_migrations_is_all_that_is_needed_where_nothing_is_encrypted(
     with second_network(cluster.lab):
         cluster.call("cluster.set", values={"migration_network": NETWORK})
         cluster.protect("beacon", "web", preferred_owners=["n1"])
-        cluster.call("group.move", "n3", name="web", to="n2", stop="live")
+        cluster.call("group.move", name="web", to="n2", stop="live")
         cluster.wait(lambda _: cluster.running().get("web") == ["n2"], "it goes there", WITHIN_S)
         cluster.wait_online("web", within_s=WITHIN_S)
         assert any(f" s over {NETWORK}" in event.words for event in cluster.story())

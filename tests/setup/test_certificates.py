@@ -1,6 +1,8 @@
 """A cluster's own certificates: what they say, who accepts them, and that they are read without the library."""
 
 import ssl
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -107,7 +109,7 @@ def test_a_renewed_certificate_has_the_same_names_and_key_and_a_new_term(tmp_pat
     ):
         write_secret(tmp_path / "pki" / name, text)
     trust = FileTrust(tmp_path)
-    request, names = trust.request()
+    request, names = trust.request(), trust.names()
     trust.install(trust.sign(request, names))
     assert trust.lifetime_s()[1] > 300 * 24 * 3600
     assert pki.names_of((tmp_path / "pki/node.crt").read_text()) == ("n1", "10.0.0.1")
@@ -121,6 +123,26 @@ def test_a_certificate_for_another_migration_network_proves_no_address_in_the_fo
     for name, text in files.items():
         write_secret(tmp_path / "pki" / name, text)
     trust = FileTrust(tmp_path)
-    request, names = trust.request()
+    request, names = trust.request(), trust.names()
     trust.install(trust.sign(request, certificate_names(names, "10.0.0.1", "10.1.0.1")))
     assert pki.names_of((tmp_path / "pki/node.crt").read_text()) == ("n1", "10.0.0.1", "10.1.0.1")
+
+
+def test_a_witness_asks_for_a_certificate_and_keeps_the_library_out_of_its_memory(tmp_path: Path) -> None:
+    key = pki.create_key()
+    write_secret(tmp_path / "pki/node.key", key)
+    script = """
+import sys; from pathlib import Path; from outlast.adapters.trust import FileTrust
+print(FileTrust(Path(sys.argv[1])).request(), end="")
+assert "cryptography" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
+    signed = pki.sign(AUTHORITY, AUTHORITY_KEY, done.stdout, ["w1"], NOW)
+    write_secret(tmp_path / "pki/node.crt", signed)
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tmp_path / "pki/node.crt", tmp_path / "pki/node.key")
+
+
+def test_a_key_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    write_secret(tmp_path / "pki/node.key", "torn")
+    with pytest.raises(OSError, match=r"(?s)no request for a certificate could be made: .*ValueError"):
+        FileTrust(tmp_path).request()

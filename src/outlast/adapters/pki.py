@@ -11,6 +11,7 @@ The library is imported where it is used: a service needs it a few times a year,
 import hashlib
 import ipaddress
 import ssl
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -212,3 +213,7 @@ def _key_text(key: "ec.EllipticCurvePrivateKey") -> str:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
+
+
+if __name__ == "__main__":  # a key comes in, a request goes out (`trust.py`)
+    sys.stdout.write(create_request(sys.stdin.read()))

@@ -8,6 +8,7 @@ secrets.key, and what an existing etcd asks for: on nodes, the same everywhere
 
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -30,6 +31,7 @@ KEY = "pki/node.key"
 MIGRATION = "migration"
 """Where libvirt looks for the same files (`setup/libvirt.py`)."""
 LIBVIRT_S = 30.0
+REQUEST_S = 30.0
 LIBVIRTS = Path("/etc/pki")
 LIBVIRTS_OWN = {
     "CA/cacert.pem": AUTHORITY,
@@ -61,8 +63,12 @@ class FileTrust:
         since, until = pki.validity(self._read(CERTIFICATE))
         return (until - since).total_seconds(), (until - datetime.now(UTC)).total_seconds()
 
-    def request(self) -> tuple[str, Sequence[str]]:
-        return pki.create_request(self._read(KEY)), pki.names_of(self._read(CERTIFICATE))
+    def request(self) -> str:
+        key = self._read(KEY)
+        return pki.create_request(key) if self.can_sign() else _request_apart(key)
+
+    def names(self) -> Sequence[str]:
+        return pki.names_of(self._read(CERTIFICATE))
 
     def install(self, certificate: str) -> None:
         write_secret(self._etc / CERTIFICATE, certificate)
@@ -90,6 +96,20 @@ class FileTrust:
 
     def _read(self, name: str) -> str:
         return (self._etc / name).read_text()
+
+
+def _request_apart(key: str) -> str:
+    """By a process of its own: a witness asks once in months, and need not keep the library for ever (13 MiB)."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-m", "outlast.adapters.pki"],
+            input=key, capture_output=True, text=True, timeout=REQUEST_S, check=False,
+        )  # fmt: skip
+    except subprocess.SubprocessError as error:
+        raise OSError(str(error)) from error
+    if done.returncode:
+        raise OSError(f"no request for a certificate could be made: {done.stderr.strip()[-500:]}")
+    return done.stdout
 
 
 def _told_libvirt() -> str:

@@ -31,8 +31,12 @@ class Trust(Protocol):
         """How long this node's certificate is good in all, and how much of that is left, by the wall clock."""
         ...
 
-    def request(self) -> tuple[str, Sequence[str]]:
-        """For a new certificate with this node's present key, and the names that its present one has."""
+    def request(self) -> str:
+        """For a new certificate with this node's present key."""
+        ...
+
+    def names(self) -> Sequence[str]:
+        """Those that its present certificate has."""
         ...
 
     def install(self, certificate: str) -> None:

@@ -51,7 +51,7 @@ class MigrationNetwork:
         return OwnAddress(network, address)
 
     def _prove(self, trust: Trust, address: str) -> None:
-        request, names = trust.request()
+        request, names = trust.request(), trust.names()
         if address not in names:
             trust.install(trust.sign(request, certificate_names(names, self._own, address)))
             log.info("the certificate of this node proves another address", address=address)

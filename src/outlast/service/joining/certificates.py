@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 LOOK_S = 24 * 3600.0
 AGAIN_S = 3600.0
+NOBODY_KNOWN_S = 5.0
+"""A machine that has just started knows whom to ask a moment later."""
 ASK_S = 15.0
 
 
@@ -29,16 +31,21 @@ async def keep_certificate(
         pause_s = LOOK_S
         try:
             if due_for_renewal(*trust.lifetime_s()):
-                pause_s = LOOK_S if await _renew(me, trust, peers, addresses()) else AGAIN_S
+                known = addresses()
+                if not known and not trust.can_sign():
+                    pause_s = NOBODY_KNOWN_S
+                elif not await _renew(me, trust, peers, known):
+                    pause_s = AGAIN_S
         except OSError as error:
             log.warning("the certificate cannot be looked at", why=str(error))
+            pause_s = AGAIN_S
         await asyncio.sleep(pause_s)
 
 
 async def _renew(me: str, trust: Trust, peers: Peers | None, addresses: Mapping[str, str]) -> bool:
-    request, names = trust.request()
+    request = trust.request()
     if trust.can_sign():
-        trust.install(trust.sign(request, names))
+        trust.install(trust.sign(request, trust.names()))
         log.info("the certificate of this node is renewed")
         return True
     if peers is None:
