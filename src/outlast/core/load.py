@@ -123,6 +123,8 @@ class LastDay:
 
 def rolled_up(minutes: Sequence[Load], step_min: int) -> tuple[Load, ...]:
     """Steps of so many minutes, as they lie on the clock (UTC): means of means, peaks of peaks."""
+    if step_min == 1:
+        return tuple(minutes)
     step_s = step_min * MINUTE_S
     return tuple(
         rolled(tuple(some), start * step_s) for start, some in groupby(minutes, lambda one: one.at_s // step_s)
