@@ -12,6 +12,8 @@ from pathlib import Path
 from outlast.core.load import KEPT, slot
 from outlast.model.load import Load, Reading
 
+FILE = "load"
+"""In the directory for what a node remembers."""
 LINE = 64
 """Bytes. A divisor of every disk's blocks: no line is torn by a power cut."""
 SIZE = LINE * KEPT
