@@ -7,6 +7,7 @@ services.
 
 import asyncio
 from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
 import structlog
@@ -29,7 +30,7 @@ UNKNOWN = "it keeps no record of its load"
 class Wanted(msgspec.Struct, frozen=True):
     """The question that goes over a link."""
 
-    step_min: int
+    step_min: Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Loads:
