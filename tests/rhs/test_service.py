@@ -4,8 +4,9 @@ import sys
 import time
 from pathlib import Path
 
-import private_systemd
 import pytest
+
+import private_systemd
 
 HANG_S = 300
 UNITS = {

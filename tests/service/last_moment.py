@@ -121,6 +121,7 @@ class Scene:
             nobody,
             journal,
             cast(Any, clock),
+            nobody,
             fencing=fencing,
             fence_devices=devices,
         )

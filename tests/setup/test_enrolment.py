@@ -160,7 +160,7 @@ class Scene:
         self.enrolment = Enrolment(CONFIG, world, self.trust, self.store, Journal("n1", self.clock))
         nobody: Any = None
         self.context = Context(
-            self.store, nobody, nobody, nobody, nobody, nobody, nobody, self.clock, enrolment=self.enrolment
+            self.store, nobody, nobody, nobody, nobody, nobody, nobody, self.clock, nobody, enrolment=self.enrolment
         )
 
     async def ask(self, question: msgspec.Struct, kind: type[A], asker: str = "") -> A:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from outlast.adapters.load import FILE as LOAD
 from outlast.core.joining import tokens
 from outlast.ports.members import FIRST_START, Start
 from outlast.service.config import EtcdConfig, MemberConfig, NodeConfig, PeersConfig
@@ -85,7 +86,13 @@ def test_a_sweep_takes_everything_but_who_the_machine_is(machine: Machine, tmp_p
     config = writing.config(machine, "n1", "10.0.0.1", CLUSTER, {})
     writing.write_config(machine, config, "create")
     writing.member(machine, config).mark({FIRST_START: "x"})
-    for file in (machine.authority, machine.certificate, machine.key, machine.etc / "secrets.key"):
+    for file in (
+        machine.authority,
+        machine.certificate,
+        machine.key,
+        machine.etc / "secrets.key",
+        machine.state / LOAD,
+    ):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("secret")
     (machine.data / "member/wal").mkdir(parents=True)

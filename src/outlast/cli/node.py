@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from outlast.cli import maintenance, options, output, rows, times, waiting
+from outlast.cli import load, maintenance, options, output, rows, times, waiting
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell
 from outlast.client.control import Client, ControlError
@@ -151,6 +151,7 @@ def fence(
             output.line(f"What it owned starts elsewhere: {', '.join(done.at_risk)}")
 
 
+load.add_to(app)
 maintenance.add_to(app)
 
 

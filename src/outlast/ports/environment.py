@@ -10,6 +10,7 @@ from outlast.ports.database import Database
 from outlast.ports.fence import Fence
 from outlast.ports.hosts import Hosts
 from outlast.ports.links import Links
+from outlast.ports.load import LoadRecord
 from outlast.ports.members import LocalMember, Members
 from outlast.ports.notices import Receivers
 from outlast.ports.passwords import Passwords
@@ -94,6 +95,8 @@ class Environment:
     """None: no certificates can be made for `outlast-web`."""
     receivers: Receivers | None = None
     """None: nobody outside of the cluster is told anything."""
+    load: LoadRecord | None = None
+    """None: nobody can tell what this machine has to do."""
     capacity: Capacity = UNKNOWN
     processor: str = ""
     """As `Session.processor` has it."""

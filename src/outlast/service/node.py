@@ -18,7 +18,7 @@ from outlast.core.membership.certainty import Pledges
 from outlast.core.membership.membership import Observer
 from outlast.core.membership.membership import Session as OwnSession
 from outlast.core.membership.timing import timing
-from outlast.core.owner.resource import runs_nothing
+from outlast.core.owner.resource import S, runs_nothing
 from outlast.core.placement.capacity import Capacity, given
 from outlast.model.enrolment import TOPIC
 from outlast.model.health import Json
@@ -45,6 +45,7 @@ from outlast.service.hosting.guests import Guests
 from outlast.service.hosting.halted import Halting
 from outlast.service.hosting.hosts import HostKeeper
 from outlast.service.hosting.local import Remark
+from outlast.service.hosting.looking import VM
 from outlast.service.hosting.lookout import Lookout
 from outlast.service.hosting.own_word import OwnWord
 from outlast.service.hosting.polling import Poller
@@ -55,6 +56,7 @@ from outlast.service.joining.certificates import keep_certificate
 from outlast.service.joining.enrolment import Enrolment
 from outlast.service.joining.records import NotOurs, evicted, write_records
 from outlast.service.journal import Journal
+from outlast.service.load import Loads
 from outlast.service.measuring.database import MeasuredDatabase
 from outlast.service.measuring.failovers import Failovers
 from outlast.service.membership import Membership
@@ -165,6 +167,7 @@ class Node:
         self._telling = (
             Telling(self.store, env.receivers, env.secrets, self._journal, env.clock) if env.receivers else None
         )
+        self._loads = Loads(self.store, env.clock, env.load, env.peers, self._vms_online)
         self._failovers = Failovers(self.store, env.clock, self._is_coordinator)
         self._commands = Commands(
             Context(
@@ -176,6 +179,7 @@ class Node:
                 self.surveys,
                 self._journal,
                 env.clock,
+                self._loads,
                 self._enrolment,
                 env.members,
                 self._fencing,
@@ -227,6 +231,7 @@ class Node:
             tasks.create_task(self._fence_means.hearing.run(self.store, self.observation))
             tasks.create_task(self.coordinating.run())
             tasks.create_task(self._failovers.run())
+            tasks.create_task(self._loads.run())
             tasks.create_task(prune(self.store, self._coordinates))
             tasks.create_task(Noting(self.store, self.observation, self._journal, self._coordinates).run())
             if self._telling is not None:
@@ -303,6 +308,7 @@ class Node:
         if self._env.peers is not None:
             self._answering.register(self._env.peers)
             self._lookout.register(self._env.peers)
+            self._loads.register(self._env.peers)
             FenceTests(self.store, self.observation, self._fence_devices).register(self._env.peers)
             if self._enrolment is not None:
                 self._env.peers.answer(TOPIC, self._enrolment.answer, strangers=True)
@@ -336,6 +342,9 @@ class Node:
 
     def _runs_nothing(self) -> bool:
         return all(runs_nothing(local.state) for local in self.resources.locals.values())
+
+    def _vms_online(self) -> int:
+        return sum(one.state is S.ONLINE and one.resource.type == VM for one in self.resources.locals.values())
 
     def _coordinates(self) -> bool:
         return coordinates(self.observation.view(), self.membership.incarnation)

@@ -29,6 +29,7 @@ def environment(config: NodeConfig) -> Environment:
     from outlast.adapters.backups import FileBackups
     from outlast.adapters.fence_agents import FenceAgents
     from outlast.adapters.hosts import ProcessHosts
+    from outlast.adapters.load import FILE, FileLoadRecord
     from outlast.adapters.machine import capacity, processor
     from outlast.adapters.netlink import NetlinkLinks
     from outlast.adapters.notices import RealReceivers
@@ -58,6 +59,7 @@ def environment(config: NodeConfig) -> Environment:
         passwords=Argon2Passwords(),
         web_certificate=FileWebCertificate(run_dir),
         receivers=RealReceivers(),
+        load=FileLoadRecord(STATE_DIR / FILE),
         capacity=capacity(),
         processor=processor(),
     )

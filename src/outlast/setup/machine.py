@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from outlast.adapters.incarnations import FileIncarnations
+from outlast.adapters.load import FILE as LOAD
 from outlast.adapters.supervision import Supervised, find, supervised
 from outlast.adapters.trust import AUTHORITY, CERTIFICATE, KEY, MARK, MIGRATION, SHARED, write_secret
 
@@ -131,6 +132,7 @@ class Machine:
         shutil.rmtree(self.data.with_name("etcd.old"), ignore_errors=True)
         for ending in ("json", "marks"):
             self.data.with_name(f"etcd.{ending}").unlink(missing_ok=True)
+        (self.state / LOAD).unlink(missing_ok=True)
         # What remembers the life of a node that never was. The hosts' own files go with their processes.
         for name in ("incarnation", "control.sock", "web.sock"):
             (self.run / name).unlink(missing_ok=True)

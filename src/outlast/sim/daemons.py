@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
+from outlast.model.load import Load
 from outlast.ports.environment import Environment
 from outlast.service.config import NodeConfig
 from outlast.service.node import Node
@@ -18,6 +19,7 @@ from outlast.sim.fence import SimFence
 from outlast.sim.guest_links import SimLinks
 from outlast.sim.host import SimHost
 from outlast.sim.hosts import SimHosts
+from outlast.sim.load import SimLoad
 from outlast.sim.machine import Machine
 from outlast.sim.passwords import SimPasswords
 from outlast.sim.peers import SimPeers
@@ -79,6 +81,8 @@ class Daemons:
         self._starting: dict[str, Process] = {}
         """Who will start the service of a node soon: a node that boots, or a service that is to be restarted."""
         self._lives = 0
+        self._load_files: dict[str, dict[int, Load]] = {name: {} for name in world.setup.nodes}
+        """No power cut takes them."""
         self.outside = Outside()
         """Who gets notices."""
 
@@ -164,6 +168,7 @@ class Daemons:
             links=SimLinks(machine),
             passwords=SimPasswords(),
             receivers=SimReceivers(self.outside, node),
+            load=SimLoad(machine, self._load_files[node]),
         )
         config = NodeConfig(
             node=node,

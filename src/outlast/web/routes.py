@@ -35,6 +35,7 @@ ROUTES: tuple[Route, ...] = (
     Route("node.show", "GET", "/nodes/{name}"),
     Route("node.set", "PATCH", "/nodes/{name}"),
     Route("node.evict", "DELETE", "/nodes/{name}", timeout_s=LONG_S),
+    Route("node.load", "GET", "/load"),
     Route("node.outlook", "GET", "/nodes/{name}/outlook"),
     Route("node.pause", "POST", "/nodes/{name}/pause"),
     Route("node.drain", "POST", "/nodes/{name}/drain", then="node.wait", undo="node.resume"),

@@ -36,7 +36,7 @@ _ADMINISTRATOR_READS = Need(Role.ADMINISTRATOR, changes=False)
 
 _LOOKS = (
     "status follow events events.follow type.list type.verify type.show node.list node.show node.outlook node.wait "
-    "group.list group.show group.wait group.would resource.list resource.show resource.wait resource.would "
+    "node.load group.list group.show group.wait group.would resource.list resource.show resource.wait resource.would "
     "vm.list vm.show vm.group vm.probe_list explain.group explain.vm explain.node explain.replay "
     "cluster.show cluster.unprovable cluster.would_set cluster.backups balance.look rule.list rule.show "
     "what_if.node_down fence.agents fence.describe fence.list fence.show validate quorum.show quorum.forecast "

@@ -24,6 +24,7 @@ from outlast.service.hosting.hosts import HostKeeper
 from outlast.service.hosting.surveys import Surveys
 from outlast.service.joining.enrolment import Enrolment
 from outlast.service.journal import Journal
+from outlast.service.load import Loads
 from outlast.service.measuring.database import MeasuredDatabase
 from outlast.service.measuring.failovers import Failovers
 from outlast.service.membership import Membership
@@ -96,6 +97,7 @@ class Context:
     surveys: Surveys
     journal: Journal
     clock: Clock
+    loads: Loads
     enrolment: Enrolment | None = None
     """None: there is nothing that another machine could join."""
     members: Members | None = None

@@ -23,6 +23,7 @@ from outlast.service.commands import (
     group_settings,
     groups,
     guest_settings,
+    load,
     maintenance,
     metrics,
     nodes,
@@ -49,6 +50,7 @@ from outlast.service.commands.context import ON_THE_NODE, Asking, Command, Comma
 COMMANDS: dict[str, Command] = {
     **queries.COMMANDS,
     **nodes.COMMANDS,
+    **load.COMMANDS,
     **maintenance.COMMANDS,
     **metrics.COMMANDS,
     **groups.COMMANDS,

@@ -1,16 +1,16 @@
-// The last day: what failed when, how long it took until it was seen and until all was online again, and the load now.
+// The last day: what failed when, how long it took until it was seen and until all was online again, and what the nodes
+// had to do.
 //
-// Drawn from the event log. What nodes had to do in the past nobody keeps.
+// The failures are drawn from the event log.
 
+import { across, axis, CHART, chart, HOURS, tall, up } from "./charts.js";
 import { h, svg } from "./dom.js";
 import { stories } from "./events-page.js";
+import { loadOfTheDay } from "./load-charts.js";
 import { nodeLink, quiet, section, table, title } from "./parts.js";
 import { picture } from "./picture.js";
 import { headline } from "./stories.js";
 import { clock, count, memory } from "./words.js";
-
-const HOURS = 24;
-const CHART = { width: 720, height: 150, left: 34, bottom: 22 };
 
 export function graphsPage() {
   const now = Math.max(Date.now() / 1000, picture.events.at(-1)?.at_s ?? 0);
@@ -28,38 +28,23 @@ export function graphsPage() {
     over.length > 0 && table(["When", "What", "Longest, from seen to answered"], over.map((one) => ({
       key: one.id, cells: [clock(one.at_s), headline(one), `${Math.max(...one.groups.map((row) => row.answered ?? 0)).toFixed(1)} s`],
     })), "Failures of the last day"),
-    section("Load now", loadNow()),
-    quiet("The event log is bounded (events_kept): on a busy day it may reach less far back. What nodes had to do earlier is not kept here."));
-}
-
-function axis(end, most, unit) {
-  const { width, height, left, bottom } = CHART;
-  const hours = [24, 18, 12, 6, 0];
-  return [
-    svg("line", { class: "axis", x1: left, y1: height - bottom, x2: width, y2: height - bottom }),
-    hours.map((back) => svg("text", { class: "tick", x: left + ((HOURS - back) / HOURS) * (width - left), y: height - 6, "text-anchor": back === 0 ? "end" : back === 24 ? "start" : "middle" }, clock(end - back * 3600).slice(0, 5))),
-    svg("text", { class: "tick", x: left - 4, y: 12, "text-anchor": "end" }, `${most}${unit}`),
-    svg("text", { class: "tick", x: left - 4, y: height - bottom, "text-anchor": "end" }, "0"),
-  ];
-}
-
-function chart(label, ...content) {
-  return h("figure", { class: "chart" }, svg("svg", { viewBox: `0 0 ${CHART.width} ${CHART.height}`, role: "img", "aria-label": label }, content));
+    section("What the nodes had to do", loadOfTheDay()),
+    section("Given away now", givenAway()),
+    quiet("The event log is bounded (events_kept): on a busy day it may reach less far back."));
 }
 
 function byHour(recent, end) {
-  const { width, height, left, bottom } = CHART;
+  const { width, left } = CHART;
   const sums = { node: new Array(HOURS).fill(0), group: new Array(HOURS).fill(0) };
   for (const one of recent) sums[one.what][Math.min(HOURS - 1, Math.max(0, HOURS - 1 - Math.floor((end - one.at_s) / 3600)))] += 1;
   const most = Math.max(1, ...sums.node.map((value, hour) => value + sums.group[hour]));
   const step = (width - left) / HOURS;
-  const tall = (value) => (value / most) * (height - bottom - 14);
   const bars = sums.node.flatMap((nodes, hour) => {
     const groups = sums.group[hour];
     const x = left + hour * step + 2;
     return [
-      nodes > 0 && svg("rect", { class: "bar-node", x, y: height - bottom - tall(nodes), width: step - 4, height: tall(nodes) }),
-      groups > 0 && svg("rect", { class: "bar-group", x, y: height - bottom - tall(nodes + groups), width: step - 4, height: tall(groups) }),
+      nodes > 0 && svg("rect", { class: "bar-node", x, y: up(nodes / most), width: step - 4, height: tall(nodes / most) }),
+      groups > 0 && svg("rect", { class: "bar-group", x, y: up((nodes + groups) / most), width: step - 4, height: tall(groups / most) }),
     ];
   });
   const lost = recent.filter((one) => one.what === "node").length;
@@ -68,19 +53,18 @@ function byHour(recent, end) {
 }
 
 function durations(over, end) {
-  const { width, height, left, bottom } = CHART;
   if (!over.length) return quiet("Nothing had to be brought online again.");
   const points = over.map((one) => ({ at: one.at_s, took: Math.max(...one.groups.map((row) => row.answered ?? 0)), one }));
   const most = Math.max(1, Math.ceil(Math.max(...points.map((point) => point.took))));
   return chart(`Time until all was online again, at most ${most} s`, axis(end, most, " s"), points.map(({ at, took, one }) =>
     svg("circle", {
-      class: "dot", r: 4, cx: left + (1 - (end - at) / (HOURS * 3600)) * (width - left - 6), cy: height - bottom - (took / most) * (height - bottom - 14),
+      class: "dot", r: 4, cx: Math.min(across(at, end), CHART.width - 6), cy: up(took / most),
     }, svg("title", {}, headline(one)))));
 }
 
-function loadNow() {
+function givenAway() {
   return table(["Node", "Roles", "Memory given away", "vCPUs given away"], picture.status.nodes.map((row) => ({
     key: row.name, cells: [nodeLink(row.name), picture.status.groups.filter((one) => one.owner === row.name).length,
       row.memory_mib ? `${memory(row.memory_used_mib) || "0"} of ${memory(row.memory_mib)}` : memory(row.memory_used_mib) || "none", row.cpus ? `${row.cpus_used} on ${count(row.cpus, "CPU")}` : row.cpus_used],
-  })), "Load now");
+  })), "Given away now");
 }
