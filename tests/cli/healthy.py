@@ -15,6 +15,7 @@ from outlast.model.answers import (
     VmRow,
 )
 from outlast.model.event import Event
+from outlast.model.setting_answers import SettingRow
 from outlast.model.type_answers import TypeOffer
 
 AT_S = 1_790_000_000.0
@@ -121,6 +122,10 @@ def status(**changes: Any) -> ClusterStatus:
 def offer(node: str = "n1", **changes: Any) -> TypeOffer:
     row = TypeOffer(type="vm", node=node, version="1", digest="a5f525497dcc99", functions=("online",), problem="")
     return msgspec.structs.replace(row, **changes)
+
+
+def setting() -> SettingRow:
+    return SettingRow("reserve", "what happens", "refuse", "warn", '"warn" or "refuse"', ("warn", "refuse"))
 
 
 def report(**changes: Any) -> ProtectReport:

@@ -89,7 +89,9 @@ def test_the_audit_log_tells_who_what_from_where_and_how_it_ended(fake: FakeServ
     assert outlast("audit", "--who", "anna").lines()[1] == (
         "1970-01-01 00:00:00.000  anna  10.0.0.9  n1    group.move name=web1  web1 is locked"
     )
-    assert fake.arguments("audit.list") == {"limit": 50, "who": "anna", "verb": ""}
+    assert fake.arguments("audit.list") == {"limit": 50, "who": "anna", "verb": "", "ended": "any"}
+    outlast("audit", "--failed")
+    assert fake.arguments("audit.list")["ended"] == "not done"
     assert json.loads(outlast("audit", "--json").out)[0]["verb"] == "group.move"
 
 

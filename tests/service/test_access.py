@@ -1,5 +1,6 @@
 """Users, API tokens and the audit log: who gets in from outside, what they may do, and what is written down of it."""
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -181,6 +182,24 @@ def test_every_change_is_written_down_also_what_was_refused_and_what_root_did_on
         ]
         (last,) = asked(world, "n2", "audit.list", limit=1)
         assert last["arguments"]["password"] == "(hidden)"
+
+
+def test_the_audit_log_is_read_back_page_by_page_and_what_did_not_end_well_is_picked_out() -> None:
+    with played(*SETUP) as world:
+        operator = user(world, "olaf", "operator")
+        for to in ("n2", "n9", "n3"):
+            with contextlib.suppress(Refused):
+                outside(world, "group.move", operator, name="web1", to=to)
+        play(world, "run 2")
+        everything = asked(world, "n2", "audit.list")
+        last = asked(world, "n2", "audit.list", limit=2)
+        older = asked(world, "n2", "audit.list", limit=2, before=last[0]["id"])
+        assert older + last == everything
+        assert asked(world, "n2", "audit.list", before=everything[0]["id"]) == []
+        assert asked(world, "n2", "audit.list", before="not kept any more") == []
+        (wrong,) = asked(world, "n2", "audit.list", ended="not done")
+        assert wrong["arguments"] == {"name": "web1", "to": "n9"}
+        assert len(asked(world, "n2", "audit.list", ended="done", verb="group.")) == 2
 
 
 def test_what_was_changed_since_somebody_looked_is_not_changed_by_them() -> None:

@@ -93,3 +93,23 @@ def test_what_is_no_network_is_refused() -> None:
         world.administer("n1", "cluster.set", {"values": {"migration_network": "10.1.0.7/24"}})
         play(world, "run 2")
         assert events(world, "settings") == []
+
+
+def test_each_setting_is_told_with_what_it_is_what_it_was_by_itself_and_what_it_takes() -> None:
+    with played(*SETUP) as world:
+        asked(world, "n1", "cluster.set", values={"backups_kept": 20})
+        told = {row["name"]: row for row in asked(world, "n2", "cluster.settings")}
+        assert (told["backups_kept"]["value"], told["backups_kept"]["default"]) == ("20", "14")
+        assert told["backups_kept"]["takes"] == "a whole number from 1 to 1000"
+        assert told["fence_action"]["choices"] == ("off", "reboot")
+        assert told["watchdog_strength"]["several"] is True
+        assert told["node_timeout_s"]["fixed"] != ""
+
+
+def test_what_is_told_of_a_setting_can_be_set_again() -> None:
+    with played("world", "vm web1 preferred=n1", "start", "run 10") as world:
+        for verb, more in (("cluster", {}), ("group", {"name": "web1"})):
+            told = asked(world, "n1", f"{verb}.settings", **more)
+            values = {row["name"]: row["value"] for row in told if not row["fixed"]}
+            asked(world, "n1", f"{verb}.set", **more, values=values)
+            assert asked(world, "n1", f"{verb}.settings", **more) == told

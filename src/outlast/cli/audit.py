@@ -8,11 +8,10 @@ import typer
 from outlast.cli import options, output, times
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell, Row
-from outlast.model.access import Audit
+from outlast.model.access import DONE, Audit
 
 app = typer.Typer()
 TITLES = ("time", "who", "from", "node", "what", "result")
-DONE = "done"
 
 
 @app.command()
@@ -23,10 +22,12 @@ def audit(
     verb: Annotated[
         str, typer.Option("--verb", metavar="VERB", show_default=False, help='Verbs that begin so only: "group.".')
     ] = "",
+    failed: Annotated[bool, typer.Option("--failed", help="Only what did not end well.")] = False,
     as_json: options.Json = False,
 ) -> None:
     """Who asked for which change, from where, and how it ended; the last one below."""
-    found = client(context).call("audit.list", {"limit": limit, "who": who, "verb": verb}, type=list[Audit])
+    wanted = {"limit": limit, "who": who, "verb": verb, "ended": "not done" if failed else "any"}
+    found = client(context).call("audit.list", wanted, type=list[Audit])
     if wants_json(context):
         output.json(found)
     else:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from outlast.cli import backup, options, output, times
-from outlast.cli.cluster_set import release, set_cluster
+from outlast.cli.cluster_set import release, set_cluster, show_settings
 from outlast.cli.cluster_token import token, token_state
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell
@@ -255,6 +255,7 @@ def leave(
 
 # Here, so that `--help` begins with what a newcomer looks for.
 app.command("set")(set_cluster)
+app.command("settings")(show_settings)
 app.command()(release)
 backup.add_to(app)
 app.command("force-quorum")(force_quorum)

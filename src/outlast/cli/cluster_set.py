@@ -2,7 +2,7 @@
 
 import typer
 
-from outlast.cli import options, output
+from outlast.cli import options, output, setting_table
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell
 from outlast.client.control import ControlError
@@ -39,6 +39,11 @@ def set_cluster(
         output.line(Cell(f"warning: {words}", "yellow"))
     for words in now.notes:
         output.line(words)
+
+
+def show_settings(context: typer.Context, as_json: options.Json = False) -> None:
+    """What holds for the whole cluster: each setting, what it means, what it is, and what it is when nobody sets it."""
+    setting_table.tell(context, "cluster.settings", {})
 
 
 def release(context: typer.Context, wait_s: options.Wait = None, as_json: options.Json = False) -> None:

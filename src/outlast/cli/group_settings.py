@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from outlast.cli import options, output
+from outlast.cli import options, output, setting_table
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell, named
 from outlast.client.control import ControlError
@@ -17,6 +17,7 @@ CALL_S = 60.0
 def add_to(app: typer.Typer) -> None:
     app.command()(create)
     app.command("set")(set_group)
+    app.command("settings")(show_settings)
     app.command()(lock)
     app.command()(unlock)
     app.command()(maintenance)
@@ -54,6 +55,11 @@ def set_group(
     if not values:
         raise ControlError("usage", f"nothing to set for {name}; docs/settings.md lists what a group has")
     _changed(context, "group.set", {"name": name, "values": values}, wait_s)
+
+
+def show_settings(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
+    """A group's settings: what each means, what it is, and what it is when nobody sets it."""
+    setting_table.tell(context, "group.settings", {"name": name})
 
 
 def lock(

@@ -77,6 +77,19 @@ def takes(kind: Any) -> str:
     return noun + "".join(_bounds(one) for one in meta if isinstance(one, msgspec.Meta))
 
 
+def choices(kind: Any) -> tuple[str, ...]:
+    """All that may be written for a setting of this type, where that is a short list; of a tuple, for each of it."""
+    if kind is bool:
+        return ("yes", "no")
+    of_one = _items(kind) or kind
+    return tuple(str(one.value) for one in of_one) if isinstance(of_one, type) and issubclass(of_one, enum.Enum) else ()
+
+
+def several(kind: Any) -> bool:
+    """Any number of values of one kind."""
+    return _items(kind) is not None
+
+
 def spelled(value: Any) -> str:
     """As it is written."""
     match value:

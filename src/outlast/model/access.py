@@ -63,6 +63,9 @@ class Account(msgspec.Struct, frozen=True):
     groups: tuple[str, ...] = ()
 
 
+DONE = "done"
+
+
 class Audit(msgspec.Struct, frozen=True):
     """That something was asked for that changes something, and how that ended. Key `audit/ID`."""
 
@@ -78,4 +81,4 @@ class Audit(msgspec.Struct, frozen=True):
     arguments: Mapping[str, Json]
     """Without what is secret, and shortened."""
     result: str
-    """"done", or why not."""
+    """`DONE`, or why not."""

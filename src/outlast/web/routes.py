@@ -58,6 +58,7 @@ ROUTES: tuple[Route, ...] = (
     Route("group.create", "POST", "/groups"),
     Route("group.show", "GET", "/groups/{name}"),
     Route("group.set", "PATCH", "/groups/{name}"),
+    Route("group.settings", "GET", "/groups/{name}/settings"),
     Route("group.delete", "DELETE", "/groups/{name}"),
     Route("group.online", "POST", "/groups/{name}/online", then="group.wait"),
     Route("group.offline", "POST", "/groups/{name}/offline", then="group.wait"),
@@ -109,6 +110,7 @@ ROUTES: tuple[Route, ...] = (
     # the cluster and its database
     Route("cluster.show", "GET", "/cluster"),
     Route("cluster.set", "PATCH", "/cluster"),
+    Route("cluster.settings", "GET", "/cluster/settings"),
     Route("cluster.would_set", "POST", "/cluster/would-set"),
     Route("cluster.unprovable", "GET", "/cluster/unprovable"),
     Route("cluster.release", "POST", "/cluster/release"),

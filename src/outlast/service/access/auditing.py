@@ -10,7 +10,7 @@ import structlog
 from outlast.core.access import auditing
 from outlast.core.access.permissions import NEEDS
 from outlast.model import keys
-from outlast.model.access import Audit
+from outlast.model.access import DONE, Audit
 from outlast.model.health import Json
 from outlast.ports.database import Delete, Unavailable
 from outlast.ports.environment import Clock
@@ -27,7 +27,6 @@ RETRY_S = 5.0
 PRUNED_EVERY = 500
 """So many are written between two looks whether there are too many."""
 BATCH = 100
-DONE = "done"
 GONE = "not known: it ended before there was an answer"
 
 

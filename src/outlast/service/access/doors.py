@@ -14,14 +14,14 @@ import structlog
 from outlast.core.access import credentials, limiting
 from outlast.core.access.permissions import why_not
 from outlast.model import keys
-from outlast.model.access import Account, SignedIn, User
+from outlast.model.access import DONE, Account, SignedIn, User
 from outlast.model.access_answers import SessionBegun, SessionRow
 from outlast.model.health import Json
 from outlast.ports.database import Compare, Delete, Refused, Unavailable
 from outlast.ports.environment import Clock
 from outlast.ports.passwords import Passwords
 from outlast.ports.secrets import NoSecret
-from outlast.service.access.auditing import DONE, Auditing
+from outlast.service.access.auditing import Auditing
 from outlast.service.commands.context import ON_THE_NODE, Asking, CommandError
 from outlast.service.store import Store, put
 from outlast.service.web_certificate import WebCertificates

@@ -35,6 +35,7 @@ from outlast.service.commands import (
     resources,
     rules,
     screens,
+    setting_rows,
     settings,
     tokens,
     users,
@@ -79,6 +80,7 @@ COMMANDS: dict[str, Command] = {
     **validate.COMMANDS,
     **quorum.COMMANDS,
     **settings.COMMANDS,
+    **setting_rows.COMMANDS,
     **volumes.COMMANDS,
     **volume_changes.COMMANDS,
 }
@@ -100,6 +102,8 @@ RECORDS = {
     "node": keys.NODES,
     "notice": keys.NOTICES,
 }
+SHOW = ("show", "settings")
+"""What verbs that show such a record end with."""
 KINDS = {"float": "a number", "int": "a whole number", "str": "text", "bool": "true or false"}
 """Words for what msgspec expected."""
 
@@ -129,7 +133,7 @@ class Commands:
                 result = await command(context, _arguments(verb, arguments, kind))
                 if context.key:
                     # Of what is shown, the older one if it changes meanwhile; of what was changed, as it is now.
-                    shown = verb.endswith(".show")
+                    shown = verb.rpartition(".")[2] in SHOW
                     yield "revision", seen if shown else context.store.revision_of(context.key)
                 yield "result", msgspec.to_builtins(result)
             else:
@@ -145,7 +149,7 @@ class Commands:
 def _record(context: Context, verb: str, arguments: Mapping[str, Json]) -> str:
     """Key of the record that the verb shows or changes, where it is one that several may want to change at once."""
     noun, _, what = verb.partition(".")
-    if what not in ("show", "set") or noun not in RECORDS:
+    if what not in (*SHOW, "set") or noun not in RECORDS:
         return ""
     if noun == "cluster":
         return keys.CLUSTER
