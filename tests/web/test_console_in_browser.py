@@ -9,6 +9,12 @@ from browser import NAME, PASSWORD, fill_in, go, sign_in
 from outlast.core.access.permissions import NEEDS
 
 pytest_plugins = ("console_fixtures",)
+EVERY_PAGE = (
+    *("roles", "roles/shop", "nodes", "nodes/n1", "quorum", "events", "storage", "networks", "order", "graphs"),
+    *("users", "tokens", "audit", "settings", "account"),
+)
+TABLES = ("users", "audit", "settings")
+"""Pages that have more on them once the cluster has answered."""
 
 
 def row(page: Page, name: str) -> Locator:
@@ -188,20 +194,11 @@ def test_the_theme_is_chosen_and_kept(page: Page) -> None:
 @pytest.mark.parametrize("width", [390, 1400])
 def test_no_page_is_wider_than_its_window(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
-    for name in (
-        "roles",
-        "roles/shop",
-        "nodes",
-        "nodes/n1",
-        "quorum",
-        "events",
-        "storage",
-        "networks",
-        "order",
-        "graphs",
-    ):
+    for name in EVERY_PAGE:
         page.evaluate("hash => { location.hash = hash; }", f"#/{name}")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
+        if name in TABLES:
+            expect(page.get_by_role("main").get_by_role("table").first).to_be_visible()
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{name} is {wide} wide"
 
@@ -211,20 +208,22 @@ def test_no_page_keeps_anybody_out(page: Page) -> None:
     axe = Axe()
     for theme in ("light", "dark"):
         page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
-        for name in ("roles", "roles/shop", "nodes", "nodes/n1", "quorum", "events", "storage", "order", "graphs"):
+        for name in EVERY_PAGE:
             page.evaluate("hash => { location.hash = hash; }", f"#/{name}")
             expect(page.get_by_role("heading", level=1)).to_be_visible()
+            if name in TABLES:
+                expect(page.get_by_role("main").get_by_role("table").first).to_be_visible()
             found = axe.run(page, options={"runOnly": ["wcag2a", "wcag2aa", "best-practice"]})
             told = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found.response["violations"]]
             assert told == [], f"{name}, {theme}"
 
 
 def test_nothing_that_can_be_pressed_is_without_a_name(page: Page) -> None:
-    for name in ("roles", "roles/shop", "nodes", "events", "graphs"):
+    for name in EVERY_PAGE:
         page.evaluate("hash => { location.hash = hash; }", f"#/{name}")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         nameless = page.evaluate(
-            "[...document.querySelectorAll('button, a, input')].filter((one) => !(one.textContent.trim()"
+            "[...document.querySelectorAll('button, a, input, select')].filter((one) => !(one.textContent.trim()"
             " || one.ariaLabel || one.labels?.length || one.placeholder)).map((one) => one.outerHTML)"
         )
         assert nameless == [], name

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 OF_THE_CLUSTER: Mapping[str, str] = {
-    "armed": "no: nothing is fenced, moved or restarted by the cluster, for maintenance of the whole",
+    "armed": "whether the cluster acts; no: nothing is fenced, moved or restarted by it, for maintenance of the whole",
     "failover_threshold": (
         "failovers of one group within the period before it stays failed; -1: as many as there are other nodes"
     ),

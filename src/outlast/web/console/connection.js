@@ -40,7 +40,7 @@ export async function begin() {
   const session = await ask("GET", "/session");
   connection.session = session;
   connection.csrf = session.csrf;
-  const elsewhere = await ask("POST", "/session/elsewhere", undefined, LOOK_S); // as often as one likes
+  const elsewhere = await ask("POST", "/session/elsewhere", undefined, { timeout_s: LOOK_S }); // as often as one likes
   connection.word = elsewhere.word;
   connection.others = elsewhere.others;
 }
@@ -72,14 +72,19 @@ export async function open(path, { method = "GET", body, more = {}, signal } = {
 }
 
 // The answer of the API. What only looks is asked of the next node when one does not answer; what changes something is
-// not: nobody knows whether it was done. Throws `Problem`.
-export async function ask(method, path, body, timeout_s = method === "GET" ? LOOK_S : CHANGE_S) {
+// not: nobody knows whether it was done. `seen`: it is changed only if it is still as that ETag says. Throws `Problem`.
+export const ask = async (method, path, body, more) => (await answer(method, path, body, more)).value;
+
+// What is shown, and the ETag by which it can be changed as it was seen: { value, seen }.
+export const look = (path) => answer("GET", path);
+
+async function answer(method, path, body, { seen = "", timeout_s = method === "GET" ? LOOK_S : CHANGE_S } = {}) {
   const looks = method === "GET";
   let tries = looks ? 1 + connection.others.length : 1;
   for (;;) {
     const at = connection.at;
     try {
-      return await once(method, path, body, timeout_s);
+      return await once(method, path, body, seen, timeout_s);
     } catch (problem) {
       if (problem.kind !== "no-contact") throw problem;
       goOn(at);
@@ -88,12 +93,12 @@ export async function ask(method, path, body, timeout_s = method === "GET" ? LOO
   }
 }
 
-async function once(method, path, body, timeout_s) {
+async function once(method, path, body, seen, timeout_s) {
   const at = connection.at;
   let response;
   let text;
   try {
-    response = await open(path, { method, body, signal: AbortSignal.timeout(timeout_s * 1000) });
+    response = await open(path, { method, body, more: seen ? { "If-Match": seen } : {}, signal: AbortSignal.timeout(timeout_s * 1000) });
     text = await response.text();
   } catch {
     const unsure = method === "GET" ? "" : "; what you asked for may have been done: look, and ask again";
@@ -101,5 +106,5 @@ async function once(method, path, body, timeout_s) {
   }
   const told = text ? JSON.parse(text) : null;
   if (!response.ok) throw new Problem(told.detail, told.kind, response.status);
-  return told;
+  return { value: told, seen: response.headers.get("ETag") ?? "" };
 }

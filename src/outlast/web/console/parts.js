@@ -38,7 +38,7 @@ export function load(label, used, most, words) {
 }
 
 export const buttons = (actions, size = "") => h("div", { class: "buttons" }, actions.map((action) =>
-  h("button", { class: `button ${size}`, onclick: action.act, "data-verb": action.verb }, action.label)));
+  h("button", { class: `button ${size}`, onclick: action.act, "data-verb": action.verb, "aria-label": action.about ? `${action.label.replace(" ...", "")} ${action.about}` : null }, action.label)));
 
 // Who locks without a reason leaves the words "locked by ...".
 export const lockOf = (row) => row.locked && (row.locked.startsWith("locked") ? row.locked : `locked: ${row.locked}`);
@@ -69,19 +69,22 @@ export function protection(row) {
 
 export const badge = (shape, words, tone = "quiet") => h("span", { class: `chip state ${tone}` }, icon(shape, tone), h("span", {}, words));
 
-// What is asked for once a page is opened, and again when `again` has passed; until then what was answered before.
+// What is asked for once a page is opened, and again when `again` has passed, or when `since` is another one; until then
+// what was answered before.
 const asked = new Map();
 const MOST_KEPT = 200;
+const DENIED_S = 60; // who may not ask does not fill the service's log
 
-export function answered(key, ask, changed, again_s = 5) {
+export function answered(key, ask, changed, again_s = 5, since = "") {
   const now = performance.now() / 1000;
-  const kept = asked.get(key) ?? { value: null, problem: "", at_s: -Infinity, running: false };
+  const kept = asked.get(key) ?? { value: null, problem: "", at_s: -Infinity, running: false, since, wait_s: again_s };
   asked.delete(key); // the last one that is shown is the last one to be forgotten
   asked.set(key, kept);
   if (asked.size > MOST_KEPT) asked.delete(asked.keys().next().value);
-  if (!kept.running && now - kept.at_s > again_s) {
-    kept.running = true;
-    ask().then((value) => Object.assign(kept, { value, problem: "" }), (problem) => Object.assign(kept, { problem: problem.message }))
+  if (!kept.running && (kept.since !== since || now - kept.at_s > kept.wait_s)) {
+    Object.assign(kept, { running: true, since });
+    ask().then((value) => Object.assign(kept, { value, problem: "", wait_s: again_s }),
+      (problem) => Object.assign(kept, { problem: problem.message, wait_s: problem.kind === "denied" ? DENIED_S : again_s }))
       .finally(() => {
         Object.assign(kept, { running: false, at_s: performance.now() / 1000 });
         changed();

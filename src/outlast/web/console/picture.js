@@ -82,4 +82,6 @@ export function merged(status, change) {
 
 export const group = (name) => picture.status?.groups.find((row) => row.name === name);
 export const node = (name) => picture.status?.nodes.find((row) => row.name === name);
+// The last event of that kind: when it is another one, something of that kind has changed.
+export const lastOf = (kind) => picture.events.findLast((event) => event.kind === kind)?.id ?? "";
 export const lastEvent = () => picture.events.at(-1)?.id ?? "";

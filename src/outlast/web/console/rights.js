@@ -20,6 +20,17 @@ export const NEEDS = {
   "node.drain": "operator",
   "node.resume": "operator",
   "node.confirm_down": "administrator",
+  "group.set": "administrator",
+  "cluster.set": "administrator",
+  "user.list": "administrator",
+  "user.create": "administrator",
+  "user.set": "administrator",
+  "user.passwd": "administrator",
+  "user.delete": "administrator",
+  "token.list": "administrator",
+  "token.create": "administrator",
+  "token.delete": "administrator",
+  "audit.list": "administrator",
 };
 
 // `group`: which one it is about; empty: it is about a node or the cluster.

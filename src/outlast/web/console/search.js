@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { changed, picture } from "./picture.js";
 import { linkTo } from "./links.js";
-import { PAGES } from "./router.js";
+import { ways } from "./router.js";
 
 const MOST = 12;
 const search = { words: "", at: 0, open: false };
@@ -17,7 +17,7 @@ export function found(words) {
     ...nodes.map((row) => ({ name: row.name, what: `node, ${row.state}`, to: linkTo("nodes", row.name) })),
     ...groups.map((row) => ({ name: row.name, what: `role, ${row.state}${row.owner ? ` on ${row.owner}` : ""}`, to: linkTo("roles", row.name) })),
     ...inGroup.map(([name, of]) => ({ name, what: `resource of ${of}`, to: linkTo("roles", of) })),
-    ...PAGES.filter((one) => !one.hidden).map((one) => ({ name: one.title, what: "page", to: linkTo(one.path) })),
+    ...ways().map((one) => ({ name: one.title, what: "page", to: linkTo(one.path) })),
   ];
   const rank = (one) => (one.name.toLowerCase() === part ? 0 : one.name.toLowerCase().startsWith(part) ? 1 : 2);
   return all.filter((one) => one.name.toLowerCase().includes(part)).sort((a, b) => rank(a) - rank(b)).slice(0, MOST);

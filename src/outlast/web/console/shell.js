@@ -9,7 +9,7 @@ import { changed, group, picture } from "./picture.js";
 import { whoIs } from "./rights.js";
 import { linkTo } from "./links.js";
 import { needsAttention } from "./parts.js";
-import { PAGES, route } from "./router.js";
+import { route, ways } from "./router.js";
 import { searchBox } from "./search.js";
 import { nextTheme, theme } from "./theme.js";
 import { clock, count } from "./words.js";
@@ -44,7 +44,7 @@ function topBar() {
         class: "button plain", title: "Dark, light, or as the system has it",
         onclick: () => { nextTheme(); changed(); },
       }, h("span", { class: "theme-word" }, "Theme:"), ` ${theme()}`),
-      connection.session && h("span", { class: "quiet user" }, connection.session.user, h("small", {}, whoIs(connection.session))),
+      connection.session && h("a", { class: "user", href: linkTo("account"), title: "Your account" }, connection.session.user, h("small", {}, whoIs(connection.session))),
       connection.session && h("button", { class: "button plain", onclick: signOut }, "Sign out")));
 }
 
@@ -69,11 +69,15 @@ function navigation() {
     nodes: status.nodes.filter((row) => row.state !== "up" || row.why).length,
     quorum: status.quorum ? 1 : 0,
   };
+  const link = (one) => h("a", {
+    href: linkTo(one.path), "aria-current": route.path === one.path ? "page" : null, onclick: () => { menuOpen = false; },
+  }, h("span", {}, one.title), bad?.[one.path] ? h("span", { class: "badge", title: "need attention" }, bad[one.path], h("span", { class: "unseen" }, " need attention")) : null);
+  const way = ways();
   return h("nav", { id: "navigation", class: menuOpen ? "open" : "", "aria-label": "Pages" },
-    PAGES.filter((one) => !one.hidden).map((one) => h("a", {
-      href: linkTo(one.path), "aria-current": route.path === one.path ? "page" : null,
-      onclick: () => { menuOpen = false; },
-    }, h("span", {}, one.title), bad?.[one.path] ? h("span", { class: "badge", title: "need attention" }, bad[one.path], h("span", { class: "unseen" }, " need attention")) : null)));
+    way.filter((one) => !one.needs).map(link),
+    way.some((one) => one.needs) && h("div", { class: "nav-group", role: "group", "aria-labelledby": "nav-administration" },
+      h("p", { id: "nav-administration", class: "nav-head" }, "Administration"), way.filter((one) => one.needs).map(link)),
+    connection.session && h("a", { class: "account", href: linkTo("account"), "aria-current": route.path === "account" ? "page" : null, onclick: () => { menuOpen = false; } }, "Your account"));
 }
 
 function banners() {
