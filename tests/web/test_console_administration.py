@@ -416,7 +416,7 @@ def test_the_settings_of_a_group_are_changed_on_its_page(page: Page) -> None:
     expect(row(page, "Settings of old", "preferred_owners")).to_contain_text("n2,n1")
 
 
-def test_that_a_group_has_moved_meanwhile_is_no_conflict_about_its_settings(page: Page, console: PlayedConsole) -> None:
+def test_that_a_group_was_locked_meanwhile_is_no_conflict_about_its_settings(page: Page) -> None:
     settings_of(page, "web2")
     dialog = change_setting(page, "priority")
     dialog.get_by_label("priority").select_option("low")
