@@ -1,6 +1,8 @@
 """A browser for the tests of the console: Debian's Chromium, headless; never one from elsewhere."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,15 +17,17 @@ NAME, PASSWORD = "anna", "correct-horse"
 
 
 @contextmanager
-def browser(rules: str = "", program: Path = CHROMIUM) -> Iterator[Browser]:
-    """`rules`: where the names of nodes lead to, as `--host-resolver-rules` of Chromium has it. `program`: its file."""
+def browser(rules: str = "", program: Path = CHROMIUM, home: Path | None = None) -> Iterator[Browser]:
+    """`rules`: where the names of nodes lead to, as `--host-resolver-rules` of Chromium has it. `program`: its file.
+    `home`: of its user, with the authorities that he trusts (`trust`)."""
     if not CHROMIUM.exists() and os.geteuid() != 0:
         pytest.skip(f"there is no {CHROMIUM}, and only root can install it: make install")
     expect.set_options(timeout=PATIENCE_MS)
     # Root may have no sandbox of Chromium's; what is shown here is ours.
     options = ["--no-sandbox", f"--host-resolver-rules={rules}"]
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=program, args=options)
+        environment: dict[str, str | float | bool] = {**os.environ, **({"HOME": str(home)} if home else {})}
+        running = playwright.chromium.launch(executable_path=program, args=options, env=environment)
         try:
             yield running
         finally:
@@ -31,9 +35,10 @@ def browser(rules: str = "", program: Path = CHROMIUM) -> Iterator[Browser]:
 
 
 @contextmanager
-def page_of(running: Browser, width: int = 1400, height: int = 900) -> Iterator[Page]:
-    """A page of a browser that knows nobody yet. Whatever it complains of on its console is a failure."""
-    context = running.new_context(ignore_https_errors=True, viewport={"width": width, "height": height})
+def page_of(running: Browser, width: int = 1400, height: int = 900, *, warned: bool = False) -> Iterator[Page]:
+    """A page of a browser that knows nobody yet. Whatever it complains of on its console is a failure. `warned`: it
+    opens nothing whose certificate it does not trust, as a user's browser."""
+    context = running.new_context(ignore_https_errors=not warned, viewport={"width": width, "height": height})
     context.set_default_timeout(PATIENCE_MS)
     complaints: list[str] = []
     page = context.new_page()
@@ -44,6 +49,17 @@ def page_of(running: Browser, width: int = 1400, height: int = 900) -> Iterator[
         assert not complaints, complaints
     finally:
         context.close()
+
+
+def trust(home: Path, authority: Path) -> None:
+    """As docs/console.md tells whoever uses Chromium on Linux."""
+    if shutil.which("certutil") is None and os.geteuid() != 0:
+        pytest.skip("there is no certutil, and only root can install it: make install")
+    database = home / ".pki/nssdb"
+    database.mkdir(parents=True)
+    subprocess.run(["certutil", "-d", f"sql:{database}", "-N", "--empty-password"], check=True)
+    said = ["-A", "-n", "outlast", "-t", "C,,", "-i", str(authority)]
+    subprocess.run(["certutil", "-d", f"sql:{database}", *said], check=True)
 
 
 def _matters(kind: str, text: str) -> bool:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser import CHROMIUM, NAME, PASSWORD, browser, fill_in, go, page_of, sign_in
+from browser import CHROMIUM, NAME, PASSWORD, browser, fill_in, go, page_of, sign_in, trust
 from lab.conftest import Labs
+from outlast.adapters import pki
 from outlast.lab import network
 from outlast.lab.cluster import LabCluster
 from outlast.lab.layout import address_of
@@ -55,15 +56,25 @@ def cluster(formed: LabCluster) -> LabCluster:
 
 
 @pytest.fixture(scope="module")
-def chromium(formed: LabCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """On the switch, where machines are reached that are not this one."""
+def program(formed: LabCluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Chromium on the switch, where machines are reached that are not this one."""
     network.in_switch(formed.lab.paths, "ip", "link", "set", "lo", "up")
     network.in_switch(formed.lab.paths, "ip", "address", "replace", ADDRESS, "dev", "br0")
     script = tmp_path_factory.mktemp("browser") / "chromium"
     script.write_text(f'#!/bin/sh\nexec nsenter --net={formed.lab.paths.network} -- {CHROMIUM} "$@"\n')
     script.chmod(0o755)
-    rules = ", ".join(f"MAP {node} {address_of(node)}" for node in formed.lab.state().nodes)
-    with browser(rules, program=Path(script)) as running:
+    return script
+
+
+@pytest.fixture(scope="module")
+def rules(formed: LabCluster) -> str:
+    """Where the names of nodes lead to."""
+    return ", ".join(f"MAP {node} {address_of(node)}" for node in formed.lab.state().nodes)
+
+
+@pytest.fixture(scope="module")
+def chromium(program: Path, rules: str) -> Iterator[Browser]:
+    with browser(rules, program) as running:
         yield running
 
 
@@ -87,6 +98,21 @@ def test_a_wrong_password_lets_nobody_in_and_a_viewer_is_offered_nothing(nobody:
     expect(nobody.locator('[data-role="web1"]')).to_contain_text("online")
     expect(nobody.get_by_role("button", name="Actions for")).to_have_count(0)
     expect(nobody.locator("[draggable=true]")).to_have_count(0)
+
+
+def test_a_browser_that_has_imported_the_authority_trusts_every_node_by_its_name_and_by_its_address(
+    cluster: LabCluster, program: Path, rules: str, tmp_path: Path
+) -> None:
+    place = f"https://{address_of('n2')}:9443/api/v1/authority"
+    authority = tmp_path / "outlast.pem"
+    authority.write_text(network.in_switch(cluster.lab.paths, "curl", "-sSk", place))
+    assert pki.fingerprint(authority.read_text()).hex() == cluster.call("cluster.show")["web_fingerprint"]
+    trust(tmp_path / "home", authority)
+    with browser(rules, program, tmp_path / "home") as running, page_of(running, warned=True) as page:
+        for place in ("n1", "n2", "n3", address_of("n1")):
+            page.goto(f"https://{place}:9443/")
+            expect(page.get_by_role("button", name="Sign in")).to_be_enabled()
+        sign_in(page, URL)
 
 
 def test_a_vm_that_is_dragged_onto_a_node_runs_there(page: Page, cluster: LabCluster) -> None:

@@ -219,6 +219,7 @@ def show(context: typer.Context, as_json: options.Json = False) -> None:
             ("cluster", Cell(found.name, "bold")),
             ("id", found.id),
             ("node time-out", times.setting(found.node_timeout_s)),
+            ("web authority", found.web_fingerprint and f"SHA-256 {found.web_fingerprint}"),
         ]
     )
     output.heading("Machines")

@@ -401,6 +401,8 @@ class ClusterRow(msgspec.Struct, frozen=True):
     answered_by: str
     certificate_left_s: float | None
     """Of the node that answers; None where there are no certificates."""
+    web_fingerprint: str = ""
+    """SHA-256 of the authority that signs for `outlast-web`; empty when there is none, or it cannot be told."""
 
 
 class Finding(msgspec.Struct, frozen=True):

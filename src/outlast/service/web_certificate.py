@@ -54,13 +54,21 @@ class WebCertificates:
         if self._web is None or self._secrets is None:
             raise NoSecret(f"{self._store.me} can make no certificates")
         certificate, _ = await self._authority(self._web, self._secrets)
-        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest()
+        return _fingerprint(certificate)
+
+    async def known_fingerprint(self) -> str:
+        """Likewise, without making one: "" when there is none yet. Raises `Unavailable`."""
+        known = await self._known()
+        return "" if known is None else _fingerprint(known.certificate)
+
+    async def _known(self) -> WebAuthority | None:
+        snapshot = await self._store.database.read(keys.WEB_AUTHORITY, timeout_s=READ_TIMEOUT_S)
+        return msgspec.json.decode(snapshot.entries[0].value, type=WebAuthority) if snapshot.entries else None
 
     async def _authority(self, web: WebCertificate, secrets: Secrets) -> tuple[str, str]:
         while True:
-            snapshot = await self._store.database.read(keys.WEB_AUTHORITY, timeout_s=READ_TIMEOUT_S)
-            if snapshot.entries:
-                known = msgspec.json.decode(snapshot.entries[0].value, type=WebAuthority)
+            known = await self._known()
+            if known is not None:
                 return known.certificate, secrets.open(PURPOSE, known.sealed)["key"]
             # Refused when another node was quicker: then it is that node's.
             await self._make(web, secrets)
@@ -73,3 +81,7 @@ class WebCertificates:
             [*compares, Compare(keys.WEB_AUTHORITY, 0)],
             [*writes, Put(keys.WEB_AUTHORITY, msgspec.json.encode(record))],
         )
+
+
+def _fingerprint(certificate: str) -> str:
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest()

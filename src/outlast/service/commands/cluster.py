@@ -1,12 +1,13 @@
 """The cluster as a whole: what it is, and nodes that shall go."""
 
 import asyncio
+import contextlib
 
 from outlast.core.foresight.protection import provable
 from outlast.model import keys
 from outlast.model.answers import ClusterRow, MachineRow
 from outlast.model.member import Part
-from outlast.ports.database import Compare, Delete, Write
+from outlast.ports.database import Compare, Delete, Unavailable, Write
 from outlast.service.commands.context import Command, CommandError, Context, Missing, Named, Nothing, similar
 from outlast.service.commands.tokens import token_rows
 
@@ -36,8 +37,24 @@ async def show(context: Context, _: Nothing) -> ClusterRow:
     settings = store.settings
     left_s = context.enrolment.certificate_left_s() if context.enrolment is not None else None
     return ClusterRow(
-        settings.name, settings.id, settings.node_timeout_s, machines, token_rows(store), store.me, left_s
+        settings.name,
+        settings.id,
+        settings.node_timeout_s,
+        machines,
+        token_rows(store),
+        store.me,
+        left_s,
+        await _web_fingerprint(context),
     )
+
+
+async def _web_fingerprint(context: Context) -> str:
+    """Not worth failing for."""
+    if context.web_certificates is None:
+        return ""
+    with contextlib.suppress(Unavailable):
+        return await context.web_certificates.known_fingerprint()
+    return ""
 
 
 def _vote(votes: bool | None) -> str:
