@@ -31,6 +31,7 @@ LOOKING: list[tuple[tuple[str, ...], str, Any]] = [
     (("resource-type", "show", "vm"), "type.show", TypeDetail("vm", ("check",), (healthy.offer(),), ("web",))),
     (("cluster", "settings"), "cluster.settings", [healthy.setting()]),
     (("group", "settings", "web"), "group.settings", [healthy.setting()]),
+    (("resource", "settings", "web"), "resource.settings", [healthy.setting()]),
     (("events",), "events", list(healthy.failover())),
     (("explain", "vm", "web"), "explain.vm", healthy.explanation()),
     (("explain", "group", "web"), "explain.group", healthy.explanation()),

@@ -107,9 +107,22 @@ def test_each_setting_is_told_with_what_it_is_what_it_was_by_itself_and_what_it_
 
 
 def test_what_is_told_of_a_setting_can_be_set_again() -> None:
-    with played("world", "vm web1 preferred=n1", "start", "run 10") as world:
-        for verb, more in (("cluster", {}), ("group", {"name": "web1"})):
+    world_of = ("world", "vm web1 preferred=n1", "group shop", "resource shop-ip in=shop", "start", "run 10")
+    with played(*world_of) as world:
+        of_all = (("cluster", ""), ("group", "web1"), ("resource", "web1"), ("resource", "shop-ip"))
+        for verb, name in of_all:
+            more = {"name": name} if name else {}
             told = asked(world, "n1", f"{verb}.settings", **more)
             values = {row["name"]: row["value"] for row in told if not row["fixed"]}
             asked(world, "n1", f"{verb}.set", **more, values=values)
             assert asked(world, "n1", f"{verb}.settings", **more) == told
+
+
+def test_of_a_vm_it_is_told_how_its_guest_is_looked_after_and_of_nothing_else() -> None:
+    with played("world", "vm web1", "group shop", "resource shop-ip in=shop", "start", "run 10") as world:
+        of_the_vm = {row["name"]: row for row in asked(world, "n1", "resource.settings", name="web1")}
+        of_another = {row["name"]: row for row in asked(world, "n1", "resource.settings", name="shop-ip")}
+        assert of_the_vm["on_hang"]["choices"] == ("report", "reset")
+        assert of_the_vm["memory_mib"]["fixed"] == "it is what the VM's definition says"
+        assert "on_hang" not in of_another
+        assert of_another["memory_mib"]["fixed"] == ""

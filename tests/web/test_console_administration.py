@@ -286,7 +286,6 @@ def test_the_audit_log_is_filtered_by_person_verb_and_result(page: Page, console
 def test_older_entries_of_the_audit_log_come_page_by_page_and_new_ones_by_themselves(page: Page) -> None:
     page.evaluate(LOCKED, 110)
     go(page, "Audit log")
-    page.get_by_label("What begins with").fill("group.lock")
     rows = page.get_by_role("table", name="Audit log").locator("tbody tr")
     expect(rows).to_have_count(100)
     expect(rows.first).to_contain_text("no 109")
@@ -414,6 +413,21 @@ def test_the_settings_of_a_group_are_changed_on_its_page(page: Page) -> None:
     dialog.get_by_label("preferred_owners").fill("n2,n1")
     dialog.get_by_role("button", name="Set preferred_owners").click()
     expect(row(page, "Settings of old", "preferred_owners")).to_contain_text("n2,n1")
+
+
+def test_the_settings_of_what_a_group_is_made_of_are_changed_there_too(page: Page) -> None:
+    settings_of(page, "shop")
+    table = "Settings of its resource shop-web"
+    expect(row(page, table, "depends_on")).to_contain_text("shop-db")
+    expect(row(page, "Settings of its resource shop-db", "memory_mib")).to_contain_text("what the VM's definition says")
+    page.get_by_role("table", name=table).get_by_role("button", name="Change restart_threshold").click()
+    dialog = page.get_by_role("dialog", name="Change restart_threshold?")
+    dialog.get_by_label("restart_threshold").fill("3")
+    dialog.get_by_role("button", name="Set restart_threshold").click()
+    expect(row(page, table, "restart_threshold").get_by_role("cell").first).to_contain_text("3")
+    expect(row(page, "Settings of its resource shop-db", "restart_threshold").get_by_role("cell").first).to_have_text(
+        "0"
+    )
 
 
 def test_that_a_group_was_locked_meanwhile_is_no_conflict_about_its_settings(page: Page) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from outlast.cli import options, output, rows
+from outlast.cli import options, output, rows, setting_table
 from outlast.cli.contact import client, wants_json
 from outlast.cli.group_settings import CALL_S, told
 from outlast.cli.output import Cell, named
@@ -18,6 +18,7 @@ Name = Annotated[str, typer.Argument(metavar="RESOURCE", help="A resource; a VM'
 def add_to(app: typer.Typer) -> None:
     app.command()(create)
     app.command("set")(set_resource)
+    app.command("settings")(show_settings)
     app.command()(maintenance)
     app.command()(delete)
 
@@ -101,6 +102,11 @@ def set_resource(
         raise ControlError("usage", f"nothing to set for {name}; docs/settings.md lists what a resource has")
     arguments = {"name": name, "values": values, **({"properties": own} if own else {})}
     _changed(context, "resource.set", arguments, wait_s)
+
+
+def show_settings(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
+    """A resource's settings: what each means, what it is, and what it is when nobody sets it."""
+    setting_table.tell(context, "resource.settings", {"name": name})
 
 
 def maintenance(

@@ -60,3 +60,45 @@ OF_A_GROUP: Mapping[str, str] = {
     "protected_networks": "the networks whose loss on its node moves it; default: all",
     "offline_action": "how it goes offline when nobody says how, and how it moves when it cannot go live",
 }
+OF_A_RESOURCE: Mapping[str, str] = {
+    "depends_on": "what of its group must be online before it is: disk and (ip1 or ip2)",
+    "restart_action": (
+        "when it has failed: nothing; restart it where it is; or failover: likewise, and then its group goes to "
+        "another node"
+    ),
+    "restart_threshold": "how often it is restarted where it is within the period; 0: its group goes elsewhere at once",
+    "restart_period_s": "the period in which its restarts are counted",
+    "restart_delay_s": "how long after its failure it is restarted",
+    "retry_after_s": (
+        "with restart_action=restart: so long after it failed for good its owner tries it once more; 0: never; -1: as "
+        "its group"
+    ),
+    "on_console_stop": (
+        "when it is switched off at its host's console: respect, it is wanted offline from then on; restart, it is "
+        "brought online again"
+    ),
+    "on_guest_shutdown": "likewise, when its guest shuts down by itself",
+    "is_alive_interval_s": "how often its plugin is asked whether it is alive",
+    "looks_alive_interval_s": "how often the cheap question is asked in between; 0: it is not asked",
+    "online_timeout_s": "how long a start may take between two reports of progress",
+    "offline_timeout_s": "how long an orderly stop may take; then it is stopped by force",
+    "deadlock_timeout_s": (
+        "a call of its plugin that takes longer without a word of progress hangs: its host process is replaced"
+    ),
+    "separate_host": "its plugin runs in a host process of its own",
+    "state_dir": "the directory for its saved states, the same storage on every node; empty: beside its first disk",
+    "memory_mib": "how much memory it needs of a node",
+    "vcpus": "how many virtual processors it needs of a node",
+    "heartbeat": "the guest's agent is asked, where the VM has a channel for one",
+    "heartbeat_interval_s": "how often the guest's agent is asked",
+    "heartbeat_timeout_s": "so long the agent may take to answer",
+    "heartbeat_threshold": "so many times in a row no answer and no work, and the guest hangs",
+    "on_hang": ("when the guest hangs: report it; or reset the VM, and when that does not help it has failed"),
+    "resets": "how often within the period it is reset on one owner; 0: it has failed at once",
+    "reset_period_s": "the period in which its resets are counted",
+    "on_panic": "when its guest panics: restart, it has failed; keep, it is left as it is",
+    "on_io_error": (
+        "when a disk's error has paused it: wait; or move: it has failed, when another node sees its disks answer"
+    ),
+    "io_error_limit_s": "so long that waits",
+}

@@ -74,6 +74,7 @@ ROUTES: tuple[Route, ...] = (
     Route("resource.create", "POST", "/resources", timeout_s=LONG_S),
     Route("resource.show", "GET", "/resources/{name}"),
     Route("resource.set", "PATCH", "/resources/{name}", timeout_s=LONG_S),
+    Route("resource.settings", "GET", "/resources/{name}/settings"),
     Route("resource.delete", "DELETE", "/resources/{name}"),
     Route("resource.online", "POST", "/resources/{name}/online", then="resource.wait"),
     Route("resource.offline", "POST", "/resources/{name}/offline", then="resource.wait"),

@@ -38,7 +38,7 @@ _LOOKS = (
     "status follow events events.follow type.list type.verify type.show node.list node.show node.outlook node.wait "
     "node.load group.list group.show group.wait group.would resource.list resource.show resource.wait resource.would "
     "vm.list vm.show vm.group vm.probe_list explain.group explain.vm explain.node explain.replay "
-    "cluster.show cluster.settings group.settings "
+    "cluster.show cluster.settings group.settings resource.settings "
     "cluster.unprovable cluster.would_set cluster.backups balance.look rule.list rule.show "
     "what_if.node_down fence.agents fence.describe fence.list fence.show validate quorum.show quorum.forecast "
     "volume.list volume.show volume.images volume.image volume.wait notice.list notice.show metrics"

@@ -1,4 +1,4 @@
-"""What can be set of the cluster and of a group: what it means, what it is now, and what it is when nobody sets it."""
+"""What can be set of the cluster, a group and a resource: what it means, what it is, what it is when nobody sets it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,28 +6,29 @@ from typing import Any
 import msgspec
 
 from outlast.core import meanings
+from outlast.core.group.deletion import VM
 from outlast.core.spelling import choices, several, spelled, takes
-from outlast.model.group import Group
+from outlast.model.group import Group, Resource
+from outlast.model.guest import GuestCare
 from outlast.model.setting_answers import SettingRow
 from outlast.model.settings import Settings
-from outlast.service.commands import group_settings, settings
+from outlast.service.commands import group_settings, guest_settings, resource_settings, settings
 from outlast.service.commands.context import Command, Context, Named, Nothing
 
-FIXED = {"node_timeout_s": (float, "the times of every node rest on it: it is set when the cluster is created")}
-"""What cannot be changed while the cluster runs, and why."""
+FIXED: Mapping[str, Any] = {"node_timeout_s": float}
+"""What cannot be changed while the cluster runs."""
+AT_ITS_CREATION = "the times of every node rest on it: it is set when the cluster is created"
+DEFINED = "it is what the VM's definition says"
 
 
 async def of_the_cluster(context: Context, _: Nothing) -> list[SettingRow]:
     """The cluster's settings, with what each means and takes."""
     present = context.store.written_settings
-    fixed = [
-        SettingRow(
-            name, meanings.OF_THE_CLUSTER[name], spelled(getattr(present, name)), default, takes(kind), fixed=why
-        )
-        for name, (kind, why) in FIXED.items()
-        for default in [spelled(_defaults(Settings)[name])]
+    fixed = _rows(FIXED, meanings.OF_THE_CLUSTER, present, Settings)
+    return [
+        *_rows(settings.SETTINGS, meanings.OF_THE_CLUSTER, present, Settings),
+        *(msgspec.structs.replace(row, fixed=AT_ITS_CREATION) for row in fixed),
     ]
-    return [*_rows(settings.SETTINGS, meanings.OF_THE_CLUSTER, present, Settings), *fixed]
 
 
 async def of_a_group(context: Context, want: Named) -> list[SettingRow]:
@@ -35,10 +36,23 @@ async def of_a_group(context: Context, want: Named) -> list[SettingRow]:
     return _rows(group_settings.SETTINGS, meanings.OF_A_GROUP, context.group(want.name), Group)
 
 
+async def of_a_resource(context: Context, want: Named) -> list[SettingRow]:
+    """A resource's settings, with what each means and takes; of a VM also how its guest is looked after."""
+    resource = resource_settings.need(context, want.name)
+    of_a_guest = guest_settings.SETTINGS
+    own = {name: kind for name, kind in resource_settings.SETTINGS.items() if name not in of_a_guest}
+    rows = _rows(own, meanings.OF_A_RESOURCE, resource, Resource)
+    if resource.type != VM:
+        return rows
+    sizes = resource_settings.OF_A_VM
+    defined = [msgspec.structs.replace(row, fixed=DEFINED) if row.name in sizes else row for row in rows]
+    return [*defined, *_rows(of_a_guest, meanings.OF_A_RESOURCE, resource.guest, GuestCare)]
+
+
 def _rows(
     kinds: Mapping[str, Any], means: Mapping[str, str], record: msgspec.Struct, noun: type[msgspec.Struct]
 ) -> list[SettingRow]:
-    defaults = _defaults(noun)
+    defaults = {field.name: field.default for field in msgspec.structs.fields(noun)}
     return [
         SettingRow(
             name,
@@ -53,11 +67,8 @@ def _rows(
     ]
 
 
-def _defaults(noun: type[msgspec.Struct]) -> dict[str, Any]:
-    return {field.name: field.default for field in msgspec.structs.fields(noun)}
-
-
 COMMANDS: dict[str, Command] = {
     "cluster.settings": (Nothing, of_the_cluster),
     "group.settings": (Named, of_a_group),
+    "resource.settings": (Named, of_a_resource),
 }

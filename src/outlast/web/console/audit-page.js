@@ -13,7 +13,10 @@ const DONE = "done";
 const ENDS = [["any", "however it ended"], ["done", "done"], ["not done", "not done"]];
 const NOUNS = ["balance.", "cluster.", "fence.", "group.", "node.", "notice.", "resource.", "rule.", "session.", "token.", "user.", "vm.", "volume."];
 
+const STILL_S = 0.3; // nobody has typed for so long
 const view = { who: "", verb: "", ended: "any" };
+const typed = { who: "", verb: "" };
+let waiting = 0;
 const kept = { of: "", entries: [], latest: null, more: false, problem: "", asking: false }; // oldest first
 
 function query(before = "") {
@@ -60,15 +63,25 @@ async function older() {
   changed();
 }
 
+function only(values) {
+  Object.assign(view, values);
+  Object.assign(typed, { who: view.who, verb: view.verb });
+  changed();
+}
+
 function filters() {
-  const set = (values) => { Object.assign(view, values); changed(); };
+  const soon = (values) => {
+    Object.assign(typed, values);
+    clearTimeout(waiting);
+    waiting = setTimeout(() => only(typed), STILL_S * 1000);
+  };
   const seen = (key) => [...new Set(kept.entries.map((one) => one[key]))].sort();
   const list = (id, words) => h("datalist", { id }, words.map((one) => h("option", { value: one })));
   return h("div", { class: "filters labelled", role: "group", "aria-label": "Which entries" },
-    field("Who", text("audit-who", view.who, (who) => set({ who }), { type: "search", list: "audit-people", placeholder: "everybody" })), list("audit-people", seen("who")),
-    field("What begins with", text("audit-verb", view.verb, (verb) => set({ verb }), { type: "search", list: "audit-verbs", placeholder: "everything" })), list("audit-verbs", [...NOUNS, ...seen("verb")]),
-    field("Result", select("audit-ended", view.ended, ENDS, (ended) => set({ ended }))),
-    (view.who || view.verb || view.ended !== "any") && h("button", { class: "button small", onclick: () => set({ who: "", verb: "", ended: "any" }) }, "Show all"));
+    field("Who", text("audit-who", typed.who, (who) => soon({ who }), { type: "search", list: "audit-people", placeholder: "everybody" })), list("audit-people", seen("who")),
+    field("What begins with", text("audit-verb", typed.verb, (verb) => soon({ verb }), { type: "search", list: "audit-verbs", placeholder: "everything" })), list("audit-verbs", [...NOUNS, ...seen("verb")]),
+    field("Result", select("audit-ended", view.ended, ENDS, (ended) => only({ ended }))),
+    (view.who || view.verb || view.ended !== "any") && h("button", { class: "button small", onclick: () => only({ who: "", verb: "", ended: "any" }) }, "Show all"));
 }
 
 function list() {
@@ -86,7 +99,7 @@ function line(one) {
   return {
     key: one.id,
     cells: [h("time", {}, when(one.at_s)),
-      h("button", { class: "as-link", title: `Only what ${one.who} asked for`, onclick: () => { view.who = one.who; changed(); } }, one.who),
+      h("button", { class: "as-link", title: `Only what ${one.who} asked for`, onclick: () => only({ who: one.who }) }, one.who),
       one.address, one.node,
       h("span", {}, h("code", {}, one.verb), " ", h("span", { class: "quiet" }, told(one.arguments))),
       h("span", { class: `state wraps ${done ? "good" : "warn"}` }, icon(done ? "tick" : "cross", done ? "good" : "warn"), h("span", {}, one.result))],

@@ -2,7 +2,7 @@
 // as it is.
 
 import { groupActions } from "./actions.js";
-import { ask, look } from "./connection.js";
+import { ask } from "./connection.js";
 import { h } from "./dom.js";
 import { eventLine } from "./events-page.js";
 import { groupState, icon } from "./icons.js";
@@ -11,8 +11,7 @@ import { changed, group, picture } from "./picture.js";
 import { may } from "./rights.js";
 import { tree } from "./resource-tree.js";
 import { linkTo } from "./links.js";
-import { changeSetting } from "./setting-dialog.js";
-import { settingTable } from "./settings-page.js";
+import { allSettings } from "./group-settings.js";
 import { count, memory, seconds, when } from "./words.js";
 
 const path = (name, what = "") => `/groups/${encodeURIComponent(name)}${what}`;
@@ -45,28 +44,8 @@ export function groupPage(name) {
       section("Starts after", row.start_after.length ? h("ul", { class: "plain" }, row.start_after.map((one) => h("li", {},
         groupLink(one.group), one.until === "answers" ? " answers" : " is online", one.delay_s ? ` for ${seconds(one.delay_s)}` : ""))) : quiet("It waits for no other role."))),
       h("div", {}, explanation(explained), resources(whole), failures(row))),
-    allSettings(name, epoch),
+    allSettings(row),
     story(explained));
-}
-
-const opened = new Set();
-
-// For administrators: what each setting means, and a way to change it.
-function allSettings(name, epoch) {
-  if (!may("group.set")) return null;
-  return h("details", { "data-key": "settings", ontoggle: (event) => { event.target.open ? opened.add(name) : opened.delete(name); changed(); } },
-    h("summary", {}, "All settings, and how to change them"), opened.has(name) && settingsOf(name, epoch));
-}
-
-function settingsOf(name, epoch) {
-  const at = path(name, "/settings");
-  const { value: told, problem: why } = answered(`settings of ${name}`, () => look(at), changed, 5, epoch);
-  if (why) return problem(why);
-  if (!told) return quiet("Asking ...");
-  const nodes = picture.status.nodes.map((row) => row.name);
-  return settingTable(`Settings of ${name}`, told.value, (row) => changeSetting({
-    row, rows: told.value, seen: told.seen, at, path: path(name), nodes: row.name.endsWith("_owners") ? nodes : [],
-  }), true);
 }
 
 function screens(row) {

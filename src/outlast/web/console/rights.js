@@ -21,6 +21,7 @@ export const NEEDS = {
   "node.resume": "operator",
   "node.confirm_down": "administrator",
   "group.set": "administrator",
+  "resource.set": "administrator",
   "cluster.set": "administrator",
   "user.list": "administrator",
   "user.create": "administrator",

@@ -112,8 +112,9 @@ function noticeBox(one) {
     one.state !== "running" && h("button", { class: "button plain small", "aria-label": `Dismiss: ${one.words}`, onclick: () => dismiss(one) }, "Dismiss"));
 }
 
-// Keys that count everywhere.
+// What counts everywhere: keys, and that a page has been gone to.
 export function minding() {
+  window.addEventListener("hashchange", () => { menuOpen = false; });
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, textarea, select, dialog, .screen");
     if (event.key === "/" && !typing) {

@@ -85,7 +85,7 @@ async function shownOnce(made) {
   await dialog({
     title: `The token ${made.row.name}`,
     content: () => [
-      h("p", {}, "Keep it now: it is not shown again. Whoever has it may do what it may do."),
+      h("p", {}, "Keep it now: it is not shown again. Whoever has it may do what its role allows."),
       word,
       h("div", { class: "buttons" }, h("button", { type: "button", class: "button main", onclick: copy }, "Copy"), said),
       made.fingerprint && h("p", { class: "small" }, "Fingerprint of the cluster's authority, for ", h("code", {}, "outlast context add"), ": ", h("code", {}, made.fingerprint)),
