@@ -13,6 +13,10 @@ from browser import NAME, PASSWORD, fill_in, go, page_of, sign_in
 pytest_plugins = ("console_fixtures",)
 OTHER = "another-horse"
 ASK = "async ([method, path, body]) => (await import('/console/connection.js')).ask(method, path, body ?? undefined)"
+KNOWS = """async (words) => {
+    const { picture } = await import('/console/picture.js');
+    return picture.events.some((event) => event.words.includes(words));
+}"""
 LOCKED = """async (many) => {
     const { ask } = await import('/console/connection.js');
     for (let at = 0; at < many; at += 1) await ask("POST", "/groups/old/lock", { why: `no ${at}` });
@@ -367,9 +371,11 @@ def test_who_is_too_late_is_told_what_the_other_has_set_and_may_insist(
     name, _, value = set_by_other.partition("=")
     behind = page.locator(f'tr[data-key="{name}"] td').first
     expect(behind).to_contain_text(value)
+    page.wait_for_function(KNOWS, arg=f"{name} is {value}: ")
     set_it = dialog.get_by_role("button", name="Set most_fenced")
     set_it.click()
     expect(dialog.get_by_role("alert")).to_contain_text(told)
+    expect(dialog.get_by_role("alert")).to_contain_text(f"{name} is {value}: an administrator on n2")
     assert _setting(page, name) == value
     set_it.click()
     expect(dialog).to_have_count(0)

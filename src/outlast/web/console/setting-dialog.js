@@ -6,6 +6,7 @@ import { dialog } from "./dialog.js";
 import { h } from "./dom.js";
 import { choice, field, select, text } from "./fields.js";
 import { notice } from "./operations.js";
+import { lastEvent, picture } from "./picture.js";
 
 const STILL_S = 0.4; // nobody has typed for so long
 
@@ -15,6 +16,7 @@ export const written = (value) => (value === "" ? "none" : value);
 // are set; `foretell(values)`: promises what the cluster would do at once, in lines. Resolves when it is over.
 export async function changeSetting({ row, rows, seen, at, path, foretell, nodes = [] }) {
   const want = { value: row.value, told: null, refused: "", lines: [] };
+  const opened = lastEvent();
   let waiting = 0;
   const set = (value, update) => {
     want.value = value;
@@ -41,7 +43,7 @@ export async function changeSetting({ row, rows, seen, at, path, foretell, nodes
       const before = rows;
       ({ value: rows, seen } = now);
       // The record has more than settings in it: where it runs, say. Nobody is asked about that.
-      if (theirs.length) throw new Problem(conflict(theirs, before, row), "changed");
+      if (theirs.length) throw new Problem(conflict(theirs, before, row, opened), "changed");
     }
   };
   const made = await dialog({
@@ -59,10 +61,12 @@ export async function changeSetting({ row, rows, seen, at, path, foretell, nodes
   if (made) notice(`${row.name} is ${written(want.value)}`, "done", [...(made.warnings ?? []), ...(made.notes ?? []), made.warning ?? ""].filter(Boolean).join("; "));
 }
 
-function conflict(theirs, before, mine) {
+function conflict(theirs, before, mine, opened) {
   const told = theirs.map((one) => `${one.name} is ${written(one.value)} now (it was ${written(before.find((old) => old.name === one.name)?.value ?? "")})`);
   const same = theirs.some((one) => one.name === mine.name) ? "theirs is overwritten" : "theirs is left as it is";
-  return `Somebody has changed the settings since you looked: ${told.join("; ")}. Nothing of yours was set. Set it again to have yours all the same: ${same}.`;
+  const names = (event) => theirs.some((one) => event.words.includes(one.name));
+  const by = picture.events.filter((event) => event.id > opened && names(event)).map((event) => ` The event log says: ${event.words}.`).join("");
+  return `Somebody has changed the settings since you looked: ${told.join("; ")}.${by} Nothing of yours was set. Set it again to have yours all the same: ${same}.`;
 }
 
 const ID = "setting-value";

@@ -28,7 +28,7 @@ function line(row) {
   return {
     key: row.name,
     cells: [h("span", {}, row.name, me && h("span", { class: "quiet" }, " (you)")), row.role, rangeOf(row), state(row), day(row.made_at_s), buttons([
-      { verb: "user.set", label: "Change ...", about: row.name, act: () => change(row) },
+      { verb: "user.set", label: "Change ...", about: row.name, act: () => change(row, me) },
       { verb: "user.passwd", label: "Password ...", about: `of ${row.name}`, act: () => changePassword(row.name) },
       { verb: "user.delete", label: "Remove ...", about: row.name, act: () => remove(row, me) },
     ].filter((action) => may(action.verb)), "small")],
@@ -63,11 +63,12 @@ async function create() {
 
 const article = (role) => (role === "viewer" ? "a" : "an");
 
-async function change(row) {
+async function change(row, me) {
   const want = { enabled: row.enabled, ...wanted(row) };
   const made = await dialog({
     title: `What may ${row.name} do?`,
     content: (update) => [
+      me && h("p", {}, "This is you: what you take from yourself only another administrator gives back, or root on a node."),
       roleFields(want, update),
       choice("checkbox", "enabled", { label: "May sign in", words: "without it, whoever is signed in under this name is signed out at once", checked: want.enabled, onchange: (event) => { want.enabled = event.target.checked; } }),
     ],
