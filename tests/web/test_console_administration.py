@@ -389,6 +389,26 @@ def _setting(page: Page, name: str) -> object:
     return {one["name"]: one["value"] for one in answer}[name]
 
 
+def test_a_setting_is_changed_at_another_node_as_it_was_seen_when_the_one_that_served_the_page_is_gone(
+    page: Page, console: PlayedConsole
+) -> None:
+    console.stop_serving("n1")
+    try:
+        expect(page.get_by_text("n1, which served this page, did not answer: the page goes on with n")).to_be_visible()
+        go(page, "Settings")
+        dialog = change_setting(page, "vote_removal_s")
+        dialog.get_by_label("vote_removal_s").fill("80")
+        console.command("admin n3 cluster.set values.vote_removal_s=70")
+        expect(row(page, "Database", "vote_removal_s").locator("td").first).to_contain_text("70")
+        dialog.get_by_role("button", name="Set vote_removal_s").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("vote_removal_s is 70 now (it was 60)")
+        dialog.get_by_role("button", name="Set vote_removal_s").click()
+        expect(row(page, "Database", "vote_removal_s").locator("td").first).to_contain_text("80")
+        ask(page, "PATCH", "/cluster", {"values": {"vote_removal_s": 60}})
+    finally:
+        console.serve("n1")
+
+
 def test_settings_are_picked_out_by_words_and_by_not_being_as_by_default(page: Page) -> None:
     ask(page, "PATCH", "/cluster", {"values": {"events_kept": 6000}})
     go(page, "Settings")
