@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserType, Page, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 30_000
@@ -17,21 +17,33 @@ NAME, PASSWORD = "anna", "correct-horse"
 
 
 @contextmanager
-def browser(rules: str = "", program: Path = CHROMIUM, home: Path | None = None) -> Iterator[Browser]:
+def browser(
+    rules: str = "", program: Path = CHROMIUM, home: Path | None = None, beside: Browser | None = None
+) -> Iterator[Browser]:
     """`rules`: where the names of nodes lead to, as `--host-resolver-rules` of Chromium has it. `program`: its file.
-    `home`: of its user, with the authorities that he trusts (`trust`)."""
+    `home`: of its user, with the authorities that he trusts (`trust`). `beside`: one that runs already, for playwright
+    begins only once at a time."""
     if not CHROMIUM.exists() and os.geteuid() != 0:
         pytest.skip(f"there is no {CHROMIUM}, and only root can install it: make install")
     expect.set_options(timeout=PATIENCE_MS)
     # Root may have no sandbox of Chromium's; what is shown here is ours.
     options = ["--no-sandbox", f"--host-resolver-rules={rules}"]
-    with sync_playwright() as playwright:
-        environment: dict[str, str | float | bool] = {**os.environ, **({"HOME": str(home)} if home else {})}
-        running = playwright.chromium.launch(executable_path=program, args=options, env=environment)
+    environment: dict[str, str | float | bool] = {**os.environ, **({"HOME": str(home)} if home else {})}
+    with _chromium(beside) as kind:
+        running = kind.launch(executable_path=program, args=options, env=environment)
         try:
             yield running
         finally:
             running.close()
+
+
+@contextmanager
+def _chromium(beside: Browser | None) -> Iterator[BrowserType]:
+    if beside is not None:
+        yield beside.browser_type
+        return
+    with sync_playwright() as playwright:
+        yield playwright.chromium
 
 
 @contextmanager

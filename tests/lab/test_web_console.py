@@ -101,14 +101,14 @@ def test_a_wrong_password_lets_nobody_in_and_a_viewer_is_offered_nothing(nobody:
 
 
 def test_a_browser_that_has_imported_the_authority_trusts_every_node_by_its_name_and_by_its_address(
-    cluster: LabCluster, program: Path, rules: str, tmp_path: Path
+    cluster: LabCluster, chromium: Browser, program: Path, rules: str, tmp_path: Path
 ) -> None:
     place = f"https://{address_of('n2')}:9443/api/v1/authority"
     authority = tmp_path / "outlast.pem"
     authority.write_text(network.in_switch(cluster.lab.paths, "curl", "-sSk", place))
     assert pki.fingerprint(authority.read_text()).hex() == cluster.call("cluster.show")["web_fingerprint"]
     trust(tmp_path / "home", authority)
-    with browser(rules, program, tmp_path / "home") as running, page_of(running, warned=True) as page:
+    with browser(rules, program, tmp_path / "home", chromium) as running, page_of(running, warned=True) as page:
         for place in ("n1", "n2", "n3", address_of("n1")):
             page.goto(f"https://{place}:9443/")
             expect(page.get_by_role("button", name="Sign in")).to_be_enabled()
