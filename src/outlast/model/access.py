@@ -33,6 +33,34 @@ class User(msgspec.Struct, frozen=True, omit_defaults=True):
     made_at_s: float = 0.0
 
 
+class Way(enum.Enum):
+    """By which somebody signs in."""
+
+    LOCAL = "local"
+    """With a password that the cluster knows the hash of."""
+    PAM = "pam"
+    """As a user of the node's own host."""
+
+
+class Grant(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who is in `member` has this role."""
+
+    member: str
+    """A group of users, as the host calls it."""
+    role: Role
+    groups: tuple[str, ...] = ()
+    """As `User.groups`."""
+
+
+class PamSignIn(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How users of the hosts sign in. Key `control/sign-in/pam`."""
+
+    service: str = "outlast"
+    """Name of a file in /etc/pam.d on each node."""
+    enabled: bool = True
+    grants: tuple[Grant, ...] = ()
+
+
 class ApiToken(msgspec.Struct, frozen=True, omit_defaults=True):
     """Key: the hash of its word."""
 
@@ -52,13 +80,16 @@ class SignedIn(msgspec.Struct, frozen=True, omit_defaults=True):
     address: str
     since_s: float
     until_s: float
+    way: Way = Way.LOCAL
+    members: tuple[str, ...] = ()
+    """In which of the groups that are granted something it was when it signed in; of a local user none."""
 
 
 class Account(msgspec.Struct, frozen=True):
     """Somebody who has proven who it is."""
 
     name: str
-    """Of a user, or "token NAME"."""
+    """Of a local user, "anna (PAM)" of one who signed in by another way, or "token NAME"."""
     role: Role
     groups: tuple[str, ...] = ()
 

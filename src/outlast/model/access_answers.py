@@ -13,6 +13,27 @@ class UserRow(msgspec.Struct, frozen=True):
     made_at_s: float
     signed_in: int
     """In how many browsers."""
+    way: str = "local"
+    """pam: it is no user of the cluster's, and stands here while it is signed in."""
+
+
+class GrantRow(msgspec.Struct, frozen=True):
+    member: str
+    """A group of users, as the host calls it."""
+    role: str
+    groups: tuple[str, ...]
+    """Empty: for all."""
+
+
+class SignInRow(msgspec.Struct, frozen=True):
+    """A way to sign in."""
+
+    way: str
+    enabled: bool
+    settings: dict[str, str]
+    grants: list[GrantRow]
+    problem: str
+    """Why it does not work on the node that was asked; empty when nothing is known against it."""
 
 
 class ApiTokenRow(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ from outlast.ports.links import Links
 from outlast.ports.upkeep import Upkeep
 from outlast.service.access.auditing import Auditing
 from outlast.service.access.doors import Doors
+from outlast.service.access.signing_in import SigningIn
 from outlast.service.backup import Backing
 from outlast.service.commands.context import ON_THE_NODE, Asking, Context
 from outlast.service.commands.registry import Commands
@@ -188,6 +189,7 @@ class Node:
                 self._backing,
                 env.peers,
                 env.passwords,
+                env.pam,
                 web_certificates,
                 self._telling,
                 measured,
@@ -195,11 +197,12 @@ class Node:
             )
         )
 
+        auditing = Auditing(self.store, self._journal, env.clock)
         self.doors = Doors(
             self.store,
             env.clock,
-            env.passwords,
-            Auditing(self.store, self._journal, env.clock),
+            SigningIn(self.store, env.clock, env.passwords, env.pam, auditing),
+            auditing,
             web_certificates,
             self.command,
         )

@@ -5,14 +5,14 @@ Everybody reads from here; nobody decides here. Writers compare the revisions th
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from outlast.core.membership.membership import Observer
 from outlast.model import keys
-from outlast.model.access import ApiToken, SignedIn, User
+from outlast.model.access import ApiToken, PamSignIn, SignedIn, User
 from outlast.model.group import Group, Resource
 from outlast.model.member import Join, MemberRecord
 from outlast.model.node import Coordinator, Node, Session, Silence
@@ -62,6 +62,7 @@ _KINDS: tuple[tuple[str, type], ...] = (
     (keys.USERS, User),
     (keys.API_TOKENS, ApiToken),
     (keys.SIGNED_IN, SignedIn),
+    (keys.SIGN_IN, PamSignIn),
     (keys.NOTICES, NoticeRule),
     (keys.CLUSTER, Settings),
     (keys.COORDINATOR, Coordinator),
@@ -199,6 +200,11 @@ class Store:
     def written_settings(self) -> Settings:
         """As they stand in the database, without a hold that counts here only: what is written back starts there."""
         return msgspec.structs.replace(self.settings, hold="") if self._hold else self.settings
+
+    @property
+    def sign_in(self) -> Mapping[str, PamSignIn]:
+        """By the value of its `Way`."""
+        return self._tables[keys.SIGN_IN]
 
     def revision_of(self, key: str) -> int:
         """0 when the key does not exist."""

@@ -18,6 +18,7 @@ from outlast.sim.database import SimConnection
 from outlast.sim.fence import SimFence
 from outlast.sim.guest_links import SimLinks
 from outlast.sim.host import SimHost
+from outlast.sim.host_users import HostUsers, SimPam
 from outlast.sim.hosts import SimHosts
 from outlast.sim.load import SimLoad
 from outlast.sim.machine import Machine
@@ -85,6 +86,8 @@ class Daemons:
         """No power cut takes them."""
         self.outside = Outside()
         """Who gets notices."""
+        self.host_users = HostUsers()
+        """Whom PAM knows on the nodes."""
 
     def start_service(self, node: str) -> None:
         """As systemd does it when it is asked to: nothing happens when the service runs, or is about to."""
@@ -167,6 +170,7 @@ class Daemons:
             local_member=self._world.engine.of(node),
             links=SimLinks(machine),
             passwords=SimPasswords(),
+            pam=SimPam(self.host_users),
             receivers=SimReceivers(self.outside, node),
             load=SimLoad(machine, self._load_files[node]),
         )

@@ -11,7 +11,7 @@ import msgspec
 from outlast import __version__
 from outlast.core.access.permissions import NEEDS
 from outlast.model.access_answers import SessionRow
-from outlast.service.access.doors import SignIn
+from outlast.service.access.signing_in import SignIn
 from outlast.service.commands.registry import COMMANDS, STREAMS
 from outlast.web.arguments import IN_QUERY, type_of
 from outlast.web.operations import Operation
