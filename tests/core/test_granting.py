@@ -1,7 +1,7 @@
 """Which role do groups give that somebody is in elsewhere?"""
 
 from outlast.core.access.granting import Granted, account_name, counting, granted, now_granted, why_no_role
-from outlast.model.access import Grant, PamSignIn, Role, SignedIn, User, Way
+from outlast.model.access import Grant, OpenIdSignIn, PamSignIn, Role, SignedIn, User, Way
 
 ADMINS = Grant("admins", Role.ADMINISTRATOR)
 STAFF = Grant("staff", Role.VIEWER)
@@ -46,6 +46,14 @@ def test_a_session_of_another_way_ends_with_the_way_with_its_grants_and_where_a_
     assert now_granted(theirs, {"anna": User("anna", Role.VIEWER)}, {"pam": pam}) is None
 
 
+def test_a_session_of_a_provider_ends_when_another_is_asked() -> None:
+    theirs = SignedIn("anna", "10.0.0.9", 0.0, 1.0, Way.OPENID, ("staff",), "https://login.example")
+    same = OpenIdSignIn("https://login.example", "outlast", grants=ALL)
+    assert now_granted(theirs, {}, {"openid": same}) == Granted(Role.VIEWER)
+    assert now_granted(theirs, {}, {"openid": OpenIdSignIn("https://another.example", "outlast", grants=ALL)}) is None
+    assert now_granted(theirs, {}, {"pam": PamSignIn(grants=ALL)}) is None
+
+
 def test_a_local_session_is_of_its_user_and_of_no_group_of_the_host() -> None:
     pam = {"pam": PamSignIn(grants=ALL)}
     anna = User("anna", Role.OPERATOR, ("web1",))
@@ -56,6 +64,7 @@ def test_a_local_session_is_of_its_user_and_of_no_group_of_the_host() -> None:
 def test_nobody_can_be_taken_for_a_local_user_of_the_same_name() -> None:
     assert account_name("anna", Way.LOCAL) == "anna"
     assert account_name("anna", Way.PAM) == "anna (PAM)"
+    assert account_name("anna", Way.OPENID) == "anna (OpenID Connect)"
 
 
 def test_who_has_no_role_is_told_what_an_administrator_can_do() -> None:

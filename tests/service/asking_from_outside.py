@@ -12,8 +12,10 @@ from outlast.sim.asking import expect
 from outlast.sim.world import World
 
 
-def outside(world: World, verb: str, credential: str = "", /, *, as_seen: int = 0, **arguments: Json) -> Any:
-    """What `outlast-web` on n1 would get; the world goes on until it is there. Raises `Refused`."""
+def outside(
+    world: World, verb: str, credential: str = "", /, *, as_seen: int = 0, node: str = "n1", **arguments: Json
+) -> Any:
+    """What `outlast-web` there would get; the world goes on until it is there. Raises `Refused`."""
     found: list[Json | CommandError] = []
 
     async def ask() -> None:
@@ -23,7 +25,7 @@ def outside(world: World, verb: str, credential: str = "", /, *, as_seen: int = 
         except CommandError as error:
             found.append(error)
 
-    service = world.services["n1"]
+    service = world.services[node]
     expect(world, verb, arguments)
     service.process.context.run(world.loop.create_task, ask())
     while not found:

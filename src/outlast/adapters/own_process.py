@@ -28,7 +28,7 @@ async def answer_of(command: tuple[str, ...], question: bytes) -> bytes:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={"PATH": PATH, "LANG": "C.UTF-8"},
+            env={"PATH": PATH, "LANG": "C.UTF-8", **_proxies()},
             cwd="/",
             start_new_session=True,
             limit=LONGEST_ANSWER,
@@ -75,3 +75,10 @@ def _below(pid: int) -> list[int]:
     except OSError:
         return []
     return [one for child in children for one in (child, *_below(child))]
+
+
+def _proxies() -> dict[str, str]:
+    """By which the service itself would reach what is outside."""
+    return {
+        name: value for name, value in os.environ.items() if name.lower() in ("https_proxy", "http_proxy", "no_proxy")
+    }

@@ -7,14 +7,17 @@ import typer
 from outlast.cli import options, output
 from outlast.cli.contact import client, wants_json
 from outlast.cli.output import Cell, Row
+from outlast.cli.user import password
+from outlast.client.control import ControlError
 from outlast.model.access_answers import GrantRow, SignInRow
 
 app = typer.Typer(
     name="sign-in", help="How people sign in who are no users of the cluster's own.", no_args_is_help=True
 )
-Way = Annotated[str, typer.Argument(metavar="WAY", help="pam: users of the hosts.")]
-Member = Annotated[str, typer.Argument(metavar="GROUP", help="A group of users, as the hosts call it.")]
+Way = Annotated[str, typer.Argument(metavar="WAY", help="pam: users of the hosts; openid: an OpenID Connect provider.")]
+Member = Annotated[str, typer.Argument(metavar="GROUP", help="A group of users, as the hosts or the provider call it.")]
 CALL_S = 60.0
+SECRET, ASK = "client_secret", "-"
 TITLES = ("way", "group", "role", "of")
 
 
@@ -26,9 +29,7 @@ def list_ways(context: typer.Context, as_json: options.Json = False) -> None:
         output.json(found)
         return
     if not found:
-        output.line(
-            "only users of the cluster sign in (outlast user list); outlast sign-in set pam adds the hosts' own"
-        )
+        output.line("only users of the cluster sign in (outlast user list); outlast sign-in set adds other ways")
     for row in found:
         _show(row)
 
@@ -37,8 +38,12 @@ def list_ways(context: typer.Context, as_json: options.Json = False) -> None:
 def set_way(
     context: typer.Context, way: Way, values: options.Assignments = None, as_json: options.Json = False
 ) -> None:
-    """Let people sign in by that way, or change it: service=outlast (a file in /etc/pam.d), enabled=no."""
-    arguments = {"way": way, "values": options.assigned(values)}
+    """Let people sign in by that way, or change it: service=outlast (pam), issuer=https://... client_id=... (openid).
+
+    A secret does not belong in a command line, where others read it:
+    client_secret=- is asked for, or read from standard input.
+    """
+    arguments = {"way": way, "values": _asked_for(options.assigned(values))}
     _tell(context, client(context).call("sign_in.set", arguments, type=SignInRow, timeout_s=CALL_S))
 
 
@@ -75,6 +80,17 @@ def delete(context: typer.Context, way: Way, as_json: options.Json = False) -> N
     output.json(words) if wants_json(context) else output.line(Cell(words, "green"))
 
 
+def _asked_for(values: dict[str, str]) -> dict[str, str]:
+    given = values.get(SECRET, "")
+    if given not in ("", ASK):
+        raise ControlError(
+            "usage", f"{SECRET} does not belong in a command line: write {SECRET}=-, and it is asked for"
+        )
+    if given == ASK:
+        return {**values, SECRET: password(False, SECRET, twice=False)}
+    return values
+
+
 def _tell(context: typer.Context, row: SignInRow) -> None:
     output.json(row) if wants_json(context) else _show(row)
 
@@ -83,6 +99,8 @@ def _show(row: SignInRow) -> None:
     settings = ", ".join(f"{name}={value}" for name, value in row.settings.items() if value)
     state = "" if row.enabled else " (off)"
     output.line(Cell(f"{row.way}{state}: {settings}", "bold" if row.enabled else "yellow"))
+    for redirect in row.redirects:
+        output.line(f"The provider must know this redirect URI: {redirect}")
     if row.problem:
         output.line(Cell(f"It does not work {row.problem}", "bold red"))
     empty = f"nobody has a role by it yet; as in: outlast sign-in grant {row.way} GROUP --role operator"

@@ -23,7 +23,7 @@ Groups = Annotated[
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from the standard input instead of asking for it.")
 ]
-WAYS = {"pam": "PAM"}
+WAYS = {"pam": "PAM", "openid": "OpenID Connect"}
 """By which they sign in who are no users of the cluster's."""
 TITLES = ("user", "role", "groups", "state", "made")
 

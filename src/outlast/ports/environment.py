@@ -13,6 +13,7 @@ from outlast.ports.links import Links
 from outlast.ports.load import LoadRecord
 from outlast.ports.members import LocalMember, Members
 from outlast.ports.notices import Receivers
+from outlast.ports.openid import OpenId
 from outlast.ports.pam import Pam
 from outlast.ports.passwords import Passwords
 from outlast.ports.peers import Peers
@@ -94,6 +95,8 @@ class Environment:
     """None: nobody can sign in."""
     pam: Pam | None = None
     """None: users of this host cannot sign in."""
+    openid: OpenId | None = None
+    """None: nobody signs in at a provider."""
     web_certificate: WebCertificate | None = None
     """None: no certificates can be made for `outlast-web`."""
     receivers: Receivers | None = None

@@ -33,6 +33,7 @@ def environment(config: NodeConfig) -> Environment:
     from outlast.adapters.machine import capacity, processor
     from outlast.adapters.netlink import NetlinkLinks
     from outlast.adapters.notices import RealReceivers
+    from outlast.adapters.openid import HttpOpenId
     from outlast.adapters.pam import HostPam
     from outlast.adapters.passwords import Argon2Passwords
     from outlast.adapters.secrets import FileSecrets
@@ -59,6 +60,7 @@ def environment(config: NodeConfig) -> Environment:
         links=NetlinkLinks(),
         passwords=Argon2Passwords(),
         pam=HostPam(),
+        openid=HttpOpenId(),
         web_certificate=FileWebCertificate(run_dir),
         receivers=RealReceivers(),
         load=FileLoadRecord(STATE_DIR / FILE),

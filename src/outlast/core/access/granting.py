@@ -3,12 +3,13 @@
 The highest role counts. Whose role is operator of some groups by one and of others by another is an operator of both.
 """
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from outlast.model.access import Grant, PamSignIn, Role, SignedIn, User, Way
+from outlast.model.access import Grant, Role, SignedIn, SignInSettings, User, Way
 
-NAMES: Mapping[Way, str] = {Way.LOCAL: "password", Way.PAM: "PAM"}
+NAMES: Mapping[Way, str] = {Way.LOCAL: "password", Way.PAM: "PAM", Way.OPENID: "OpenID Connect"}
 """For people."""
 MOST_TOLD = 10
 MOST_GRANTS = 200
@@ -38,7 +39,7 @@ def counting(grants: Iterable[Grant], members: Collection[str]) -> tuple[str, ..
     return tuple(sorted({grant.member for grant in grants} & set(members)))
 
 
-def now_granted(session: SignedIn, users: Mapping[str, User], sign_in: Mapping[str, PamSignIn]) -> Granted | None:
+def now_granted(session: SignedIn, users: Mapping[str, User], sign_in: Mapping[str, SignInSettings]) -> Granted | None:
     """What somebody who is signed in may do, as users and grants are now. None: nothing any more, the session is over.
 
     A name is one person's. Who has the name of a local user by another way must sign in as that user."""
@@ -46,7 +47,7 @@ def now_granted(session: SignedIn, users: Mapping[str, User], sign_in: Mapping[s
     if session.way is Way.LOCAL:
         return Granted(user.role, user.groups) if user is not None and user.enabled else None
     way = sign_in.get(session.way.value)
-    if way is None or not way.enabled or user is not None:
+    if way is None or not way.enabled or user is not None or session.issuer != getattr(way, "issuer", ""):
         return None
     return granted(way.grants, session.members)
 
@@ -60,12 +61,12 @@ def why_no_role(name: str, way: Way, grants: Collection[Grant], members: Collect
     shown = ", ".join(sorted(members)[:MOST_TOLD]) + (", ..." if len(members) > MOST_TOLD else "")
     return (
         f"{name} has no role here: none of the groups of {name} {where} ({shown}) was granted one; an "
-        f"administrator can: {_do(way, sorted(members)[0])}"
+        f"administrator can: {_do(way, min(members))}"
     )
 
 
 def _do(way: Way, member: str) -> str:
-    return f"outlast sign-in grant {way.value} {member} --role viewer"
+    return f"outlast sign-in grant {way.value} {shlex.quote(member)} --role viewer"
 
 
 def account_name(name: str, way: Way) -> str:

@@ -15,7 +15,7 @@ from outlast.core.access.granting import account_name, now_granted
 from outlast.core.access.permissions import why_not
 from outlast.model import keys
 from outlast.model.access import Account, SignedIn
-from outlast.model.access_answers import SessionBegun, SessionRow
+from outlast.model.access_answers import SessionBegun, SessionRow, SignInBegun, SignInWay
 from outlast.model.health import Json
 from outlast.ports.database import Delete, Unavailable
 from outlast.ports.environment import Clock
@@ -80,6 +80,9 @@ class Doors:
             "session.open": self._sign_in,
             "session.close": self._sign_out,
             "session.show": self._show,
+            "session.ways": self._ways,
+            "session.to_provider": self._to_provider,
+            "session.from_provider": self._from_provider,
             "web.certificate": self._certificate,
             "web.nodes": self._nodes,
         }
@@ -130,6 +133,16 @@ class Doors:
 
     async def _sign_in(self, request: Request) -> SessionBegun:
         return await self._signing_in.by_password(request.arguments, request.address)
+
+    async def _ways(self, _: Request) -> list[SignInWay]:
+        """What a page to sign in offers; told to everybody."""
+        return self._signing_in.ways()
+
+    async def _to_provider(self, request: Request) -> SignInBegun:
+        return await self._signing_in.to_provider(request.arguments, request.address)
+
+    async def _from_provider(self, request: Request) -> SessionBegun:
+        return await self._signing_in.from_provider(request.arguments, request.address)
 
     async def _sign_out(self, request: Request) -> str:
         account = self._account(request)

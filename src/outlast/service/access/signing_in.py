@@ -1,5 +1,5 @@
 """Who signs in, and by which way? A name that is a local user's is that user and nobody else; any other name is one of
-the node's host, if users of the hosts may sign in (PAM).
+the node's host, if users of the hosts may sign in (PAM). Or an OpenID Connect provider says who it is (`openid.py`).
 
 What is slow or may hang is done elsewhere (`ports/passwords.py`, `ports/pam.py`), in a bounded time. Between what was
 checked and the session that follows from it nothing may have changed: the transaction compares it.
@@ -7,7 +7,7 @@ checked and the session that follows from it nothing may have changed: the trans
 
 import secrets
 from collections.abc import Mapping
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, TypeVar
 
 import msgspec
 import structlog
@@ -15,14 +15,15 @@ import structlog
 from outlast.core.access import credentials, granting, limiting
 from outlast.core.access.granting import Granted, account_name
 from outlast.model import keys
-from outlast.model.access import SignedIn, Way
-from outlast.model.access_answers import SessionBegun, SessionRow
+from outlast.model.access import PamSignIn, SignedIn, SignInSettings, Way
+from outlast.model.access_answers import SessionBegun, SessionRow, SignInBegun, SignInWay
 from outlast.model.health import Json
 from outlast.ports.database import Compare, Delete, Refused, Unavailable
 from outlast.ports.environment import Clock
 from outlast.ports.pam import HostUser, NoAnswer, NotAdmitted, Pam, WrongPassword
 from outlast.ports.passwords import Passwords
 from outlast.service.access.auditing import DONE, Auditing
+from outlast.service.access.openid import ByProvider, CameBack, NotSignedIn, label
 from outlast.service.commands.context import CommandError
 from outlast.service.store import Store, put
 
@@ -31,12 +32,18 @@ log = structlog.get_logger()
 SESSION_S = 12 * 3600.0
 MOST_SESSIONS = 20
 """Of one user; a further one ends the oldest."""
+T = TypeVar("T")
 WRONG = "the name or the password is wrong"
 
 
 class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     password: str
+
+
+class Leaving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    origin: str
+    """Of the console that the browser shows."""
 
 
 class Proven(NamedTuple):
@@ -47,51 +54,107 @@ class Proven(NamedTuple):
     granted: Granted
     members: tuple[str, ...]
     compares: list[Compare]
+    issuer: str = ""
+    subject: str = ""
+    """As the provider calls it for ever."""
 
 
 class SigningIn:
     def __init__(
-        self, store: Store, clock: Clock, passwords: Passwords | None, pam: Pam | None, auditing: Auditing
+        self,
+        store: Store,
+        clock: Clock,
+        passwords: Passwords | None,
+        pam: Pam | None,
+        by_provider: ByProvider,
+        auditing: Auditing,
     ) -> None:
         self._store = store
         self._clock = clock
         self._passwords = passwords
         self._pam = pam
+        self._by_provider = by_provider
         self._auditing = auditing
         self._failures = limiting.Failures()
 
     async def by_password(self, arguments: Mapping[str, Json], address: str) -> SessionBegun:
         """Raises `CommandError`."""
-        try:
-            given = msgspec.convert(arguments, SignIn)
-        except msgspec.ValidationError as error:
-            raise CommandError("usage", f"signing in takes a name and a password: {error}") from error
+        given = _convert(arguments, SignIn)
         if credentials.why_no_name(given.name):  # nobody is called so, and it shall not be kept
             given = SignIn("", given.password)
-        wait_s = limiting.wait_s(self._failures, given.name, address, self._clock.now())
-        if wait_s:
-            raise CommandError("limited", f"there were too many wrong passwords: try again in {wait_s:.0f} s")
-        # Counted as wrong before it is known: many at once must not all be let through.
-        limiting.failed(self._failures, given.name, address, self._clock.now())
-        proven = await self._proven(given, address)
+        self._count(given.name, address, "wrong passwords")
+        try:
+            proven = await self._proven(given, address)
+        except CommandError as error:
+            if error.kind != "sign-in":
+                limiting.forgiven(self._failures, given.name, address)
+            raise
         limiting.succeeded(self._failures, given.name, address)
         return await self._begin(proven, address)
+
+    def ways(self) -> list[SignInWay]:
+        """Besides a name and a password."""
+        settings = self._by_provider.settings()
+        return [] if settings is None else [SignInWay(Way.OPENID.value, label(settings))]
+
+    async def to_provider(self, arguments: Mapping[str, Json], address: str) -> SignInBegun:
+        """Raises `CommandError`."""
+        try:
+            return await self._by_provider.begin(_convert(arguments, Leaving).origin)
+        except NotSignedIn as error:
+            self._refuse("", address, error.kind, str(error))
+
+    async def from_provider(self, arguments: Mapping[str, Json], address: str) -> SessionBegun:
+        """Raises `CommandError`."""
+        answer = _convert(arguments, CameBack)
+        way, stranger = Way.OPENID, f"at the provider, from {address}"  # a name that nobody has
+        self._count(stranger, address, "sign-ins that failed")
+        compares = self._store.unchanged(keys.SIGN_IN + way.value)
+        settings = self._by_provider.settings()
+        try:
+            person = await self._by_provider.came_back(answer)
+        except NotSignedIn as error:
+            if error.kind != "sign-in":
+                limiting.forgiven(self._failures, stranger, address)
+            self._refuse("", address, error.kind, str(error))
+        assert settings is not None
+        where = f"at {label(settings)} (claim {settings.groups_claim})"
+        limiting.succeeded(self._failures, stranger, address)
+        granted = self._granted(person.name, way, settings, person.members, where, address)
+        members = granting.counting(settings.grants, person.members)
+        compares.append(Compare(keys.USERS + person.name, 0))
+        proven = Proven(person.name, way, granted, members, compares, settings.issuer, person.subject)
+        return await self._begin(proven, address)
+
+    def _count(self, name: str, address: str, what: str) -> None:
+        """As wrong before it is known: many at once must not all be let through."""
+        wait_s = limiting.wait_s(self._failures, name, address, self._clock.now())
+        if wait_s:
+            raise CommandError("limited", f"there were too many {what}: try again in {wait_s:.0f} s")
+        limiting.failed(self._failures, name, address, self._clock.now())
+
+    def _granted(
+        self, name: str, way: Way, settings: SignInSettings, members: tuple[str, ...], where: str, address: str
+    ) -> Granted:
+        if name in self._store.users:  # which PAM may call by several spellings
+            why = f"{name} is a user of the cluster, and signs in with the password of that"
+            self._refuse(name, address, "denied", why)
+        granted = granting.granted(settings.grants, members)
+        if granted is None:
+            why = granting.why_no_role(name, way, settings.grants, members, where)
+            self._refuse(name, address, "denied", why)
+        return granted
 
     async def _proven(self, given: SignIn, address: str) -> Proven:
         of_host = self._store.sign_in.get(Way.PAM.value)
         too_long = len(given.password) > credentials.LONGEST
-        if of_host is None or not of_host.enabled or not given.name or given.name in self._store.users or too_long:
+        known = not given.name or given.name in self._store.users
+        if not isinstance(of_host, PamSignIn) or not of_host.enabled or known or too_long:
             return await self._local(given, address, too_long=too_long)
         compares = self._store.unchanged(keys.SIGN_IN + Way.PAM.value)
         found = await self._asked_of_host(of_host.service, given, address)
-        if found.name in self._store.users:  # PAM may know somebody by several spellings
-            why = f"{found.name} is a user of the cluster, and signs in with the password of that"
-            self._refuse(given.name, address, "denied", why)
-        granted = granting.granted(of_host.grants, found.groups)
-        if granted is None:
-            where = f"on {self._store.me}"
-            why = granting.why_no_role(found.name, Way.PAM, of_host.grants, found.groups, where)
-            self._refuse(given.name, address, "denied", why)
+        where = f"on {self._store.me}"
+        granted = self._granted(found.name, Way.PAM, of_host, found.groups, where, address)
         compares.append(Compare(keys.USERS + found.name, 0))
         return Proven(found.name, Way.PAM, granted, granting.counting(of_host.grants, found.groups), compares)
 
@@ -126,7 +189,7 @@ class SigningIn:
     async def _begin(self, proven: Proven, address: str) -> SessionBegun:
         word = credentials.word(credentials.SESSION, secrets.token_bytes(credentials.SECRET_BYTES))
         now, key = self._clock.wall(), keys.SIGNED_IN + credentials.key_of(word)
-        session = SignedIn(proven.name, address, now, now + SESSION_S, proven.way, proven.members)
+        session = SignedIn(proven.name, address, now, now + SESSION_S, proven.way, proven.members, proven.issuer)
         gone = [Delete(keys.SIGNED_IN + one) for one in _over(self._store.signed_in, session)]
         try:
             outcome = await self._store.transact([Compare(key, 0), *proven.compares], [put(key, session), *gone])
@@ -138,9 +201,19 @@ class SigningIn:
             raise CommandError("impossible", "this user was changed just now; sign in again")
         who = account_name(proven.name, proven.way)
         told: dict[str, Json] = {"name": proven.name, "way": proven.way.value}
+        if proven.subject:
+            told["subject"] = proven.subject
         self._auditing.note(who, address, "session.open", told, DONE)
         role, groups = proven.granted
         return SessionBegun(word, SessionRow(who, role.value, groups, session.until_s))
+
+
+def _convert(arguments: Mapping[str, Json], kind: type[T]) -> T:
+    try:
+        return msgspec.convert(arguments, kind)
+    except msgspec.ValidationError as error:
+        takes = ", ".join(field.name for field in msgspec.structs.fields(kind))  # type: ignore[arg-type]
+        raise CommandError("usage", f"signing in so takes: {takes}; {error}") from error
 
 
 def _over(signed_in: Mapping[str, SignedIn], new: SignedIn) -> list[str]:

@@ -16,6 +16,7 @@ from outlast.ports.members import Members
 from outlast.ports.pam import Pam
 from outlast.ports.passwords import Passwords
 from outlast.ports.peers import Peers
+from outlast.service.access.openid import ByProvider
 from outlast.service.backup import Backing
 from outlast.service.coordinator import Coordinating
 from outlast.service.deciding import Promised
@@ -113,6 +114,8 @@ class Context:
     """None: nobody can sign in."""
     pam: Pam | None = None
     """None: users of this host cannot sign in."""
+    by_provider: ByProvider | None = None
+    """None: nobody signs in at a provider."""
     web_certificates: WebCertificates | None = None
     telling: Telling | None = None
     """None: this node cannot tell anybody anything."""
