@@ -17,7 +17,6 @@ from outlast.model.answers import ClusterStatus
 from private_host import PASSWORD, PRIVATE, UNIX, PrivateHost
 
 pytestmark = pytest.mark.lab
-AGAIN = ("--retry", "30", "--retry-delay", "1", "--retry-connrefused", "--max-time", "60")
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def host(cluster: LabCluster, tmp_path: Path) -> Iterator[PrivateHost]:
 
 def sign_in(cluster: LabCluster, name: str, password: str) -> dict[str, Any]:
     body = json.dumps({"name": name, "password": password})
-    curl = ("curl", "-sSk", *AGAIN, "-H", "Content-Type: application/json", "--data-binary", "@-")
+    curl = ("curl", "-sSk", "--max-time", "60", "-H", "Content-Type: application/json", "--data-binary", "@-")
     done = cluster.lab.run("n2", *curl, "https://n1:9443/api/v1/session", stdin=body, timeout_s=90)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
