@@ -80,6 +80,14 @@ def test_nor_is_that_user_known_to_the_host_by_another_spelling() -> None:
         )
 
 
+def test_a_user_whom_the_host_calls_by_what_can_be_no_name_here_is_refused() -> None:
+    with played(*SETUP) as world:
+        users = with_pam(world)
+        users.called["anna"] = "CORP\\anna admin"
+        assert why_not(world, "anna")[0] == "denied"
+        assert world.services["n1"].node.store.signed_in == {}
+
+
 def test_who_is_in_no_group_that_has_a_role_is_told_which_there_are_and_what_to_do() -> None:
     with played(*SETUP) as world:
         with_pam(world)

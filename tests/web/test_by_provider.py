@@ -67,6 +67,13 @@ def test_the_cookie_alone_says_what_was_begun(here: TestClient, fake: FakeServic
     assert fake.arguments("session.from_provider")["flow"] == ""
 
 
+def test_nobody_begins_or_ends_it_past_the_cookie(here: TestClient, fake: FakeService) -> None:
+    for verb in ("session.to_provider", "session.from_provider"):
+        answer = here.post(f"/api/v1/ask/{verb}", json={"origin": "https://evil.example"})
+        assert (answer.status_code, answer.json()["kind"]) == (403, "denied")
+    assert fake.verbs() == []
+
+
 def test_a_form_of_another_site_begins_and_ends_nothing(here: TestClient, fake: FakeService) -> None:
     for path in ("to-provider", "from-provider"):
         answer = here.post(f"/api/v1/session/{path}", data={"code": "c", "state": "s"})

@@ -9,6 +9,7 @@ import base64
 import hmac
 import http.client
 import json
+import signal
 import ssl
 import sys
 import urllib.error
@@ -23,6 +24,8 @@ from outlast.core.access.openid import claim, why_no_url
 from outlast.model.health import Json
 
 REQUEST_S = 8.0
+LONGEST_LIFE_S = 60
+"""The service that would end it may have been killed meanwhile."""
 LONGEST_ANSWER = 1024 * 1024
 LEEWAY_S = 60.0
 """Between the provider's clock and ours."""
@@ -72,6 +75,7 @@ class _NoRedirection(urllib.request.HTTPRedirectHandler):
 
 
 def main() -> None:
+    signal.alarm(LONGEST_LIFE_S)
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
     sys.stdout.buffer.write(msgspec.json.encode(answer(question)))
 

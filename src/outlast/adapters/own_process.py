@@ -57,6 +57,8 @@ def _ending(code: int) -> str:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """With all that it has started, also what is no part of its process group any more."""
+    if process.returncode is not None:
+        return
     with contextlib.suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGSTOP)  # so that nothing is started while we look
     for pid in (process.pid, *_below(process.pid)):

@@ -6,6 +6,7 @@ Run as root, as everything is that may ask PAM for others.
 import grp
 import os
 import pwd
+import signal
 import sys
 
 import msgspec
@@ -18,6 +19,8 @@ NOBODY_KNOWS = {
     *(AUTHINFO_UNAVAIL, CRED_UNAVAIL, CONV_ERR, ABORT, MODULE_UNKNOWN, BAD_ITEM),
 }
 """Numbers of Linux-PAM (_pam_types.h) that are no judgement on the password."""
+LONGEST_LIFE_S = 60
+"""The service that would end it may have been killed meanwhile."""
 TIMES_TOLD = 3
 """A module that tries on its own asks once more than the one before it."""
 
@@ -39,6 +42,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def main() -> None:
+    signal.alarm(LONGEST_LIFE_S)
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
     sys.stdout.buffer.write(msgspec.json.encode(answer(question)))
 

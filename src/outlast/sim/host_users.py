@@ -13,6 +13,8 @@ HANGS_S = 20.0
 class HostUsers:
     passwords: dict[str, str] = field(default_factory=dict)
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    called: dict[str, str] = field(default_factory=dict)
+    """How the host calls who it finds by that name, if otherwise."""
     hangs: bool = False
     asked: list[str] = field(default_factory=list)
     """Names, in the order in which PAM was asked for them."""
@@ -31,7 +33,7 @@ class SimPam:
         name = name.lower()  # as many a directory server takes it
         if not password or self._users.passwords.get(name) != password:
             raise WrongPassword
-        return HostUser(name, self._users.groups.get(name, ()))
+        return HostUser(self._users.called.get(name, name), self._users.groups.get(name, ()))
 
     async def why_not(self, service: str) -> str:
         return ""

@@ -207,7 +207,7 @@ class Api:
         """Any verb, as on the control socket, for `outlast --cluster`: one JSON line for each item, then the result."""
         who, verb = identity.who(request), request.path_params["verb"]
         given = dict(await body(request))
-        if verb.startswith("web."):
+        if verb.startswith(("web.", "session.to_", "session.from_")):
             raise Refused("denied", f"{verb} is for outlast-web itself")
         if verb not in STREAMS:
             answer = await self.cluster.ask(verb, given, who, as_seen=_as_seen(request), timeout_s=LONGEST_ASK_S)

@@ -136,8 +136,11 @@ class SigningIn:
     def _granted(
         self, name: str, way: Way, settings: SignInSettings, members: tuple[str, ...], where: str, address: str
     ) -> Granted:
-        if name in self._store.users:  # which PAM may call by several spellings
+        """Of a name as PAM or the provider tells it, which may be another spelling than was typed."""
+        if name in self._store.users:
             why = f"{name} is a user of the cluster, and signs in with the password of that"
+            self._refuse(name, address, "denied", why)
+        if why := credentials.why_no_name(name):
             self._refuse(name, address, "denied", why)
         granted = granting.granted(settings.grants, members)
         if granted is None:
