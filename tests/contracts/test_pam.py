@@ -72,6 +72,7 @@ def test_who_is_not_is_told_nothing(made: Callable[[Path], Pam], tmp_path: Path,
 @ROOT
 @pytest.mark.parametrize("name", ["open", "locked", "root"])
 def test_nobody_gets_in_without_a_password_or_with_one_that_is_locked(host: Host, name: str) -> None:
+    host.serve("outlast", UNIX.replace("auth required pam_unix.so", "auth required pam_unix.so nullok"))
     for password in ("", PASSWORD, PASSWORD + "\0"):
         with pytest.raises(WrongPassword):
             ask(host.pam(), name, password)
