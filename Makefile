@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 DEBIAN_PACKAGES := libvirt-daemon-system libvirt-clients libvirt-dev qemu-system-x86 qemu-utils iproute2 s6 iptables \
 	busybox-static linux-image-cloud-amd64 qemu-guest-agent cpio kmod fence-agents gcc binutils pkg-config \
 	python3-dev python3-venv iputils-ping procps openipmi ipmitool etcd-server etcd-client strace spin tini virtinst \
-	samba smbclient resource-agents apache2-bin systemd dbus-daemon prometheus chromium libnss3-tools novnc
+	samba smbclient resource-agents apache2-bin systemd dbus-daemon prometheus chromium libnss3-tools novnc openssl
 
 .PHONY: help install demo test check style types contracts core scenarios seeds models mutations soak lab-tests bench clean
 

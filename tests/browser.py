@@ -87,10 +87,12 @@ def sign_in(page: Page, url: str, name: str = NAME, password: str = PASSWORD) ->
 
 
 def fill_in(page: Page, name: str, password: str) -> None:
-    expect(page.get_by_role("button", name="Sign in")).to_be_enabled()  # a page that did not come whole comes again
+    expect(
+        page.get_by_role("button", name="Sign in", exact=True)
+    ).to_be_enabled()  # a page that did not come whole comes again
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 def go(page: Page, name: str) -> None:

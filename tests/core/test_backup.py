@@ -86,7 +86,16 @@ def test_of_every_kind_of_key_it_is_said_whether_it_comes_back() -> None:
         value
         for name, value in vars(keys).items()
         if name.isupper()
-        and name not in ("CONTROL", "CLUSTER", "SECRET_KEY", "FENCE_SECRETS", "NOTICE_SECRETS", "WEB_AUTHORITY")
+        and name
+        not in (
+            "CONTROL",
+            "CLUSTER",
+            "SECRET_KEY",
+            "FENCE_SECRETS",
+            "NOTICE_SECRETS",
+            "OPENID_SECRETS",
+            "WEB_AUTHORITY",
+        )
     }
     assert prefixes == {*RESTORED, *LEFT_AS_IT_IS}
     assert not {*RESTORED} & {*LEFT_AS_IT_IS}

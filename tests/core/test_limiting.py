@@ -1,6 +1,16 @@
 """Too many wrong passwords: for one name, from one address."""
 
-from outlast.core.access.limiting import MOST_KEPT, PER_ADDRESS, PER_USER, WINDOW_S, Failures, failed, succeeded, wait_s
+from outlast.core.access.limiting import (
+    MOST_KEPT,
+    PER_ADDRESS,
+    PER_USER,
+    WINDOW_S,
+    Failures,
+    failed,
+    forgiven,
+    succeeded,
+    wait_s,
+)
 
 
 def test_after_so_many_failures_a_name_waits_wherever_it_is_tried_from() -> None:
@@ -34,6 +44,18 @@ def test_a_right_password_clears_the_name_and_takes_one_failure_from_the_address
     succeeded(failures, "anna", "10.0.0.9")
     assert wait_s(failures, "anna", "10.0.0.9", 100.0) == 0
     failed(failures, "otto", "10.0.0.9", 100.0)
+    assert wait_s(failures, "anna", "10.0.0.9", 100.0) > 0
+
+
+def test_what_said_nothing_of_a_password_is_not_counted_and_clears_nothing() -> None:
+    failures = Failures()
+    for _ in range(PER_USER - 1):
+        failed(failures, "anna", "10.0.0.9", 100.0)
+    for _ in range(PER_ADDRESS):
+        failed(failures, "anna", "10.0.0.9", 100.0)
+        forgiven(failures, "anna", "10.0.0.9")
+    assert wait_s(failures, "anna", "10.0.0.9", 100.0) == 0
+    failed(failures, "anna", "10.0.0.9", 100.0)
     assert wait_s(failures, "anna", "10.0.0.9", 100.0) > 0
 
 

@@ -42,6 +42,7 @@ REAL: dict[str, list[Any]] = {
     "type": ["vm", "dummy"],
     "device": ["fence_outlast_lab"],
     "agent": ["fence_outlast_lab"],
+    "way": ["pam", "openid"],
 }
 """Names of what is there, so that not everything ends at "there is none"."""
 DEADLY = {"node.fence", "node.evict", "node.confirm_down", "quorum.force"}

@@ -4,49 +4,15 @@ import contextlib
 from typing import Any
 
 import pytest
+from asking_from_outside import on_the_node, outside, refusal
 from played import Refused, asked, events, play, played
 
 from outlast.model.health import Json
-from outlast.service.access.doors import MOST_SESSIONS, SESSION_S, Request
-from outlast.service.commands.context import CommandError
-from outlast.sim.asking import expect
+from outlast.service.access.signing_in import MOST_SESSIONS, SESSION_S
 from outlast.sim.world import World
 
 SETUP = ("world", "vm web1", "vm web2", "start", "run 10")
 PASSWORD = "correct horse"
-
-
-def outside(world: World, verb: str, credential: str = "", /, *, as_seen: int = 0, **arguments: Json) -> Any:
-    """What `outlast-web` on n1 would get; the world goes on until it is there. Raises `Refused`."""
-    found: list[Json | CommandError] = []
-
-    async def ask() -> None:
-        request = Request(verb, arguments, credential, "10.9.9.9", as_seen)
-        try:
-            found.extend([value async for kind, value in service.node.doors.from_outside(request) if kind == "result"])
-        except CommandError as error:
-            found.append(error)
-
-    service = world.services["n1"]
-    expect(world, verb, arguments)
-    service.process.context.run(world.loop.create_task, ask())
-    while not found:
-        play(world, "run 0.1")
-    if isinstance(found[0], CommandError):
-        raise Refused(found[0].kind, str(found[0]))
-    return found[0]
-
-
-def on_the_node(world: World, verb: str, /, **arguments: Json) -> None:
-    """As the control socket asks, so that it is written down."""
-
-    async def ask() -> None:
-        async for _ in service.node.doors.on_the_node(Request(verb, arguments), "root"):
-            pass
-
-    service = world.services["n1"]
-    service.process.context.run(world.loop.create_task, ask())
-    play(world, "run 2")
 
 
 def user(world: World, name: str, role: str = "viewer", **more: Json) -> str:
@@ -58,12 +24,6 @@ def user(world: World, name: str, role: str = "viewer", **more: Json) -> str:
 def signed_in(world: World, name: str, password: str = PASSWORD) -> str:
     word: str = outside(world, "session.open", name=name, password=password)["session"]
     return word
-
-
-def refusal(world: World, verb: str, credential: str = "", /, **arguments: Json) -> str:
-    with pytest.raises(Refused) as refused:
-        outside(world, verb, credential, **arguments)
-    return refused.value.kind
 
 
 def test_who_signs_in_may_look_and_who_does_not_may_nothing() -> None:

@@ -1,8 +1,9 @@
 """Where is the screen of a VM, and who is told?"""
 
 import pytest
+from asking_from_outside import outside, refusal
 from played import Refused, asked, play, played
-from test_access import outside, refusal, user
+from test_access import user
 
 
 def test_every_node_knows_on_which_node_the_screen_is() -> None:

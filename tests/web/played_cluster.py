@@ -13,12 +13,18 @@ import socketserver
 import sys
 import threading
 import time
+from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
+from outlast.adapters.openid import HttpOpenId
+from outlast.adapters.secrets import FileSecrets
+from outlast.model.health import Json
+from outlast.ports.openid import Client, OpenId
 from outlast.service.access.doors import Request
 from outlast.service.commands.context import CommandError, Missing
 from outlast.sim import commands
@@ -26,14 +32,42 @@ from outlast.sim.asking import expect
 from outlast.sim.world import World
 
 STEP_S = 0.02
+T = TypeVar("T")
 Replies = queue.SimpleQueue[bytes | None]
+
+
+class InThreads:
+    """Asks a real provider from within the simulated loop, in which there are no processes."""
+
+    def __init__(self, asked: OpenId) -> None:
+        self._asked = asked
+
+    async def endpoint(self, client: Client) -> str:
+        return await self._waited_for(self._asked.endpoint(client))
+
+    async def claims(
+        self, client: Client, code: str, *, verifier: str, redirect: str, nonce: str, wanted: tuple[str, ...]
+    ) -> Mapping[str, Json]:
+        asked = self._asked.claims(client, code, verifier=verifier, redirect=redirect, nonce=nonce, wanted=wanted)
+        return await self._waited_for(asked)
+
+    async def _waited_for(self, asked: Coroutine[Any, Any, T]) -> T:
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(asyncio.run, asked)
+            while not answer.done():  # noqa: ASYNC110 - the simulated loop hears of no other thread
+                await asyncio.sleep(STEP_S)
+            return answer.result()
 
 
 class Played:
     """The world, and what is asked of it from other threads. Only `play` touches the world."""
 
-    def __init__(self, first: str) -> None:
+    def __init__(self, first: str, directory: Path) -> None:
         self.world = World(commands.setup_from(commands.parse(first)))
+        secrets = FileSecrets(directory)
+        secrets.create()
+        self.world.daemons.secrets = secrets
+        self.world.daemons.openid = InThreads(HttpOpenId())
         self._asked: queue.SimpleQueue[tuple[str, Request, Replies, list[asyncio.Task[None]]]] = queue.SimpleQueue()
         self._commands: queue.SimpleQueue[str] = queue.SimpleQueue()
 
@@ -111,7 +145,7 @@ def serve(played: Played, node: str, path: Path) -> None:
 
 def main() -> None:
     directory = Path(sys.argv[1])
-    played = Played(sys.stdin.readline().strip())
+    played = Played(sys.stdin.readline().strip(), directory)
     for node in played.world.setup.nodes:
         serve(played, node, directory / node / "web.sock")
 

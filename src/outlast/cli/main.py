@@ -37,6 +37,7 @@ NOUNS = {
     "cluster": MANAGE,
     "balance": MANAGE,
     "user": MANAGE,
+    "sign-in": MANAGE,
     "api-token": MANAGE,
     "notice": MANAGE,
     "audit": LOOK,

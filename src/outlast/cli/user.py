@@ -23,12 +23,14 @@ Groups = Annotated[
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from the standard input instead of asking for it.")
 ]
+WAYS = {"pam": "PAM", "openid": "OpenID Connect"}
+"""By which they sign in who are no users of the cluster's."""
 TITLES = ("user", "role", "groups", "state", "made")
 
 
 @app.command("list")
 def list_users(context: typer.Context, as_json: options.Json = False) -> None:
-    """All users, and what they may do."""
+    """All users, and who else is signed in, with what they may do."""
     found = client(context).call("user.list", type=list[UserRow])
     if wants_json(context):
         output.json(found)
@@ -81,6 +83,13 @@ def delete(context: typer.Context, name: Name, as_json: options.Json = False) ->
         output.line(Cell(words, "green"))
 
 
+@app.command("sign-out")
+def sign_out(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
+    """Sign a user out everywhere, by whichever way it signed in."""
+    words = client(context).call("user.sign_out", {"name": name}, type=str)
+    output.json(words) if wants_json(context) else output.line(Cell(words, "green"))
+
+
 def password(from_stdin: bool, words: str, *, twice: bool = True) -> str:
     """Never as an argument: everybody on the machine could read it there."""
     if from_stdin or not sys.stdin.isatty():
@@ -114,5 +123,9 @@ def _role(row: UserRow) -> str:
 
 def _row(row: UserRow) -> Row:
     signed_in = f"signed in {row.signed_in} times" if row.signed_in > 1 else "signed in" if row.signed_in else "enabled"
+    if row.way in WAYS:
+        times_signed_in = f" {row.signed_in} times" if row.signed_in > 1 else ""
+        words = f"signed in{times_signed_in} by {WAYS[row.way]}"
+        return Row((row.name, row.role, ", ".join(row.groups) or "all", words, ""))
     state = signed_in if row.enabled else Cell("disabled", "yellow")
     return Row((row.name, row.role, ", ".join(row.groups) or "all", state, times.day(row.made_at_s)))

@@ -28,6 +28,7 @@ RESTORED = (
     keys.NODES,
     keys.USERS,
     keys.API_TOKENS,
+    keys.SIGN_IN,
     keys.NOTICES,
     keys.SECRETS,
     keys.EVENTS,
@@ -49,7 +50,7 @@ LEFT_AS_IT_IS = (
     keys.SIGNED_IN,
     keys.AUDIT,
 )
-LOOSE = (keys.EVENTS, keys.INPUTS, keys.SECRETS, keys.USERS, keys.API_TOKENS, keys.NOTICES)
+LOOSE = (keys.EVENTS, keys.INPUTS, keys.SECRETS, keys.USERS, keys.API_TOKENS, keys.SIGN_IN, keys.NOTICES)
 """Records that say nothing of each other. A user who was deleted since the backup comes back with it."""
 UNFINISHED = "a backup is being restored"
 """A hold that begins so cannot be lifted: half of the database is still missing."""

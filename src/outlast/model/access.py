@@ -33,6 +33,59 @@ class User(msgspec.Struct, frozen=True, omit_defaults=True):
     made_at_s: float = 0.0
 
 
+class Way(enum.Enum):
+    """By which somebody signs in."""
+
+    LOCAL = "local"
+    """With a password that the cluster knows the hash of."""
+    PAM = "pam"
+    """As a user of the node's own host."""
+    OPENID = "openid"
+    """At an OpenID Connect provider."""
+
+
+class Grant(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who is in `member` has this role."""
+
+    member: str
+    """A group of users, as the host or the provider calls it."""
+    role: Role
+    groups: tuple[str, ...] = ()
+    """As `User.groups`."""
+
+
+class PamSignIn(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="way", tag=Way.PAM.value):
+    """How users of the hosts sign in. Key `control/sign-in/pam`."""
+
+    service: str = "outlast"
+    """Name of a file in /etc/pam.d on each node."""
+    enabled: bool = True
+    grants: tuple[Grant, ...] = ()
+
+
+class OpenIdSignIn(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="way", tag=Way.OPENID.value):
+    """At which provider others sign in. Key `control/sign-in/openid`."""
+
+    issuer: str = ""
+    client_id: str = ""
+    sealed: str = ""
+    """Where the secret is by which the provider knows us: `secrets/openid/ID`. Empty: there is none."""
+    label: str = ""
+    """What the button calls it; empty: the host of the issuer."""
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    name_claim: str = "preferred_username"
+    groups_claim: str = "groups"
+    authority: str = ""
+    """A file on each node, with the certificates by which the provider is believed; empty: those of the system."""
+    origins: tuple[str, ...] = ()
+    """Of the consoles that the provider sends browsers back to; empty: whichever of the cluster's it came from."""
+    enabled: bool = True
+    grants: tuple[Grant, ...] = ()
+
+
+SignInSettings = PamSignIn | OpenIdSignIn
+
+
 class ApiToken(msgspec.Struct, frozen=True, omit_defaults=True):
     """Key: the hash of its word."""
 
@@ -52,13 +105,18 @@ class SignedIn(msgspec.Struct, frozen=True, omit_defaults=True):
     address: str
     since_s: float
     until_s: float
+    way: Way = Way.LOCAL
+    members: tuple[str, ...] = ()
+    """In which of the groups that are granted something it was when it signed in; of a local user none."""
+    issuer: str = ""
+    """At which provider it signed in; empty: at none."""
 
 
 class Account(msgspec.Struct, frozen=True):
     """Somebody who has proven who it is."""
 
     name: str
-    """Of a user, or "token NAME"."""
+    """Of a local user, "anna (PAM)" of one who signed in by another way, or "token NAME"."""
     role: Role
     groups: tuple[str, ...] = ()
 

@@ -13,6 +13,45 @@ class UserRow(msgspec.Struct, frozen=True):
     made_at_s: float
     signed_in: int
     """In how many browsers."""
+    way: str = "local"
+    """pam or openid: it is no user of the cluster's, and stands here while it is signed in."""
+
+
+class SignInWay(msgspec.Struct, frozen=True):
+    """A way besides a name and a password, as everybody may know it."""
+
+    way: str
+    """openid."""
+    label: str
+    """What a button calls it: "Sign in with ..."."""
+
+
+class SignInBegun(msgspec.Struct, frozen=True):
+    url: str
+    """Where the browser goes now."""
+    flow: str
+    """What its cookie keeps until it comes back."""
+
+
+class GrantRow(msgspec.Struct, frozen=True):
+    member: str
+    """A group of users, as the host or the provider calls it."""
+    role: str
+    groups: tuple[str, ...]
+    """Empty: for all."""
+
+
+class SignInRow(msgspec.Struct, frozen=True):
+    """A way to sign in."""
+
+    way: str
+    enabled: bool
+    settings: dict[str, str]
+    grants: list[GrantRow]
+    problem: str
+    """Why it does not work on the node that was asked; empty when nothing is known against it."""
+    redirects: tuple[str, ...] = ()
+    """Where a provider may send browsers back to: to be set there."""
 
 
 class ApiTokenRow(msgspec.Struct, frozen=True):

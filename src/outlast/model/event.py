@@ -33,7 +33,7 @@ KINDS = {
     "coordinator": "another node coordinates",
     "fence": "a fence agent was tried",
     "rule": "a placement rule was added, enabled, disabled or deleted",
-    "access": "a user or an API token was made, changed or deleted",
+    "access": "a user, an API token or a way to sign in was made, changed or deleted, or somebody was signed out",
     "settings": "an administrator changed a setting of the whole cluster",
     "armed": "the cluster was told to fence, move and restart nothing, or to do so again",
     "vote": "who votes in the database changed, and why",

@@ -10,6 +10,6 @@ class SecretKey(msgspec.Struct, frozen=True):
 
 
 class Sealed(msgspec.Struct, frozen=True):
-    """Keys `secrets/fence/ID` and `secrets/notices/ID`. Written once, never changed."""
+    """Keys `secrets/fence/ID`, `secrets/notices/ID` and `secrets/openid/ID`. Written once, never changed."""
 
     text: str

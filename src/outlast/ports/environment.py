@@ -13,6 +13,8 @@ from outlast.ports.links import Links
 from outlast.ports.load import LoadRecord
 from outlast.ports.members import LocalMember, Members
 from outlast.ports.notices import Receivers
+from outlast.ports.openid import OpenId
+from outlast.ports.pam import Pam
 from outlast.ports.passwords import Passwords
 from outlast.ports.peers import Peers
 from outlast.ports.secrets import Secrets
@@ -91,6 +93,10 @@ class Environment:
     """None: nobody can tell how the networks of guests are here."""
     passwords: Passwords | None = None
     """None: nobody can sign in."""
+    pam: Pam | None = None
+    """None: users of this host cannot sign in."""
+    openid: OpenId | None = None
+    """None: nobody signs in at a provider."""
     web_certificate: WebCertificate | None = None
     """None: no certificates can be made for `outlast-web`."""
     receivers: Receivers | None = None

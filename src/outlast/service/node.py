@@ -29,6 +29,8 @@ from outlast.ports.links import Links
 from outlast.ports.upkeep import Upkeep
 from outlast.service.access.auditing import Auditing
 from outlast.service.access.doors import Doors
+from outlast.service.access.openid import ByProvider
+from outlast.service.access.signing_in import SigningIn
 from outlast.service.backup import Backing
 from outlast.service.commands.context import ON_THE_NODE, Asking, Context
 from outlast.service.commands.registry import Commands
@@ -169,6 +171,7 @@ class Node:
         )
         self._loads = Loads(self.store, env.clock, env.load, env.peers, self._vms_online)
         self._failovers = Failovers(self.store, env.clock, self._is_coordinator)
+        by_provider = ByProvider(self.store, env.clock, self._journal, env.openid, env.secrets)
         self._commands = Commands(
             Context(
                 self.store,
@@ -188,6 +191,8 @@ class Node:
                 self._backing,
                 env.peers,
                 env.passwords,
+                env.pam,
+                by_provider,
                 web_certificates,
                 self._telling,
                 measured,
@@ -195,11 +200,12 @@ class Node:
             )
         )
 
+        auditing = Auditing(self.store, self._journal, env.clock)
         self.doors = Doors(
             self.store,
             env.clock,
-            env.passwords,
-            Auditing(self.store, self._journal, env.clock),
+            SigningIn(self.store, env.clock, env.passwords, env.pam, by_provider, auditing),
+            auditing,
             web_certificates,
             self.command,
         )

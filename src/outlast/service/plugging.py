@@ -33,6 +33,8 @@ def environment(config: NodeConfig) -> Environment:
     from outlast.adapters.machine import capacity, processor
     from outlast.adapters.netlink import NetlinkLinks
     from outlast.adapters.notices import RealReceivers
+    from outlast.adapters.openid import HttpOpenId
+    from outlast.adapters.pam import HostPam
     from outlast.adapters.passwords import Argon2Passwords
     from outlast.adapters.secrets import FileSecrets
     from outlast.adapters.watchdog import chosen
@@ -57,6 +59,8 @@ def environment(config: NodeConfig) -> Environment:
         trust=FileTrust() if config.peers is not None and config.peers.certificate else None,
         links=NetlinkLinks(),
         passwords=Argon2Passwords(),
+        pam=HostPam(),
+        openid=HttpOpenId(),
         web_certificate=FileWebCertificate(run_dir),
         receivers=RealReceivers(),
         load=FileLoadRecord(STATE_DIR / FILE),

@@ -5,14 +5,14 @@ Everybody reads from here; nobody decides here. Writers compare the revisions th
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from outlast.core.membership.membership import Observer
 from outlast.model import keys
-from outlast.model.access import ApiToken, SignedIn, User
+from outlast.model.access import ApiToken, SignedIn, SignInSettings, User
 from outlast.model.group import Group, Resource
 from outlast.model.member import Join, MemberRecord
 from outlast.model.node import Coordinator, Node, Session, Silence
@@ -46,7 +46,7 @@ REFUSED_WAIT_S = 0.1
 WENT_BACK = "the cluster database has gone on without what was written last, as after a forced quorum"
 """The hold of a node that lived through it."""
 
-_KINDS: tuple[tuple[str, type], ...] = (
+_KINDS: tuple[tuple[str, Any], ...] = (
     (keys.SESSIONS, Session),
     (keys.STATUS, GroupStatus),
     (keys.GROUPS, Group),
@@ -62,6 +62,7 @@ _KINDS: tuple[tuple[str, type], ...] = (
     (keys.USERS, User),
     (keys.API_TOKENS, ApiToken),
     (keys.SIGNED_IN, SignedIn),
+    (keys.SIGN_IN, SignInSettings),
     (keys.NOTICES, NoticeRule),
     (keys.CLUSTER, Settings),
     (keys.COORDINATOR, Coordinator),
@@ -199,6 +200,11 @@ class Store:
     def written_settings(self) -> Settings:
         """As they stand in the database, without a hold that counts here only: what is written back starts there."""
         return msgspec.structs.replace(self.settings, hold="") if self._hold else self.settings
+
+    @property
+    def sign_in(self) -> Mapping[str, SignInSettings]:
+        """By the value of its `Way`."""
+        return self._tables[keys.SIGN_IN]
 
     def revision_of(self, key: str) -> int:
         """0 when the key does not exist."""

@@ -56,6 +56,7 @@ class Machine:
         self.run = root / "run/outlast"
         self.units = root / "etc/systemd/system"
         self.libvirt = root / "etc/libvirt"
+        self.pam = root / "etc/pam.d"
         self.pki = root / "etc/pki"
         self.supervisor = find() if supervisor is None else supervisor
 

@@ -24,9 +24,18 @@ def install(machine: Machine, *, witness: bool) -> None:
         scopes = machine.units / "machine-.scope.d"
         scopes.mkdir(exist_ok=True)
         (scopes / "50-outlast.conf").write_text(_file("machine-scope.conf"))
+        let_pam_know(machine)
         # Before the cluster service starts, which gives this user's group a socket.
         _run(["systemd-sysusers", "--inline", USER], f"the user {WEB} cannot be made")
     _run(["systemctl", "daemon-reload"], "systemd does not read its units again")
+
+
+def let_pam_know(machine: Machine) -> None:
+    """How the host's users are asked for here: as everywhere else on it, where it is laid out as Debian does. What an
+    administrator has put there stays."""
+    service = machine.pam / "outlast"
+    if (machine.pam / "common-auth").exists() and not service.exists():
+        service.write_text(_file("outlast.pam"))
 
 
 def _run(command: list[str], otherwise: str) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from outlast.model.load import Load
 from outlast.ports.environment import Environment
+from outlast.ports.openid import OpenId
+from outlast.ports.secrets import Secrets
 from outlast.service.config import NodeConfig
 from outlast.service.node import Node
 from outlast.sim.bugs import plant
@@ -18,12 +20,14 @@ from outlast.sim.database import SimConnection
 from outlast.sim.fence import SimFence
 from outlast.sim.guest_links import SimLinks
 from outlast.sim.host import SimHost
+from outlast.sim.host_users import HostUsers, SimPam
 from outlast.sim.hosts import SimHosts
 from outlast.sim.load import SimLoad
 from outlast.sim.machine import Machine
 from outlast.sim.passwords import SimPasswords
 from outlast.sim.peers import SimPeers
 from outlast.sim.process import OUTSIDE, Process
+from outlast.sim.provider import Outsider, SimOpenId
 from outlast.sim.receivers import Outside, SimReceivers
 
 if TYPE_CHECKING:
@@ -85,6 +89,13 @@ class Daemons:
         """No power cut takes them."""
         self.outside = Outside()
         """Who gets notices."""
+        self.host_users = HostUsers()
+        """Whom PAM knows on the nodes."""
+        self.provider = Outsider()
+        self.openid: OpenId = SimOpenId(self.provider)
+        """Who is asked of those who sign in elsewhere. Another one must be told before services start."""
+        self.secrets: Secrets | None = None
+        """The key of the nodes for what they seal; likewise."""
 
     def start_service(self, node: str) -> None:
         """As systemd does it when it is asked to: nothing happens when the service runs, or is about to."""
@@ -167,6 +178,9 @@ class Daemons:
             local_member=self._world.engine.of(node),
             links=SimLinks(machine),
             passwords=SimPasswords(),
+            pam=SimPam(self.host_users),
+            openid=self.openid,
+            secrets=self.secrets,
             receivers=SimReceivers(self.outside, node),
             load=SimLoad(machine, self._load_files[node]),
         )

@@ -15,12 +15,12 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute
 from starlette.routing import Route as HttpRoute
 
-from outlast.core.access.credentials import csrf_of
 from outlast.model.access import Role
 from outlast.model.access_answers import SessionBegun, SessionRow
 from outlast.service.commands.registry import STREAMS
 from outlast.web import identity, openapi
 from outlast.web.arguments import arguments, body
+from outlast.web.by_provider import ByProvider
 from outlast.web.cluster import Answer, Cluster, Refused, Who
 from outlast.web.elsewhere import Elsewhere, Neighbours
 from outlast.web.headers import Headers
@@ -72,6 +72,7 @@ class Api:
         self._neighbours = neighbours
         self._authority_pem = authority
         self.operations = Operations(cluster)
+        self._by_provider = ByProvider(cluster, neighbours)
         self._streams = 0
 
     def routes(self) -> list[BaseRoute]:
@@ -86,6 +87,7 @@ class Api:
             ("GET", "/operations/{id}", self._show_operation),
             ("DELETE", "/operations/{id}", self._cancel),
             ("POST", "/ask/{verb}", self._ask),
+            *self._by_provider.routes(),
         ]
         table = [(route.method, route.path, self._handler(route)) for route in ROUTES]
         # Starlette answers 405 by the first path that fits: all methods of a path are one route.
@@ -137,10 +139,9 @@ class Api:
         return Response(self._authority_pem(), media_type="application/x-pem-file")
 
     async def _sign_in(self, request: Request) -> Response:
-        address = request.client.host if request.client is not None else ""
-        answer = await self.cluster.ask("session.open", await body(request), Who("", address))
+        answer = await self.cluster.ask("session.open", await body(request), Who("", identity.address_of(request)))
         begun = msgspec.json.decode(answer.result, type=SessionBegun)
-        response = _session(begun.row, begun.session, 201)
+        response = identity.shown(begun.row, begun.session, 201)
         identity.remember(response, begun.session)
         return response
 
@@ -148,7 +149,7 @@ class Api:
         who = identity.who(request)
         row = await self._account(who)
         by_cookie = "authorization" not in request.headers
-        return _session(row, who.credential if by_cookie else "")
+        return identity.shown(row, who.credential if by_cookie else "")
 
     async def _sign_out(self, request: Request) -> Response:
         answer = await self.cluster.ask("session.close", {}, identity.who(request))
@@ -206,7 +207,7 @@ class Api:
         """Any verb, as on the control socket, for `outlast --cluster`: one JSON line for each item, then the result."""
         who, verb = identity.who(request), request.path_params["verb"]
         given = dict(await body(request))
-        if verb.startswith("web."):
+        if verb.startswith(("web.", "session.to_", "session.from_")):
             raise Refused("denied", f"{verb} is for outlast-web itself")
         if verb not in STREAMS:
             answer = await self.cluster.ask(verb, given, who, as_seen=_as_seen(request), timeout_s=LONGEST_ASK_S)
@@ -238,11 +239,6 @@ def _json(answer: Answer) -> Response:
     if answer.notice:
         headers["Outlast-Notice"] = answer.notice.encode("ascii", "replace").decode().replace("\n", " ")
     return Response(answer.result, 200, headers, media_type=JSON)
-
-
-def _session(row: SessionRow, session: str, status: int = 200) -> Response:
-    shown = {**msgspec.to_builtins(row), "csrf": csrf_of(session) if session else ""}
-    return Response(msgspec.json.encode(shown), status, media_type=JSON)
 
 
 def _operation(operation: Operation) -> Response:

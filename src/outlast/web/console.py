@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from outlast.core.access.openid import PAGE
 from outlast.web import identity
 from outlast.web.cluster import Cluster, Refused
 from outlast.web.elsewhere import ASK_S, Neighbours
@@ -32,14 +33,18 @@ PAGE_POLICY = f"{POLICY}; {OWN_SCRIPTS}; {STRICTER}"
 
 
 def routes(cluster: Cluster, neighbours: Neighbours) -> tuple[BaseRoute, ...]:
+    async def sign_in(_: Request) -> Response:
+        """Also where an OpenID Connect provider sends browsers back to."""
+        return _page("sign-in.html", PAGE_POLICY)
+
     async def page(request: Request) -> Response:
         if not await _signed_in(cluster, request):
-            return _page("sign-in.html", PAGE_POLICY)
+            return await sign_in(request)
         origins = await neighbours.origins()
         others = " ".join([*origins, *(origin.replace("https:", "wss:", 1) for origin in origins)])
         return _page("index.html", f"{PAGE_POLICY}; connect-src 'self' {others}".rstrip())
 
-    return (Route("/", page), Mount("/console", Files(directory=FILES)), *_novnc())
+    return (Route("/", page), Route(PAGE, sign_in), Mount("/console", Files(directory=FILES)), *_novnc())
 
 
 def _novnc() -> tuple[BaseRoute, ...]:

@@ -6,10 +6,12 @@ pages of ours know (`X-CSRF-Token`); and the cookie is sent from nowhere else (S
 
 import hmac
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from outlast.core.access.credentials import csrf_of
+from outlast.model.access_answers import SessionRow
 from outlast.web.cluster import Refused, Who
 
 COOKIE = "__Host-outlast"
@@ -20,7 +22,7 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 
 def who(request: Request) -> Who:
     """Raises `Refused`."""
-    address = request.client.host if request.client is not None else ""
+    address = address_of(request)
     given = request.headers.get("authorization", "")
     if given:
         scheme, _, word = given.partition(" ")
@@ -33,6 +35,16 @@ def who(request: Request) -> Who:
         if not hmac.compare_digest(sent, csrf_of(session).encode()):
             raise Refused("denied", "the header X-CSRF-Token is missing or wrong; GET /api/v1/session tells it")
     return Who(session, address)
+
+
+def address_of(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
+
+
+def shown(row: SessionRow, session: str, status: int = 200) -> Response:
+    """Who it is; and by the session that a cookie has, what a page sends along with changes."""
+    told = {**msgspec.to_builtins(row), "csrf": csrf_of(session) if session else ""}
+    return Response(msgspec.json.encode(told), status, media_type="application/json")
 
 
 def remember(response: Response, session: str) -> None:

@@ -10,8 +10,8 @@ import msgspec
 
 from outlast import __version__
 from outlast.core.access.permissions import NEEDS
-from outlast.model.access_answers import SessionRow
-from outlast.service.access.doors import SignIn
+from outlast.model.access_answers import SessionRow, SignInWay
+from outlast.service.access.signing_in import SignIn
 from outlast.service.commands.registry import COMMANDS, STREAMS
 from outlast.web.arguments import IN_QUERY, type_of
 from outlast.web.operations import Operation
@@ -36,6 +36,20 @@ class Elsewhere(msgspec.Struct, frozen=True):
     """The other nodes: https://..."""
 
 
+class ToProvider(msgspec.Struct, frozen=True):
+    url: str
+    """Where the browser goes."""
+
+
+class FromProvider(msgspec.Struct, frozen=True):
+    """What the provider has sent the browser back with."""
+
+    state: str = ""
+    code: str = ""
+    error: str = ""
+    error_description: str = ""
+
+
 @functools.cache
 def document() -> bytes:
     return msgspec.json.encode(description())
@@ -43,6 +57,7 @@ def document() -> bytes:
 
 def description() -> Schema:
     own = [SignIn, Session, Elsewhere, Operation, Problem, list[Operation]]
+    own += [ToProvider, FromProvider, list[SignInWay]]
     kinds = [*own, *(type_of(route.verb) for route in ROUTES), *(answer_of(route.verb) for route in ROUTES)]
     schemas, components = msgspec.json.schema_components(kinds, ref_template=REF)
     made = dict(zip(map(repr, kinds), schemas, strict=True))
@@ -124,6 +139,8 @@ def _responses(answer: Schema, *, begins: bool, tries: bool) -> Schema:
 def _own(made: Schema) -> list[tuple[str, str, Schema]]:
     session, elsewhere, operation = (made[repr(kind)] for kind in (Session, Elsewhere, Operation))
     sign_in = {"required": True, "content": {"application/json": {"schema": made[repr(SignIn)]}}}
+    back = {"required": True, "content": {"application/json": {"schema": made[repr(FromProvider)]}}}
+    ways, leave = made[repr(list[SignInWay])], made[repr(ToProvider)]
     id_ = _parameter("id", "path", {"type": "string"}, required=True)
     wait = _parameter("wait_s", "query", {"type": "number", "minimum": 0, "maximum": 60}, required=False)
     problems = {"default": _body("It could not be done; why.", {"$ref": REF.format(name="Problem")}, MEDIA_TYPE)}
@@ -137,6 +154,17 @@ def _own(made: Schema) -> list[tuple[str, str, Schema]]:
         ("/session", "post", one("session.open", "Sign in", session, "201", requestBody=sign_in, security=[])),
         ("/session", "get", one("session.show", "Who asks", session)),
         ("/session", "delete", one("session.close", "Sign out", {"type": "string"})),
+        ("/session/ways", "get", one("session.ways", "Further ways to sign in", ways, security=[])),
+        (
+            "/session/to-provider",
+            "post",
+            one("session.to_provider", "Leave for the provider; a cookie remembers it", leave, security=[]),
+        ),
+        (
+            "/session/from-provider",
+            "post",
+            one("session.from_provider", "Come back from there", session, "201", requestBody=back, security=[]),
+        ),
         ("/session/elsewhere", "post", one("session.elsewhere", "How a page goes on at another node", elsewhere)),
         ("/operations", "get", one("operations", "What was begun here, the newest first", listed)),
         ("/operations/{id}", "get", one("operation", "One of them", operation, parameters=[id_, wait])),

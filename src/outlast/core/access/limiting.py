@@ -39,6 +39,12 @@ def succeeded(failures: Failures, user: str, address: str) -> None:
     del failures.times.get(("address", address), [])[-1:]
 
 
+def forgiven(failures: Failures, user: str, address: str) -> None:
+    """The last one said nothing of a password."""
+    for key in (("user", user), ("address", address)):
+        del failures.times.get(key, [])[-1:]
+
+
 def _wait(times: list[float], most: int, now: float) -> float:
     recent = [at for at in times if now - at < WINDOW_S]
     return recent[-most] + WINDOW_S - now if len(recent) >= most else 0.0

@@ -54,14 +54,15 @@ _ADMINISTRATION = (
     "cluster.token cluster.revoke cluster.backup cluster.restore cluster.confirm_ownership rule.add rule.delete "
     "rule.enable rule.disable fence.add fence.set fence.delete quorum.force volume.add volume.set volume.remove "
     "volume.create volume.resize volume.delete volume.snapshot user.create user.set user.delete token.create "
-    "token.delete notice.add notice.set notice.delete"
+    "token.delete notice.add notice.set notice.delete user.sign_out sign_in.set sign_in.grant "
+    "sign_in.revoke sign_in.delete"
 )
 NEEDS: Mapping[str, Need] = {
     **dict.fromkeys(_LOOKS.split(), READ),
     **dict.fromkeys(_GROUP_OPERATIONS.split(), _OPERATE_GROUP),
     **dict.fromkeys(_OPERATIONS.split(), _OPERATE),
     **dict.fromkeys(_ADMINISTRATION.split(), _ADMINISTER),
-    **dict.fromkeys(("cluster.tokens", "user.list", "token.list", "audit.list"), _ADMINISTRATOR_READS),
+    **dict.fromkeys(("cluster.tokens", "user.list", "token.list", "audit.list", "sign_in.list"), _ADMINISTRATOR_READS),
     "user.passwd": Need(Role.ADMINISTRATOR, Scope.OWN),
 }
 NODE_ONLY: Mapping[str, str] = {

@@ -4,34 +4,30 @@ which every request says by a session or a token who asks. The web process itsel
 Signing in and out is asked for at the second door only.
 """
 
-import secrets
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 import msgspec
 import structlog
 
-from outlast.core.access import credentials, limiting
+from outlast.core.access import credentials
+from outlast.core.access.granting import account_name, now_granted
 from outlast.core.access.permissions import why_not
 from outlast.model import keys
-from outlast.model.access import DONE, Account, SignedIn, User
-from outlast.model.access_answers import SessionBegun, SessionRow
+from outlast.model.access import DONE, Account, SignedIn
+from outlast.model.access_answers import SessionBegun, SessionRow, SignInBegun, SignInWay
 from outlast.model.health import Json
-from outlast.ports.database import Compare, Delete, Refused, Unavailable
+from outlast.ports.database import Delete, Unavailable
 from outlast.ports.environment import Clock
-from outlast.ports.passwords import Passwords
 from outlast.ports.secrets import NoSecret
 from outlast.service.access.auditing import Auditing
+from outlast.service.access.signing_in import SigningIn
 from outlast.service.commands.context import ON_THE_NODE, Asking, CommandError
-from outlast.service.store import Store, put
+from outlast.service.store import Store
 from outlast.service.web_certificate import WebCertificates
 
 log = structlog.get_logger()
 
-SESSION_S = 12 * 3600.0
-MOST_SESSIONS = 20
-"""Of one user; a further one ends the oldest."""
-WRONG = "the name or the password is wrong"
 Answers = AsyncIterator[tuple[str, Json]]
 
 
@@ -44,11 +40,6 @@ class Request(msgspec.Struct, frozen=True):
     """From where `outlast-web` was asked."""
     as_seen: int = 0
     """Only if what it changes is still of this revision; 0: whatever it is."""
-
-
-class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: str
-    password: str
 
 
 class WebNodes(msgspec.Struct, frozen=True):
@@ -65,18 +56,17 @@ class Doors:
         self,
         store: Store,
         clock: Clock,
-        passwords: Passwords | None,
+        signing_in: SigningIn,
         auditing: Auditing,
         certificates: WebCertificates,
         ask: Ask,
     ) -> None:
         self._store = store
         self._clock = clock
-        self._passwords = passwords
+        self._signing_in = signing_in
         self._auditing = auditing
         self._certificates = certificates
         self._ask = ask
-        self._failures = limiting.Failures()
 
     def on_the_node(self, request: Request, who: str) -> Answers:
         answers = self._ask(request.verb, request.arguments, ON_THE_NODE)
@@ -90,6 +80,9 @@ class Doors:
             "session.open": self._sign_in,
             "session.close": self._sign_out,
             "session.show": self._show,
+            "session.ways": self._ways,
+            "session.to_provider": self._to_provider,
+            "session.from_provider": self._from_provider,
             "web.certificate": self._certificate,
             "web.nodes": self._nodes,
         }
@@ -129,60 +122,27 @@ class Doors:
         if found is None:
             why = "you are not signed in any more" if word else "nobody is signed in: sign in, or use an API token"
             raise CommandError("sign-in", why)
-        user = found[1]
-        return Account(user.name, user.role, user.groups)
+        return found[1]
 
-    def _session(self, word: str) -> tuple[SignedIn, User] | None:
+    def _session(self, word: str) -> tuple[SignedIn, Account] | None:
         session = self._store.signed_in.get(credentials.key_of(word)) if word else None
-        user = self._store.users.get(session.user) if session is not None else None
-        if session is None or user is None or not user.enabled or self._clock.wall() >= session.until_s:
+        if session is None or self._clock.wall() >= session.until_s:
             return None
-        return session, user
+        now = now_granted(session, self._store.users, self._store.sign_in)
+        return None if now is None else (session, Account(account_name(session.user, session.way), *now))
 
     async def _sign_in(self, request: Request) -> SessionBegun:
-        try:
-            given = msgspec.convert(request.arguments, SignIn)
-        except msgspec.ValidationError as error:
-            raise CommandError("usage", f"signing in takes a name and a password: {error}") from error
-        if credentials.why_no_name(given.name):  # nobody is called so, and it shall not be kept
-            given = SignIn("", given.password)
-        wait_s = limiting.wait_s(self._failures, given.name, request.address, self._clock.now())
-        if wait_s:
-            raise CommandError("limited", f"there were too many wrong passwords: try again in {wait_s:.0f} s")
-        # Counted as wrong before it is known: many at once must not all be let through.
-        limiting.failed(self._failures, given.name, request.address, self._clock.now())
-        user = self._store.users.get(given.name)
-        hashed = user.password if user is not None and user.enabled else ""
-        too_long = len(given.password) > credentials.LONGEST
-        if self._passwords is None or too_long or not await self._passwords.matches(hashed, given.password):
-            log.warning("a wrong name or password", name=given.name, address=request.address)
-            raise CommandError("sign-in", WRONG)
-        assert user is not None
-        limiting.succeeded(self._failures, given.name, request.address)
-        begun = await self._begin(user, request.address)
-        self._auditing.note(user.name, request.address, "session.open", {"name": user.name}, DONE)
-        return begun
+        return await self._signing_in.by_password(request.arguments, request.address)
 
-    async def _begin(self, user: User, address: str) -> SessionBegun:
-        word = credentials.word(credentials.SESSION, secrets.token_bytes(credentials.SECRET_BYTES))
-        now, key = self._clock.wall(), keys.SIGNED_IN + credentials.key_of(word)
-        session = SignedIn(user.name, address, now, now + SESSION_S)
-        gone = _over(self._store.signed_in, user.name, now)
-        # The user as the password was compared with: whoever changes it meanwhile lets nobody in by the old one.
-        compares = [Compare(key, 0), *self._store.unchanged(keys.USERS + user.name)]
-        if self._store.users.get(user.name) is not user:
-            raise CommandError("sign-in", WRONG)
-        try:
-            outcome = await self._store.transact(
-                compares, [put(key, session), *(Delete(keys.SIGNED_IN + one) for one in gone)]
-            )
-        except Unavailable as error:
-            raise CommandError(
-                "impossible", f"nobody can sign in while the cluster database does not answer: {error}"
-            ) from error
-        if isinstance(outcome, Refused):
-            raise CommandError("impossible", "this user was changed just now; sign in again")
-        return SessionBegun(word, SessionRow(user.name, user.role.value, user.groups, session.until_s))
+    async def _ways(self, _: Request) -> list[SignInWay]:
+        """What a page to sign in offers; told to everybody."""
+        return self._signing_in.ways()
+
+    async def _to_provider(self, request: Request) -> SignInBegun:
+        return await self._signing_in.to_provider(request.arguments, request.address)
+
+    async def _from_provider(self, request: Request) -> SessionBegun:
+        return await self._signing_in.from_provider(request.arguments, request.address)
 
     async def _sign_out(self, request: Request) -> str:
         account = self._account(request)
@@ -215,13 +175,3 @@ class Doors:
 
 def _session_key(word: str) -> str:
     return credentials.key_of(word) if word.startswith(credentials.SESSION) else ""
-
-
-def _over(signed_in: Mapping[str, SignedIn], user: str, now: float) -> list[str]:
-    """Sessions that have ended, and the oldest of a user who has too many. A bounded number of them at a time."""
-    ended = [key for key, session in signed_in.items() if session.until_s <= now]
-    own = sorted(
-        (key for key, session in signed_in.items() if session.user == user and session.until_s > now),
-        key=lambda key: signed_in[key].since_s,
-    )
-    return [*ended[:50], *own[: max(0, len(own) - MOST_SESSIONS + 1)]]

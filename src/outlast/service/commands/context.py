@@ -13,8 +13,10 @@ from outlast.model.view import ClusterView
 from outlast.ports.database import Committed, Compare, Refused, Uncertain, Write
 from outlast.ports.environment import Clock
 from outlast.ports.members import Members
+from outlast.ports.pam import Pam
 from outlast.ports.passwords import Passwords
 from outlast.ports.peers import Peers
+from outlast.service.access.openid import ByProvider
 from outlast.service.backup import Backing
 from outlast.service.coordinator import Coordinating
 from outlast.service.deciding import Promised
@@ -110,6 +112,10 @@ class Context:
     """None: the services have no links of their own."""
     passwords: Passwords | None = None
     """None: nobody can sign in."""
+    pam: Pam | None = None
+    """None: users of this host cannot sign in."""
+    by_provider: ByProvider | None = None
+    """None: nobody signs in at a provider."""
     web_certificates: WebCertificates | None = None
     telling: Telling | None = None
     """None: this node cannot tell anybody anything."""

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from outlast.core.access.credentials import why_no_name, why_no_password
+from outlast.core.access.granting import Granted, now_granted
 from outlast.core.access.permissions import why_no_role
 from outlast.core.spelling import Names, NotMeant, assigned, spelled
 from outlast.model import keys
-from outlast.model.access import Role, User
+from outlast.model.access import Role, User, Way
 from outlast.model.access_answers import UserRow
 from outlast.model.health import Json
 from outlast.ports.database import Compare, Delete, Write
@@ -42,7 +43,8 @@ class ChangePassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def list_users(context: Context, _: Nothing) -> list[UserRow]:
-    return [_row(context, user) for _, user in sorted(context.store.users.items())]
+    """And those who are signed in without being one of the cluster's."""
+    return [*(_row(context, user) for _, user in sorted(context.store.users.items())), *_others(context)]
 
 
 async def create(context: Context, want: CreateUser) -> UserRow:
@@ -113,6 +115,20 @@ async def delete(context: Context, want: Named) -> str:
     return f"{want.name} is deleted, and signed out everywhere"
 
 
+async def sign_out(context: Context, want: Named) -> str:
+    """Everywhere, by whichever way it signed in; it can sign in again."""
+    words = f"{want.name} was signed out everywhere: {context.by}"
+
+    def make() -> tuple[list[Compare], list[Write]]:
+        gone = [Delete(keys.SIGNED_IN + key) for key, one in context.store.signed_in.items() if one.user == want.name]
+        if not gone:
+            raise Missing(f"nobody is signed in as {want.name}")
+        return [], [*gone, context.journal.event("access", words)]
+
+    await context.write(make)
+    return f"{want.name} is signed out everywhere"
+
+
 async def _change(context: Context, name: str, change: Callable[[User], User], words: str, *, sign_out: bool) -> None:
     def make() -> tuple[list[Compare], list[Write]]:
         record = change(_user(context, name))
@@ -138,8 +154,23 @@ def _user(context: Context, name: str) -> User:
     raise Missing(f'there is no user "{name}"{similar(name, context.store.users)}')
 
 
+def _others(context: Context) -> list[UserRow]:
+    store, now = context.store, context.clock.wall()
+    found: dict[tuple[str, Way], list[Granted]] = {}
+    for session in store.signed_in.values():
+        granted = now_granted(session, store.users, store.sign_in)
+        if session.way is not Way.LOCAL and session.until_s > now and granted is not None:
+            found.setdefault((session.user, session.way), []).append(granted)
+    ordered = sorted(found.items(), key=lambda entry: (entry[0][0], entry[0][1].value))
+    return [
+        UserRow(name, of[-1].role.value, of[-1].groups, True, 0.0, len(of), way.value) for (name, way), of in ordered
+    ]
+
+
 def _row(context: Context, user: User) -> UserRow:
-    signed_in = sum(session.user == user.name for session in context.store.signed_in.values())
+    signed_in = sum(
+        session.user == user.name and session.way is Way.LOCAL for session in context.store.signed_in.values()
+    )
     return UserRow(user.name, user.role.value, user.groups, user.enabled, user.made_at_s, signed_in)
 
 
@@ -170,4 +201,5 @@ COMMANDS: dict[str, Command] = {
     "user.set": (SetUser, set_values),
     "user.passwd": (ChangePassword, change_password),
     "user.delete": (Named, delete),
+    "user.sign_out": (Named, sign_out),
 }
