@@ -220,7 +220,7 @@ def test_a_join_whose_command_died_late_goes_on_to_its_end_by_itself(machines: M
 
 
 def test_a_join_that_is_interrupted_takes_everything_back(machines: Machines) -> None:
-    _, code = cut_off(machines, "its service runs", lambda: kill(machines, "n2", signal.SIGINT))
+    _, code = cut_off(machines, "it has been given a member", lambda: kill(machines, "n2", signal.SIGINT))
     assert code == 1
     assert machines.is_clean("n2")
     assert machines.votes() == {"n1": "votes"}
