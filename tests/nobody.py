@@ -1,5 +1,7 @@
 """Who is told of what happens to simulated machines and members, and does not care."""
 
+from collections.abc import Collection
+
 from outlast.sim.guests import Guest
 from outlast.sim.vms import Ended
 
@@ -18,6 +20,8 @@ class Nobody:
     def vm_serves(self, node: str, vm: str) -> None: ...
 
     def vm_start_refused(self, node: str, vm: str) -> None: ...
+
+    def host_ended(self, node: str, names: Collection[str]) -> None: ...
 
     def vm_asked_off(self, node: str, vm: str) -> None: ...
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from build import group, node, observed, resource, session, silence, status, view
-from outlast.core.coordinator.adopting import may_become
+from outlast.core.coordinator.adopting import is_heard, may_become
 from outlast.core.coordinator.failover import decide
 from outlast.core.owner.telling import LEFT_BY_HAND
 from outlast.model.group import Appearance, Came, Group, Wanted
@@ -122,8 +122,32 @@ def test_what_certainly_ran_nowhere_is_the_nodes_where_it_was_started_and_is_wan
     assert assigned(seen(OFF, status(OFF, State.OFFLINE))) == [ADOPTED]
     nobodys = msgspec.structs.replace(OFF, owner="")
     assert assigned(seen(nobodys)) == [ADOPTED]
+    was_dead = msgspec.structs.replace(OFF, appeared=msgspec.structs.replace(STARTED, owner_was_dead=True))
     dead = [silence("n1", proof=ProofKind.FENCE)]
-    assert assigned(seen(OFF, status(OFF, State.ONLINE), silences=dead)) == [ADOPTED]
+    assert assigned(seen(was_dead, status(OFF, State.ONLINE), silences=dead)) == [ADOPTED]
+
+
+def test_what_stood_there_before_its_owner_died_may_be_older_than_what_that_one_ran() -> None:
+    known = seen(OFF, status(OFF, State.OFFLINE), silences=[silence("n1", proof=ProofKind.FENCE)])
+    assert (
+        may_become(OFF, "n3", Came.STARTED, known) == "n1, which owned it, has died since, and may have run it before"
+    )
+    assert assigned(known) == []
+
+
+def test_that_nothing_of_it_runs_is_believed_of_an_owner_who_was_heard_of_since_it_is_there() -> None:
+    """He, too, learns only afterwards what somebody starts with him; and while he lives he tells it."""
+    known = seen(OFF, status(OFF, State.OFFLINE))
+    assert not is_heard(OFF, known, owner_seen_at=99.9, since=100.0)
+    assert is_heard(OFF, known, owner_seen_at=100.1, since=100.0)
+
+
+def test_of_who_is_dead_or_left_nobody_waits_to_hear() -> None:
+    dead = seen(OFF, silences=[silence("n1", proof=ProofKind.FENCE)])
+    left = seen(OFF, sessions={name: session(name) for name in ("n2", "n3")})
+    for known in (dead, left):
+        assert is_heard(OFF, known, owner_seen_at=0.0, since=100.0)
+    assert not is_heard(OFF, seen(OFF, silences=[silence("n1")]), owner_seen_at=0.0, since=100.0)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,15 @@ def adopts_just_as_it_failed() -> None:
     swap(original, judge)
 
 
+def forgets_when_its_owner_died() -> None:
+    original = adopting.may_become
+
+    def may_become(*arguments: Any, **options: Any) -> str:
+        return original(*arguments, **{**options, "owner_was_dead": True})
+
+    swap(original, may_become)
+
+
 BY_HAND = (
     Mutation(
         "adopt-without-its-owners-word",
@@ -70,6 +79,20 @@ BY_HAND = (
         "what somebody starts where it has just failed runs on there, while another node is about to start it",
         "core/test_resource.py",
         adopts_just_as_it_failed,
+    ),
+    Mutation(
+        "adopt-before-its-owner-is-heard-of",
+        1,
+        "what stands where somebody started it goes on, although its owner may have run it since and is not heard of",
+        "scenarios/252-started-by-hand-before-its-owner-died.txt",
+        always(adopting.is_heard, True),
+    ),
+    Mutation(
+        "forget-when-its-owner-died",
+        1,
+        "what stands where somebody started it goes on, although its owner may have run it after that, and died",
+        "core/test_adopting.py",
+        forgets_when_its_owner_died,
     ),
     Mutation(
         "let-strays-run-on",

@@ -25,4 +25,11 @@ SAVES = (
         "scenarios/205-started-past-the-cluster-after-it-was-saved.txt",
         broken_saves.keeps_what_is_of_the_past,
     ),
+    Mutation(
+        "leave-it-to-who-has-taken-it",
+        13,
+        "a state that its owner has just taken out is put back, although the VM was started on another node meanwhile",
+        "scenarios/251-started-by-hand-while-its-state-is-tried.txt",
+        broken_saves.leaves_it_to_who_has_taken_it,
+    ),
 )

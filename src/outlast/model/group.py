@@ -53,6 +53,8 @@ class Appearance(msgspec.Struct, frozen=True):
     epoch: int
     """The group's, when that was told: at another one it says nothing."""
     came: Came
+    owner_was_dead: bool = False
+    """When it came there, the death of the group's owner was proven already."""
 
 
 class Failure(msgspec.Struct, frozen=True):

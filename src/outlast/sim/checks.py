@@ -393,17 +393,7 @@ class Checks(Wishes):
             self._judge(14, self.placing.wished(old, new))
         for rule, words in self.restraint.group_changed(old, new):
             self._judge(rule, words)
-        if (new.owner, new.move_to, new.wanted) != (old.owner, old.move_to, old.wanted):
-            kept.changed_at_s = self.now()
-        if (new.epoch, new.intents) != (old.epoch, old.intents):
-            kept.given_at_s = self.now()
-        if (new.locked, new.maintenance, new.failback, new.balance) != (
-            old.locked,
-            old.maintenance,
-            old.failback,
-            old.balance,
-        ):
-            kept.record_at_s = self.now()
+        kept.note(new, self.now())
 
     def _compare(self, old: Group, new: Group, incarnation: str) -> None:
         if new.epoch < old.epoch:

@@ -5,10 +5,10 @@ something that needs it still runs there; by force everything may stop at once. 
 starts after others is started before they are online, or its limit has passed.
 
 A node acts on what it knows: what ended by itself a moment ago still counts as up; and of what began before somebody
-laid hands on the node it cannot tell whether its start was over.
+laid hands on the node it cannot tell whether its start was over. Nor can a resource host that takes over from another one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from outlast.model.group import Group, Resource
@@ -25,6 +25,8 @@ class Run:
     since_s: float
     serves: bool = False
     asked_off: bool = False
+    taken_over: bool = False
+    """Its resource host ended, and the next one found it running: whether its start was over it cannot tell."""
     rightly: bool = False
     """Something called for it that it was asked off: an orderly stop that was begun is not called back."""
     ended_s: float | None = None
@@ -108,6 +110,11 @@ class Order:
         run = self.runs.get((name, node))
         return run is not None and run.asked_off
 
+    def host_ended(self, node: str, names: Collection[str]) -> None:
+        """A resource host that had these open."""
+        for run in [run for name in names if (run := self.runs.get((name, node))) is not None]:
+            run.taken_over = True
+
     def ended(self, node: str, name: str) -> None:
         run = self.runs.get((name, node))
         if run is not None:
@@ -151,7 +158,7 @@ class Order:
             return False
         if run.ended_s is not None:  # by itself, or by force beside a start that was under way
             return self.facts.now() - run.ended_s <= RECENTLY_S
-        return run.serves or self.facts.life(node).touched_at_s >= run.since_s
+        return run.serves or run.taken_over or self.facts.life(node).touched_at_s >= run.since_s
 
     def _resources(self, group: Group) -> list[Resource]:
         return [self.facts.resources[name] for name in group.resources if name in self.facts.resources]

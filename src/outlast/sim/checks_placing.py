@@ -42,7 +42,7 @@ class Placing:
         """Did somebody start something else there at the console, after it was given to that node?"""
         given_at_s = self.facts.groups[group.name].given_at_s
         others = (kept for kept in self.facts.groups.values() if kept.record.owner == node)
-        return any(kept.given_at_s > given_at_s and "console" in kept.record.wanted_by for kept in others)
+        return any(kept.by_hand_at_s > given_at_s for kept in others)
 
     def given(self, old: Group, new: Group) -> str:
         """What is wrong with giving it to its new owner; "" when nothing is."""

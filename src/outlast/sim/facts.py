@@ -81,10 +81,29 @@ class GroupFacts:
     """When an administrator changed last how it is to be treated."""
     given_at_s: float = float("-inf")
     """When it got its present epoch, or was last wanted online."""
+    by_hand_at_s: float = float("-inf")
+    """When somebody last started it at a console. An administrator's word that comes later does not undo that."""
     online_since_s: float | None = None
     """Since when its owner has said that all of it that is wanted is online; None: it does not."""
     online_until_s: float = float("-inf")
     """When its owner said so last."""
+
+    def note(self, new: Group, now_s: float) -> None:
+        """Its record becomes another one."""
+        old = self.record
+        if (new.owner, new.move_to, new.wanted) != (old.owner, old.move_to, old.wanted):
+            self.changed_at_s = now_s
+        if (new.epoch, new.intents) != (old.epoch, old.intents):
+            self.given_at_s = now_s
+        if new.intents != old.intents and new.wanted is Wanted.ONLINE and "console" in new.wanted_by:
+            self.by_hand_at_s = now_s
+        if (new.locked, new.maintenance, new.failback, new.balance) != (
+            old.locked,
+            old.maintenance,
+            old.failback,
+            old.balance,
+        ):
+            self.record_at_s = now_s
 
 
 @dataclass(slots=True)

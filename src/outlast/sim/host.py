@@ -274,6 +274,7 @@ class SimHost:
 
     def _gone(self) -> None:
         self._machine.end(self.process)
+        self._machine.host_ended(self._opened)
         if self in self._live:
             self._live.remove(self)
         if self._heard in self._machine.listeners:

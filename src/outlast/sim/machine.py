@@ -6,7 +6,7 @@ does not answer, a damaged plugin, ...) stands in `Troubles` and is looked at by
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -51,6 +51,8 @@ class Witness(Protocol):
     def vm_serves(self, node: str, vm: str) -> None: ...
 
     def vm_start_refused(self, node: str, vm: str) -> None: ...
+
+    def host_ended(self, node: str, names: Collection[str]) -> None: ...
     def vm_asked_off(self, node: str, vm: str) -> None: ...
 
     def vm_reset(self, node: str, vm: str, guest: Guest) -> None: ...
@@ -320,6 +322,10 @@ class Machine:
     def start_refused(self, name: str) -> None:
         """The cluster has tried to start it, and it could not be."""
         self._witness.vm_start_refused(self.name, name)
+
+    def host_ended(self, names: Collection[str]) -> None:
+        """A resource host that had these open."""
+        self._witness.host_ended(self.name, names)
 
     def asked_off(self, name: str) -> None:
         """The cluster has begun to stop it, in order."""

@@ -2,6 +2,7 @@
 has to make its intent, and has not yet; and what is nobody's fault, because somebody broke it on purpose.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from outlast.model.group import Group, Stop, Wanted
@@ -101,6 +102,10 @@ class Wishes(Seen):
     def touch(self, node: str) -> None:
         """Something is done to it that may keep it from telling others how it is, or from hearing of them."""
         self.life(node).touched_at_s = self.now()
+
+    def host_ended(self, node: str, names: Collection[str]) -> None:
+        """A resource host of the node ended, by whatever hand, that had these open."""
+        self.order.host_ended(node, names)
 
     def forget_hands(self, node: str) -> None:
         for vm in [vm for vm, where in self.switched_off.items() if where == node]:

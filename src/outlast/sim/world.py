@@ -7,7 +7,7 @@ the first violation (`broken`). The composition root of the simulator: only here
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from random import Random
@@ -311,6 +311,9 @@ class World:
 
     def vm_start_refused(self, node: str, vm: str) -> None:
         self.checks.turns.tried(node, vm)
+
+    def host_ended(self, node: str, names: Collection[str]) -> None:
+        self.checks.host_ended(node, names)
 
     def vm_asked_off(self, node: str, vm: str) -> None:
         self.checks.vm_asked_off(node, vm)

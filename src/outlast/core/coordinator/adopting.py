@@ -7,6 +7,9 @@ takes to see it. The two ways in which it came there differ in what its owner mu
 - *brought*: that it went away as it ran. Then its state is there and nowhere else, so that node gets it whatever speaks
   against it, as with what the cluster itself handed over.
 - *started*: that nothing of it runs. It has only just begun, so it stays only where the cluster could have started it.
+  Another hand may have started it with its owner meanwhile, and nobody heard of it: then what stands is older than the
+  disk, and must not go on. So that word counts when its owner was heard of since; and his death, when it was proven
+  before.
 """
 
 import msgspec
@@ -33,15 +36,29 @@ def appearance(group: Group, view: ClusterView) -> Appearance | None:
     return found if lives and session is not None and session.incarnation == found.incarnation else None
 
 
-def may_become(group: Group, node: str, came: Came, view: ClusterView) -> str:
-    """Why it can not become that node's, for people; "" when it may: then it waits there for the coordinator's word."""
+def is_heard(group: Group, view: ClusterView, *, owner_seen_at: float, since: float) -> bool:
+    """May a node tell that somebody started it there, or may its owner know more than he could tell so far? By that
+    node's clock: when it saw a record of its owner's session last; since when it knows of what it has, or has the
+    database back."""
+    return group.owner not in view.sessions or is_dead(group.owner, view) or owner_seen_at > since
+
+
+def is_dead(node: str, view: ClusterView) -> bool:
+    """By proof."""
+    silence = view.silences.get(node)
+    return silence is not None and silence.proof is not None
+
+
+def may_become(group: Group, node: str, came: Came, view: ClusterView, *, owner_was_dead: bool = False) -> str:
+    """Why it can not become that node's, for people; "" when it may: then it waits there for the coordinator's word.
+    `owner_was_dead`: by proof, when it came there."""
     if view.settings.hold:
         return "nobody has confirmed yet who owns what"
     if len(group.resources) != 1:
         return f"{group.name} has several resources, and they run on one node"
     if came is Came.BROUGHT and group.owner:
         return ""  # its owner may be about to say that it went away
-    return _owner_has_it(group, view) or _not_startable(group, node, view)
+    return _owner_has_it(group, view, owner_was_dead=owner_was_dead) or _not_startable(group, node, view)
 
 
 def brought(group: Group, view: ClusterView) -> str:
@@ -72,7 +89,8 @@ def started(group: Group, view: ClusterView) -> str:
     found = appearance(group, view)
     if found is None or (found.came is Came.BROUGHT and group.owner):
         return ""
-    return "" if may_become(group, found.node, found.came, view) else found.node
+    why_not = may_become(group, found.node, found.came, view, owner_was_dead=found.owner_was_dead)
+    return "" if why_not else found.node
 
 
 def doubts(group: Group, node: str, placed: Placed) -> tuple[str, ...]:
@@ -81,8 +99,8 @@ def doubts(group: Group, node: str, placed: Placed) -> tuple[str, ...]:
     return (f"{problem}; but it runs there, and nowhere else",) if problem else ()
 
 
-def _owner_has_it(group: Group, view: ClusterView) -> str:
-    """Why it may run with its owner; "" when it certainly does not."""
+def _owner_has_it(group: Group, view: ClusterView, *, owner_was_dead: bool) -> str:
+    """Why it may run with its owner, or have run there since; "" when it certainly has not."""
     owner = group.owner
     report = view.statuses.get(group.name)
     said = handing_over.word(group, report)
@@ -90,9 +108,10 @@ def _owner_has_it(group: Group, view: ClusterView) -> str:
         return f"{owner} has handed it over to {said.to}"
     if not owner:
         return ""
-    silence = view.silences.get(owner)
-    if silence is not None or owner in view.observed.silent_s:
-        return "" if silence is not None and silence.proof is not None else f"{owner}, which owns it, is silent"
+    if is_dead(owner, view):
+        return "" if owner_was_dead else f"{owner}, which owned it, has died since, and may have run it before"
+    if owner in view.silences or owner in view.observed.silent_s:
+        return f"{owner}, which owns it, is silent"
     session = view.sessions.get(owner)
     if session is None or nothing_runs(group, report, session.incarnation):
         return ""

@@ -91,6 +91,8 @@ class Here(msgspec.Struct, frozen=True):
     adoptable: bool = False
     """Somebody brought or started it here past the cluster, and it may become this node's
     (`core/coordinator/adopting.py`)."""
+    owner_heard: bool = False
+    """Its owner would have told by now if it ran there as well."""
     told_of: bool = False
     """Its group's record says that it appeared here."""
 

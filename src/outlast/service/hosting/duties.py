@@ -278,6 +278,7 @@ class Duties:
             has_state=self._saving.has_state(local),
             new_here=stray.new_here,
             adoptable=stray.adoptable,
+            owner_heard=stray.owner_heard,
             told_of=stray.told_of,
         )
 

@@ -94,6 +94,10 @@ class Local:
     """Since when something is here, and complete, that no record says anything of."""
     stray_epoch = -1
     """The epoch of its group at that time."""
+    heard_since = 0.0
+    """From when on its owner's session tells that he lives, and would have said what runs there."""
+    owner_was_dead = False
+    """By proof, when it came to be here."""
     came: Came | None = None
     """How it came to run here past the cluster, while it is not this node's."""
     just_started = False

@@ -248,11 +248,11 @@ class Reporting:
             group = self._store.groups.get(local.resource.group)
             if group is None or group.owner == self._store.me:
                 continue
-            record = self._resources.saving.record(local)
-            if record is not None and (words := self._dropped([record])):
+            record = self._resources.saving.record_of_stray(local)
+            if record is not None:
                 key = keys.RESOURCES + record.name
-                event = self._journal.event("saved", words[0], group=group.name)
-                found.append(Part(self._store.unchanged(key), [put(key, record), event]))
+                told = [self._journal.event("saved", one, group=group.name) for one in self._dropped([record])]
+                found.append(Part(self._store.unchanged(key), [put(key, record), *told]))
         return found
 
     def _intent(self, group: Group) -> Intent | None:

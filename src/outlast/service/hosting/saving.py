@@ -52,15 +52,11 @@ class Saving:
     # -- what is to be done ------------------------------------------------------------------------------------------
 
     def has_state(self, local: Local) -> bool:
-        """Is there one to be taken before it is brought online? What was taken and has come to stand in the record as
-        taken by this service is this service's from then on."""
+        """Is there one to be taken before it is brought online?"""
         kept, record = local.kept, self._store.resources.get(local.name)
         if record is None:
             return False
-        if kept.taking is not None and record.saved is None and record.taken == kept.taking[1]:
-            (kept.taken, kept.token), kept.taking = kept.taking, None
-        if record.taken != kept.token:  # an administrator has dropped it, say
-            kept.taken = kept.put_back = None
+        _read(local, record)
         return record.saved is not None or kept.saved is not None or kept.put_back is not None
 
     def may_be_saved(self, local: Local, group: Group) -> bool:
@@ -119,7 +115,7 @@ class Saving:
         kept = local.kept
         if local.state in _RUNS:
             state = kept.saved or local.resource.saved
-            kept.past = state.id if state is not None else kept.past
+            kept.past = state.id if state is not None else _id_of_taken(local.resource) or kept.past
             kept.saved = kept.taken = kept.taking = kept.put_back = None
         elif local.state is S.ONLINE_PENDING:
             kept.saved, kept.unfinished = None, ""
@@ -133,6 +129,7 @@ class Saving:
         kept, record = local.kept, self._store.resources.get(local.name)
         if record is None:
             return None
+        _read(local, record)
         if _is_past(local, record):
             return msgspec.structs.replace(record, saved=None)
         if kept.saved is not None and runs_nothing(local.state):
@@ -146,6 +143,16 @@ class Saving:
             kept.put_back = None
             return None
         return self._take(local, record) if local.announced and record.saved is not None else None
+
+    def record_of_stray(self, local: Local) -> Resource | None:
+        """Likewise, of what ran here although another node owns it. That one may have taken the state out of the record
+        a moment ago, and might put it back: so it is taken out of his hands as well."""
+        record = self._store.resources.get(local.name)
+        if record is None or not (record.saved is not None or record.taken):
+            return None
+        known = record.saved.id if record.saved is not None else _id_of_taken(record)
+        ran = local.state in _RUNS or known == local.kept.past
+        return msgspec.structs.replace(record, saved=None, taken="") if ran else None
 
     def _take(self, local: Local, record: Resource) -> Resource:
         state, kept = record.saved, local.kept
@@ -172,6 +179,21 @@ class Saving:
             f"{local.name} could not be saved: {local.kept.why}. It runs on; "
             f"`outlast group offline {group.name} --how shutdown` shuts it down"
         )
+
+
+def _read(local: Local, record: Resource) -> None:
+    """What was taken and has come to stand in the record as taken by this service is this service's from then on; until
+    another word stands there."""
+    kept = local.kept
+    if kept.taking is not None and record.saved is None and record.taken == kept.taking[1]:
+        (kept.taken, kept.token), kept.taking = kept.taking, None
+    if record.taken != kept.token:  # an administrator has dropped it, say, or it was started on another node meanwhile
+        kept.taken = kept.put_back = None
+
+
+def _id_of_taken(record: Resource) -> str:
+    """Of the state that was taken out of the record last; "": none was."""
+    return record.taken.partition(" ")[0]
 
 
 def _is_past(local: Local, record: Resource) -> bool:

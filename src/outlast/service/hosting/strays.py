@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
-from outlast.core.coordinator.adopting import STAND_STILL, appearance, may_become
+from outlast.core.coordinator.adopting import STAND_STILL, appearance, is_dead, is_heard, may_become
 from outlast.core.owner.duty import Duty, duty
 from outlast.core.owner.own_stop import is_of_the_past
 from outlast.core.owner.resource import S, runs_nothing
@@ -25,6 +25,8 @@ from outlast.service.store import Store
 NEW_HERE_S = 10.0
 """So long the record may take by which what stands still here belongs here; or two node time-outs, if longer."""
 _HERE = (S.ONLINE, S.HOLDING, S.RECEIVED)
+_LOOKS_S = 0.1
+"""So soon it is looked again whether its owner was heard of."""
 NOBODY_CAME = "its owner has not said in time that nothing of it runs there"
 
 
@@ -33,6 +35,7 @@ class Stray(msgspec.Struct, frozen=True):
 
     new_here: bool = False
     adoptable: bool = False
+    owner_heard: bool = False
     told_of: bool = False
     until_s: float | None = None
     """When to look again, by this node's clock."""
@@ -81,17 +84,24 @@ class Strays:
         now = self._clock.now()
         if local.state is S.RECEIVED and local.arrives and not local.expected:
             return Stray(new_here=True, told_of=told_of, until_s=now + NEW_HERE_S)
+        observer = self._store.observer
         if local.stray_since is None:
-            local.stray_since, local.stray_epoch = now, group.epoch
-        elif not self._store.observer.reaches_database(now):
+            local.stray_since, local.stray_epoch, local.heard_since = now, group.epoch, now
+            local.owner_was_dead = self.view is not None and is_dead(group.owner, self.view())
+        if not observer.reaches_database(now):
             local.stray_since = now  # nobody could have said anything
-        until_s = local.stray_since + max(NEW_HERE_S, 2 * self._store.observer.timing.node_timeout_s)
+            # What is seen first when it is back may have been written long ago.
+            local.heard_since = now + observer.timing.renew_interval_s
+        until_s = local.stray_since + max(NEW_HERE_S, 2 * observer.timing.node_timeout_s)
         if until_s <= now:
             local.refused = local.refused or NOBODY_CAME
             return Stray(told_of=told_of)
         local.refused = self._why_not(local, group)
         adoptable = not local.refused
-        return Stray(local.came is None or local.expected, adoptable, told_of, until_s)
+        heard = adoptable and self._is_heard(local, group)
+        if adoptable and not heard:
+            until_s = min(until_s, now + _LOOKS_S)
+        return Stray(local.came is None or local.expected, adoptable, heard, told_of, until_s)
 
     def _why_not(self, local: Local, group: Group) -> str:
         """Why it may not become this node's, for people; "" when it may."""
@@ -102,7 +112,13 @@ class Strays:
             return f"what is of the type {local.resource.type} is not taken over"
         if group.epoch != local.stray_epoch:
             return f"it was given to {group.owner or 'nobody'} meanwhile"
-        return may_become(group, self._store.me, local.came, self.view())
+        return may_become(group, self._store.me, local.came, self.view(), owner_was_dead=local.owner_was_dead)
+
+    def _is_heard(self, local: Local, group: Group) -> bool:
+        if local.came is Came.BROUGHT or self.view is None:
+            return True
+        seen_at = self._store.observer.seen_at.get(group.owner, float("-inf"))
+        return is_heard(group, self.view(), owner_seen_at=seen_at, since=local.heard_since)
 
     def records(self) -> Iterator[Group]:
         """Groups as their records are to be, where those do not say what appeared here, or say what is over."""
@@ -124,12 +140,12 @@ class Strays:
         if local.came is None or here is None or duty(group, self._store.me) is not Duty.LEAVE:
             return None
         # Also what could not be held yet: with the promise of its owner it may run on.
-        held = local.state in _HERE and here.adoptable and not local.arrives
+        held = local.state in _HERE and here.owner_heard and not local.arrives
         # What came whole and has ended here since, runs nowhere any more: it is this node's all the same.
         ended = local.came is Came.BROUGHT and here.told_of and runs_nothing(local.state) and local.left_at < 0
         if not held and not (ended and self._in_time(local)):
             return None
-        return Appearance(self._store.me, self._incarnation(), group.epoch, local.came)
+        return Appearance(self._store.me, self._incarnation(), group.epoch, local.came, local.owner_was_dead)
 
     def _in_time(self, local: Local) -> bool:
         since_s = local.stray_since
