@@ -5,7 +5,7 @@ something that needs it still runs there; by force everything may stop at once. 
 starts after others is started before they are online, or its limit has passed.
 
 A node acts on what it knows: what ended by itself a moment ago still counts as up; and of what began before somebody
-laid hands on the node it cannot tell whether its start was over. Nor can a resource host that takes over from another one.
+laid hands on the node it cannot tell whether its start was over. Nor can a resource host that takes over from another.
 """
 
 from collections.abc import Callable, Collection
