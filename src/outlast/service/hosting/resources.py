@@ -389,6 +389,7 @@ class Resources:
             if resource is not None:
                 self._attaching.record_changed(local, resource)
             self.duties.apply(local)
+            self.changed.set()  # a saved state that has just come to stand there may be taken out
 
     def _of_group(self, name: str) -> list[Local]:
         return [local for local in self.locals.values() if local.resource.group == name]

@@ -136,12 +136,10 @@ class Saving:
             if record.saved != kept.saved:
                 return msgspec.structs.replace(record, saved=kept.saved)
             kept.saved = None
-            return None
         if kept.put_back is not None and runs_nothing(local.state):
             if record.saved != kept.put_back:
                 return msgspec.structs.replace(record, saved=kept.put_back)
             kept.put_back = None
-            return None
         return self._take(local, record) if local.announced and record.saved is not None else None
 
     def record_of_stray(self, local: Local) -> Resource | None:
