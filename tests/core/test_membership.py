@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlast.core.membership.membership import Observer, Session
+from outlast.core.membership.membership import LAPSE_COUNTS_S, Observer, Session
 from outlast.core.membership.timing import timing
 
 TIMES = timing(5.0)
@@ -160,6 +160,16 @@ def test_the_permit_has_passed_when_the_first_observer_may_call_the_node_silent(
     own = Session(times)
     own.renewed(sent_at)
     assert not own.valid(sent_at + seen_later_s + times.node_timeout_s)
+
+
+def test_what_is_found_off_just_after_the_permit_had_passed_may_have_ended_by_that_unless_it_was_started_since() -> (
+    None
+):
+    session = Session(TIMES)
+    session.lapsed(100.0)
+    assert session.may_have_ended(began_at=50.0, now=100.5)
+    assert not session.may_have_ended(began_at=50.0, now=100.0 + LAPSE_COUNTS_S)
+    assert not session.may_have_ended(began_at=100.1, now=100.5)
 
 
 def test_an_observer_is_steady_since_its_last_outage_and_not_at_all_while_it_is_cut_off() -> None:

@@ -105,9 +105,10 @@ class Session:
         """The permit is extended after it had passed: hosts may have stopped what ran."""
         self.lapsed_at = now
 
-    def has_just_lapsed(self, now: float) -> bool:
-        """What is found to be off now may have been stopped for want of a permit, before anybody could tell so."""
-        return now - self.lapsed_at < LAPSE_COUNTS_S
+    def may_have_ended(self, began_at: float, now: float) -> bool:
+        """Of what is found to be off now, and began to run then: may it have been stopped for want of a permit, before
+        anybody could tell so? What was started since had a permit all the while."""
+        return now - self.lapsed_at < LAPSE_COUNTS_S and began_at < self.lapsed_at
 
     def valid(self, now: float) -> bool:
         return self.permit_until_s is not None and now < self.permit_until_s

@@ -74,9 +74,9 @@ class Records:
             return False
         return self._session.valid(now) or self._env.hosts.permit.until_s() > now
 
-    def has_just_lapsed(self) -> bool:
-        """Was this node without a run permit until a moment ago?"""
-        return self._session.has_just_lapsed(self._env.clock.now())
+    def may_have_lapsed(self, local: Local) -> bool:
+        """Was this node without a run permit until a moment ago, and ran it then?"""
+        return self._session.may_have_ended(local.began_s, self._env.clock.now())
 
     def can_save(self, local: Local) -> bool:
         """Does its type put its state away, as this node offers it?"""

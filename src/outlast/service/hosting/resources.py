@@ -159,6 +159,8 @@ class Resources:
         now = self._env.clock.now()
         if PUBLISHED[state] is not PUBLISHED[local.state]:
             local.since = now
+        if runs_nothing(local.state):
+            local.began_s = now
         local.state = state
         local.changes += 1
         if state not in (S.HANDED_OVER, S.OFFLINE):
@@ -218,7 +220,7 @@ class Resources:
             local.switched_at = intents
             # A stop of ours that a former host, or the guest, is still carrying out is nobody's intent; nor is one for
             # want of a permit, which may be seen before its host has told of it.
-            ours = local.stop in (OwnStop.BEGUN, OwnStop.SAVING) or self.records.has_just_lapsed()
+            ours = local.stop in (OwnStop.BEGUN, OwnStop.SAVING) or self.records.may_have_lapsed(local)
             ours = ours or (local.stop is OwnStop.HANDING and health.unexplained)
             if verdict.switched_off and not ours:
                 self._switched_off(local, health)
