@@ -39,10 +39,11 @@ class Placing:
         return f"{name} was started on {node}, which has no room for it: {problem}" if problem else ""
 
     def _filled_by_hand(self, node: str, group: Group) -> bool:
-        """Did somebody start something else there at the console, after it was given to that node?"""
-        given_at_s = self.facts.groups[group.name].given_at_s
+        """Did somebody start something else there at the console, after it had got its room on that node? It has kept
+        that since, whatever became of it meanwhile, and whoever had it tried again."""
+        since_s = self.facts.groups[group.name].changed_at_s
         others = (kept for kept in self.facts.groups.values() if kept.record.owner == node)
-        return any(kept.by_hand_at_s > given_at_s for kept in others)
+        return any(kept.by_hand_at_s > since_s for kept in others)
 
     def given(self, old: Group, new: Group) -> str:
         """What is wrong with giving it to its new owner; "" when nothing is."""
