@@ -38,19 +38,31 @@ def test_a_node_says_of_what_appears_there_how_it_came_and_at_which_epoch_and_th
 
 
 def test_a_node_withdraws_what_it_has_said_of_what_has_ended_there() -> None:
-    with played("world nodes=3", "vm web1", "start", "run 30", "admin n1 group.offline name=web1", "run 5") as world:
-        world.daemons.freeze("n2", "service")
-        world.daemons.freeze("n1", "service")
+    with played(
+        "world nodes=3", "vm web1 preferred=n2", "start", "run 30", "admin n1 group.offline name=web1", "run 5"
+    ) as world:
+        world.daemons.freeze("n1", "service")  # who decides
         world.console_start("web1", "n3")
-        world.run(0.5)
+        world.run(1.0)
         assert world.checks.groups["web1"].record.appeared is not None
         world.machines["n3"].drop_standing("web1")
         world.run(0.5)
         assert world.checks.groups["web1"].record.appeared is None
         world.daemons.thaw("n1", "service")
-        world.daemons.thaw("n2", "service")
         world.run(5.0)
-        assert world.checks.groups["web1"].record.owner == "n1"
+        assert world.checks.groups["web1"].record.owner == "n2"
+
+
+def test_a_node_says_nothing_of_what_was_started_there_before_its_owner_was_heard_of() -> None:
+    with played("world nodes=3", "vm web1", "start", "run 30", "admin n1 group.offline name=web1", "run 5") as world:
+        world.daemons.freeze("n1", "service")  # its owner
+        world.console_start("web1", "n3")
+        world.run(2.5)
+        assert world.machines["n3"].standing.keys() == {"web1"}
+        assert world.checks.groups["web1"].record.appeared is None
+        world.daemons.thaw("n1", "service")
+        world.run(3.0)
+        assert world.checks.groups["web1"].record.owner == "n3"
 
 
 def test_what_was_started_on_another_node_is_found_there_also_when_no_report_of_it_came() -> None:
