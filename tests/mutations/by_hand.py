@@ -1,10 +1,12 @@
-"""What people bring or start past the cluster, taken over although its owner has not said that nothing of it runs."""
+"""What people bring, start or stop past the cluster: taken over although its owner has not said that nothing of it
+runs, or taken for what it is not."""
 
 from typing import Any
 
-from mutations.broken import always, swap
+from mutations.broken import always, method, swap
 from mutations.mutation import Mutation
 from outlast.core.coordinator import adopting
+from outlast.core.membership.membership import LAPSE_COUNTS_S, Session
 from outlast.core.owner import duty, resource
 from outlast.core.owner.duty import Step
 from outlast.core.owner.resource import Verdict
@@ -93,6 +95,20 @@ BY_HAND = (
         "what stands where somebody started it goes on, although its owner may have run it after that, and died",
         "core/test_adopting.py",
         forgets_when_its_owner_died,
+    ),
+    Mutation(
+        "take-the-permits-end-for-a-hand",
+        10,
+        "what ended for want of a permit counts as switched off at the console when its host has not told of it yet",
+        "scenarios/250-permit-lapsed-while-the-service-was-frozen.txt",
+        method(Session, "may_have_ended", lambda self, began_at, now: False),
+    ),
+    Mutation(
+        "take-a-hand-for-the-permits-end",
+        10,
+        "what somebody stops just after the permit had passed is started again, although it was started since",
+        "scenarios/255-stopped-by-hand-just-after-the-permit-had-passed.txt",
+        method(Session, "may_have_ended", lambda self, began_at, now: now - self.lapsed_at < LAPSE_COUNTS_S),
     ),
     Mutation(
         "let-strays-run-on",
