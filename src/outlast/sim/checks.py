@@ -439,6 +439,7 @@ class Checks(Wishes):
             # What went there ended with that node: its death is not known yet, and comes before anything else is done.
             there = (to,) if self.life(to).on else (to, "")
             elsewhere = [vm for vm in status.resources if stands_on is not None and stands_on(vm) not in there]
+            elsewhere = [vm for vm in elsewhere if not self.order.came_and_ended(vm, owner, to)]
             return f"{', '.join(elsewhere)} went away from {owner}, and not to {to}" if elsewhere else ""
         return f"{owner} reported " + ", ".join(f"{name} {one.state.value}" for name, one in status.resources.items())
 

@@ -120,6 +120,13 @@ class Order:
         if run is not None:
             run.ended_s = self.facts.now()
 
+    def came_and_ended(self, name: str, source: str, node: str) -> bool:
+        """It came to that node as it ran, and has ended there since: so it is nowhere, and that node's all the same."""
+        went, came = self.runs.get((name, source)), self.runs.get((name, node))
+        if went is None or came is None or went.ended_s is None or came.ended_s is None:
+            return False
+        return came.ended_s >= went.ended_s and not self.facts.copies.get(name)
+
     def lost_what_it_needs(self, node: str, name: str, made_to_fail: Callable[[str], bool]) -> bool:
         """Is it right to stop it, because what it needs is not up, or is to go?"""
         resource = self.facts.resources.get(name)
