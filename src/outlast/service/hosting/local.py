@@ -44,6 +44,8 @@ class Kept:
     """The stop that it is being saved for."""
     wish = (0, 0, 0)
     """By which it is being saved: epoch, intents, moves of its group."""
+    ran = False
+    """It ran when that began: what is saved then is newer than all that it has run otherwise."""
     failed: tuple[int, int, int] | None = None
     """The wish by which it could not be saved."""
     why = ""

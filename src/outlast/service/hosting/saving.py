@@ -79,11 +79,15 @@ class Saving:
         kept = local.kept
         kept.stop, kept.unfinished = kept.unfinished or stop_of(group), ""
         kept.saved, kept.wish, kept.failed = None, wish_of(group), None
+        kept.ran = local.state is S.ONLINE
 
     async def save(self, local: Local) -> None:
         """Raises what `Calls.save` raises."""
-        state = await self._calls.save(local.resource, local.kept.stop)
-        local.kept.saved = msgspec.structs.replace(state, node=self._store.me)
+        kept = local.kept
+        state = await self._calls.save(local.resource, kept.stop)
+        kept.saved = msgspec.structs.replace(state, node=self._store.me)
+        if kept.ran and kept.past == state.id:
+            kept.past = ""  # it was started by hand after it had been saved for that stop, and was saved for it anew
 
     async def restore(self, local: Local, state: SavedState) -> None:
         """Raises what `Calls.restore` raises."""
