@@ -96,10 +96,11 @@ class Here(msgspec.Struct, frozen=True):
 
 
 def duty(group: Group, me: str) -> Duty:
-    live = group.wanted is Wanted.ONLINE and group.stop is Stop.LIVE and group.move_to not in ("", AWAY)
+    move_to = "" if group.queued else group.move_to
+    live = group.wanted is Wanted.ONLINE and group.stop is Stop.LIVE and move_to not in ("", AWAY)
     if group.owner != me:
-        return Duty.RECEIVE if live and group.owner and group.move_to == me else Duty.LEAVE
-    if group.wanted is Wanted.ONLINE and group.move_to in ("", me):
+        return Duty.RECEIVE if live and group.owner and move_to == me else Duty.LEAVE
+    if group.wanted is Wanted.ONLINE and move_to in ("", me):
         return Duty.RUN
     if live:
         return Duty.HAND_OVER

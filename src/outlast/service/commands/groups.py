@@ -178,9 +178,15 @@ async def move(context: Context, want: Move) -> GroupRow:
 
     def change(group: Group) -> Group:
         refuse_to_move(context, group, ignore_lock=want.ignore_lock)
+        under_way = bool(group.move_to) and not group.queued  # then it only goes elsewhere by now
         # Where an administrator moves it, there it belongs from now on.
         return msgspec.structs.replace(
-            group, move_to=to, moves=group.moves + 1, stop=leaving(context, group, want, to), return_to=""
+            group,
+            move_to=to,
+            queued=not under_way,
+            moves=group.moves + 1,
+            stop=leaving(context, group, want, to),
+            return_to="",
         )
 
     ways = {Stop.LIVE: " as it runs", Stop.SAVE: " with its state saved"}
