@@ -52,6 +52,8 @@ def test_what_is_to_move_and_waits_for_its_turn_runs_on_and_nobody_expects_it() 
         waits = group("web", on=ME, move_to="n2", stop=stop, queued=True)
         assert duty(waits, ME) is Duty.RUN
         assert duty(waits, "n2") is Duty.LEAVE
+        assert step(waits, S.ONLINE) is Step.NOTHING
+        assert step(waits, S.OFFLINE) is Step.NOTHING, "the coordinator gives it to the other node at once"
     off = group("web", on=ME, move_to="n2", wanted=Wanted.OFFLINE, queued=True)
     assert duty(off, ME) is Duty.SHUT_DOWN
 
