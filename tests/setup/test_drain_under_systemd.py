@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-import private_systemd
 import pytest
 
+import private_systemd
 from outlast.setup.programs import scope_drop_in, unit
 
 HANG_S = 240
