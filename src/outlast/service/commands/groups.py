@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import msgspec
 
 from outlast.core.coordinator import failing, going_off, handing_over
+from outlast.core.coordinator.moves import Moves
 from outlast.core.group import dependencies, intent
 from outlast.core.placement import placement
 from outlast.core.placement.placed import Placed
@@ -183,7 +184,7 @@ async def move(context: Context, want: Move) -> GroupRow:
         return msgspec.structs.replace(
             group,
             move_to=to,
-            queued=not under_way,
+            queued=not under_way and bool(Moves(context.view()).full(group.owner, to)),
             moves=group.moves + 1,
             stop=leaving(context, group, want, to),
             return_to="",
