@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,7 +57,9 @@ mkdir -p /run/lock
 mount -t tmpfs tmpfs /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t tmpfs -o mode=755 tmpfs /etc/systemd/system
-cp "$1"/* /etc/systemd/system/
+cp -r "$1"/* /etc/systemd/system/
+for unit in $2; do cp "/usr/lib/systemd/system/$unit" /etc/systemd/system/; done
+if [ -n "$2" ]; then export SYSTEMD_UNIT_PATH=/etc/systemd/system; fi
 ip link set lo up
 container=outlast-test exec /usr/lib/systemd/systemd --system --unit=outlast-test.target --show-status=0
 """
@@ -79,10 +81,11 @@ def missing() -> str:
 
 @contextmanager
 def running(
-    units: Mapping[str, str], directory: Path, *inside: str
+    units: Mapping[str, str], directory: Path, *inside: str, stock: Sequence[str] = ()
 ) -> Iterator["tuple[subprocess.Popen[bytes], Path]"]:
     """Its first process, and where what `inside` says will be found; its exit code is in the file beside it
-    (`.status`). `directory`: for that, and for the units' files."""
+    (`.status`). `directory`: for that, and for the units' files. `stock`: units of the distribution that are there as
+    they are; when any is named, nothing else of the distribution's is."""
     files, output = directory / "units", directory / "output"
     files.mkdir()
     values = {
@@ -98,9 +101,22 @@ def running(
             filled = filled.replace(f"{{{key}}}", value)
         (files / name).write_text(filled)
     for name, text in units.items():
+        (files / name).parent.mkdir(exist_ok=True)
         (files / name).write_text(text)
     group = f"outlast-test-systemd-{os.getpid()}"
-    arguments = ["sh", "-c", _OUTSIDE, "sh", str(cgroup.create(group)), "sh", "-c", _INSIDE, "sh", str(files)]
+    arguments = [
+        "sh",
+        "-c",
+        _OUTSIDE,
+        "sh",
+        str(cgroup.create(group)),
+        "sh",
+        "-c",
+        _INSIDE,
+        "sh",
+        str(files),
+        " ".join(stock),
+    ]
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield process, output

@@ -47,6 +47,17 @@ def test_what_is_to_move_away_is_taken_offline_as_its_administrator_said() -> No
     assert duty(group("web", on=ME, move_to=ME), ME) is Duty.RUN
 
 
+def test_what_is_to_move_and_waits_for_its_turn_runs_on_and_nobody_expects_it() -> None:
+    for stop in Stop:
+        waits = group("web", on=ME, move_to="n2", stop=stop, queued=True)
+        assert duty(waits, ME) is Duty.RUN
+        assert duty(waits, "n2") is Duty.LEAVE
+        assert step(waits, S.ONLINE) is Step.NOTHING
+        assert step(waits, S.OFFLINE) is Step.NOTHING, "the coordinator gives it to the other node at once"
+    off = group("web", on=ME, move_to="n2", wanted=Wanted.OFFLINE, queued=True)
+    assert duty(off, ME) is Duty.SHUT_DOWN
+
+
 def test_what_is_wanted_offline_is_shut_down_or_turned_off_and_never_started() -> None:
     assert step(OFF, S.ONLINE) is Step.OFFLINE
     assert step(group("web", on=ME, wanted=Wanted.OFFLINE, stop=Stop.TURN_OFF), S.ONLINE) is Step.TERMINATE

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from volume_builders import VOLUME, cluster
 
-from build import failure, incarnation, status
+from build import failure, group, incarnation, status
 from outlast.core.coordinator.alarms import alarms
 from outlast.core.coordinator.failover import decide
 from outlast.model.group import Stop, Wanted
@@ -165,3 +165,12 @@ def test_a_volume_that_is_full_is_told_and_moves_nothing() -> None:
     seen = msgspec.structs.replace(seen, sessions=full)
     assert moves(seen) == []
     assert "The volume v1 is full: what grows on it stops. Make room on it" in alarms(seen)
+
+
+def test_a_move_by_hand_that_still_waits_for_its_turn_keeps_nobody_from_getting_it_away_from_a_lost_volume() -> None:
+    waits_for_its_turn: dict[str, Any] = {"move_to": "n2", "stop": Stop.SHUTDOWN, "queued": True}
+    seen = cluster(lost=("n1",), **waits_for_its_turn)
+    busy = [group(name, on="n1", move_to="n3") for name in ("a", "b")]
+    full = msgspec.structs.replace(seen, groups={**seen.groups, **{one.name: one for one in busy}})
+    (move,) = (one for one in moves(full) if one.group == "web")
+    assert (move.to, move.stop) == ("n2", Stop.TURN_OFF)

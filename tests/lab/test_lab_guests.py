@@ -8,9 +8,10 @@ import pytest
 
 from outlast.lab import beacon, linux
 from outlast.lab.beacon import BeaconDisk, Clash, Run
-from outlast.lab.checker import Copy, check_disk, find_doubles
+from outlast.lab.checker import Copy, Writers, check_disk, find_doubles
 from outlast.lab.errors import WrongInput
 from outlast.lab.lab import Lab
+from outlast.lab.sightings import Sightings, resets
 
 
 def run(number: int, start: str, end: str) -> Run:
@@ -143,3 +144,24 @@ def shut_down(lab: Lab, name: str, mode: str) -> None:
 
 def agent_answers(lab: Lab, name: str) -> bool:
     return lab.run("n1", "virsh", "qemu-agent-command", name, '{"execute":"guest-ping"}').returncode == 0
+
+
+@pytest.mark.lab
+def test_a_guest_that_is_reset_is_seen_from_outside_and_one_that_is_started_again_is_none(lab: Lab) -> None:
+    xml = lab.create_guest("beacon", "again", image_lock=False)
+    image = lab.paths.images / "again.img"
+
+    def writes(known: int) -> bool:
+        return len({relay.after for relay in writers.relays}) == known and beacon.last_writer(image) is not None
+
+    with Writers(lab.paths.images) as writers, Sightings([lab.node(name) for name in ("n1", "n2")]) as seen:
+        with running(lab, "n1", xml, "again"):
+            lab.wait(lambda: writes(0), 30, "it writes")
+        with running(lab, "n2", xml, "again"):
+            lab.wait(lambda: writes(1), 30, "it was started again, and writes")
+            assert list(resets(writers.relays, seen.guests)) == []
+            lab.virsh("n2", "reset", "again")
+            lab.wait(lambda: writes(2), 30, "it was reset, and writes")
+        (found,) = resets(writers.relays, seen.guests)
+    assert "it was reset" in found.words
+    assert writers.findings == seen.findings == ()

@@ -158,3 +158,34 @@ def test_cut_while_it_is_saved_it_runs_once(saving: Saving, what: str) -> None:
         assert saving.went_on_from_its_state(owner)
     elif what == "power":
         assert not saving.went_on_from_its_state(owner)
+
+
+def test_what_somebody_saved_with_virsh_goes_on_from_there_when_the_cluster_starts_it(saving: Saving) -> None:
+    saving.protect("beacon", "web")
+    saving.lab.virsh(saving.first, "managedsave", "web")
+    saving.is_off()
+    saving.cluster.wait(lambda status: saving.row(status).wanted == "offline", "that was meant so", WITHIN_S)
+    before = saving.runs[-1]
+    saving.start()
+    saving.online(saving.first)
+    assert saving.went_on_from_its_state(saving.first)
+    saving.beats_on(before)
+    assert len(saving.runs) == 1
+
+
+def test_and_is_not_started_anew_where_its_state_is_not_but_goes_on_where_it_is(saving: Saving) -> None:
+    saving.protect("beacon", "web")
+    saving.lab.virsh(saving.first, "managedsave", "web")
+    saving.is_off()
+    saving.cluster.wait(lambda status: saving.row(status).wanted == "offline", "that was meant so", WITHIN_S)
+    saving.cluster.call("group.set", name="web", values={"possible_owners": [saving.other]})
+    saving.goes_to(saving.other)
+    saving.start()
+    failed = saving.cluster.wait(lambda status: saving.row(status).state == "failed", "it cannot go on there", WITHIN_S)
+    assert f"saved on {saving.first}" in saving.row(failed).why
+    assert "is not there" in saving.row(failed).why
+    assert len(saving.runs) == 1
+    saving.cluster.call("group.set", name="web", values={"possible_owners": []})
+    saving.online(saving.first)
+    assert saving.went_on_from_its_state(saving.first)
+    assert len(saving.runs) == 1

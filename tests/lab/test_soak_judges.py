@@ -12,7 +12,7 @@ from outlast.lab import faults
 from outlast.lab.checker import Writers
 from outlast.lab.history import History, Mark, Unread, decode
 from outlast.lab.ledger import Times, lost
-from outlast.lab.sightings import PermitSeen, Span
+from outlast.lab.sightings import PermitSeen, Span, resets
 from outlast.lab.soak import Evidence
 from outlast.model import keys
 from outlast.model.group import Wanted
@@ -42,13 +42,47 @@ def test_every_kind_of_fault_is_drawn_sooner_or_later() -> None:
 
 def found_after(place: Path, *boot_ids: str) -> list[str]:
     writers = Writers(place)
-    return [finding.words for boot_id in boot_ids for finding in writers.wrote("web1", boot_id)]
+    return [
+        finding.words
+        for at_s, boot_id in enumerate(boot_ids)
+        for finding in writers.wrote("web1", boot_id, at_s, float(at_s))
+    ]
 
 
 def test_a_run_that_writes_its_disk_again_after_another_one_is_found(tmp_path: Path) -> None:
     assert found_after(tmp_path, "A", "A", "B", "B", "C") == []
     words = "run B wrote to its disk again, after run C had written there"
     assert found_after(tmp_path, "A", "B", "C", "B") == [words]
+
+
+def test_a_run_that_counts_back_goes_on_from_an_older_state_and_is_found(tmp_path: Path) -> None:
+    writers = Writers(tmp_path)
+    looks = (("A", 7), ("A", 8), ("A", 8), ("B", 1), ("B", 5), ("B", 3), ("B", 4))
+    found = [one.words for at_s, look in enumerate(looks) for one in writers.wrote("web1", *look, float(at_s))]
+    assert found == ["invariant 18: run B is at its beat 3, and had been at 5: it goes on from an older state"]
+
+
+@pytest.mark.parametrize(
+    ("began_s", "ended_s", "found"),
+    [
+        (1.0, 90.0, True),  # there when A still wrote, and when B had
+        (3.5, 90.0, False),  # it may have begun after A's last beat
+        (1.0, 5.5, False),  # it may have ended before B began
+    ],
+)
+def test_another_run_in_the_same_process_is_a_reset_and_is_found(
+    tmp_path: Path, began_s: float, ended_s: float, found: bool
+) -> None:
+    writers = Writers(tmp_path)
+    looks = (("A", 7), ("A", 8), ("A", 9), ("A", 10), ("A", 10), ("A", 10), ("B", 1), ("B", 2))
+    for at_s, look in enumerate(looks):
+        assert list(writers.wrote("web1", *look, float(at_s))) == []
+    (relay,) = writers.relays
+    assert (relay.from_s, relay.until_s) == (2.0, 6.0)
+    others = [Span("n1", "web2", 11, 0.0, NEVER_S), Span("n2", "", 1, 0.0, NEVER_S)]
+    words = [one.words for one in resets(writers.relays, [*others, Span("n2", "web1", 10, began_s, ended_s)])]
+    told = "invariant 21: run B began in the process of run A (10 on n2): it was reset"
+    assert words == ([told] if found else [])
 
 
 class Made:

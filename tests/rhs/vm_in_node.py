@@ -96,7 +96,10 @@ def test_a_guest_that_shut_down_is_offline_and_not_failed(vm: Running) -> None:
 
 def test_a_saved_vm_is_offline(vm: Running) -> None:
     virsh("managedsave", vm.name)
-    assert vm.host.wait_for(Condition.OFFLINE).why == "saved from the host's console"
+    told = vm.host.wait_for(Condition.OFFLINE)
+    assert told.why == "saved from the host's console"
+    assert vm.is_alive() == told
+    assert vm.reported().count(Condition.OFFLINE) == 1
 
 
 def test_a_paused_vm_is_online_and_says_so(vm: Running) -> None:
@@ -361,17 +364,20 @@ def test_libvirts_own_autostart_is_switched_off_because_it_asks_no_cluster(vm: R
     assert "disable" in virsh("dominfo", vm.name).split("Autostart:")[1].split("\n")[0]
 
 
-def test_forget_removes_a_saved_state_that_would_be_older_than_the_disk_one_day(vm: Running) -> None:
+def test_forget_removes_what_libvirt_would_go_on_from_and_keeps_what_the_cluster_may(vm: Running) -> None:
     virsh("managedsave", vm.name)
+    state = vm.host.wait_for(Condition.OFFLINE).saved
+    assert state is not None
     vm.vm.forget()
     assert vm.name not in virsh("list", "--all", "--name")
-    assert list(Path("/var/lib/libvirt/qemu/save").iterdir()) == []
+    assert vm.saved_by_hand == [state.path]
 
 
 def test_online_boots_and_does_not_restore_a_saved_state(vm: Running) -> None:
     virsh("managedsave", vm.name)
+    vm.host.wait_for(Condition.OFFLINE)
     vm.vm.online(lambda _: None)
-    assert list(Path("/var/lib/libvirt/qemu/save").iterdir()) == []
+    assert vm.saved_by_hand == []
     assert vm.is_alive().condition is Condition.ONLINE
 
 

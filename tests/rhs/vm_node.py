@@ -20,6 +20,7 @@ from outlast.plugin_contract import HANG_S, RecordingHost
 from outlast.resources.vm import VmType, qemu
 from outlast.resources.vm.definition import uuid_of
 from outlast.resources.vm.domain import VmDomain
+from outlast.resources.vm.state_files import MANAGED
 
 NUMBERS = itertools.count(1)
 
@@ -95,6 +96,12 @@ class Running:
 
     def is_alive(self) -> Health:
         return self.type.is_alive([self.spec.name])[self.spec.name]
+
+    @property
+    def saved_by_hand(self) -> list[str]:
+        """What lies there of it, by the name that libvirt gives it, or that we do."""
+        names = (f"{self.name}.save", f"outlast-{self.spec.identity}-*.state")
+        return [str(path) for name in names for path in MANAGED.glob(name)]
 
     def reported(self) -> list[Condition]:
         return [health.condition for _, health in self.host.health]

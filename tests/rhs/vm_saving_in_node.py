@@ -50,6 +50,47 @@ def test_what_was_saved_runs_no_more_and_goes_on_from_its_state_which_is_used_up
     assert vm.pid == 0
 
 
+def test_from_what_somebody_saved_by_hand_it_goes_on_too_once_and_libvirt_has_it_no_more(vm: Running) -> None:
+    virsh("managedsave", vm.name)
+    told = vm.host.wait_for(Condition.OFFLINE)
+    state = told.saved
+    assert state is not None
+    assert vm.is_alive().saved == state == vm.vm.health().saved
+    again = VmType(RecordingHost())
+    assert again.open(vm.spec).health() == again.is_alive([vm.spec.name])[vm.spec.name]
+    assert again.is_alive([vm.spec.name])[vm.spec.name].saved == state, "the next host tells the same"
+    again.close()
+    vm.vm.restore(state, lambda _: None)
+    assert "-incoming" in Path(f"/proc/{vm.pid}/cmdline").read_text().split("\0")
+    assert virsh("domstate", vm.name) == "running"
+    assert vm.vm.health().saved is None
+    assert vm.saved_by_hand == []
+    vm.vm.terminate()
+    with pytest.raises(CannotStart, match="is not there"):
+        vm.vm.restore(state, lambda _: None)
+
+
+def test_what_was_saved_by_hand_is_of_the_past_when_its_disk_was_written_to_since(vm: Running) -> None:
+    virsh("managedsave", vm.name)
+    state = vm.host.wait_for(Condition.OFFLINE).saved
+    assert state is not None
+    os.utime(disk(vm))
+    with pytest.raises(CannotStart, match="was written to since"):
+        vm.vm.restore(state, lambda _: None)
+    assert Path(state.path).exists()
+    vm.vm.online(lambda _: None)
+    assert vm.saved_by_hand == [], "a start from its disks throws it away"
+
+
+def test_what_was_saved_by_hand_is_there_also_after_the_vm_was_moved_away_and_came_back(vm: Running) -> None:
+    virsh("managedsave", vm.name)
+    state = vm.host.wait_for(Condition.OFFLINE).saved
+    assert state is not None
+    vm.vm.forget()
+    vm.vm.restore(state, lambda _: None)
+    assert virsh("domstate", vm.name) == "running"
+
+
 def test_who_asks_again_for_the_same_stop_gets_the_state_that_lies_there(vm: Running) -> None:
     state = saved(vm)
     other = VmType(RecordingHost())

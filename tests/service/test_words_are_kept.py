@@ -37,6 +37,18 @@ def test_and_by_one_that_came_while_its_node_was_booting() -> None:
         assert world.where("web") == ["n1"]
 
 
+def test_what_is_moved_while_it_is_off_and_then_started_starts_there_however_late_its_move_is_seen() -> None:
+    with played(
+        "world", "vm web preferred=n1", "start", "run 10", "admin n1 group.offline name=web", "run 20"
+    ) as world:
+        play(world, "database slow n1 way=0.5")
+        asked(world, "n2", "group.move", name="web", to="n2")
+        assert group_of(world, "web").owner == "n1", "its move was not seen yet"
+        asked(world, "n2", "group.online", name="web")
+        play(world, "run 20")
+        assert world.where("web") == ["n2"]
+
+
 def test_it_does_not_start_by_itself_after_all_machines_were_shut_down_in_order() -> None:
     with played("world", MANUAL, "vm db preferred=n2", "start", "run 10") as world:
         all_go_down_in_order_and_boot_again(world)

@@ -24,6 +24,8 @@ MARGIN_S = 10.0
 SHOWN = 4
 PATIENCE_S = 30.0
 """For so long a machine that is shut down tries to tell the cluster."""
+STARTING_S = 10.0
+"""Likewise when the cluster service does not answer: it may just be restarted, which takes it about a second."""
 RETRY_S = 1.0
 
 
@@ -140,12 +142,13 @@ def before_shutdown(context: typer.Context, wait_s: options.Wait = None, as_json
 
 def _leave(contact: Client) -> Leaving:
     """The database may just be electing a leader, because another machine is shut down, too."""
-    deadline = time.monotonic() + PATIENCE_S
+    began = time.monotonic()
+    patience_s = {"impossible": PATIENCE_S, "no-contact": STARTING_S}
     while True:
         try:
             return contact.call("node.leaving", type=Leaving, timeout_s=CALL_S)
         except ControlError as error:
-            if error.kind != "impossible" or time.monotonic() > deadline:
+            if time.monotonic() - began > patience_s.get(error.kind, 0.0):
                 raise
         time.sleep(RETRY_S)
 

@@ -139,15 +139,14 @@ def read_disk(path: Path) -> BeaconDisk:
     return BeaconDisk(name, tuple(sorted(runs, key=lambda run: run.boot_number)), _clash(_sector(content, CLASH)))
 
 
-def last_writer(path: Path) -> str:
-    """The boot id of the run that wrote the disk's last beat; "" when that cannot be told."""
+def last_writer(path: Path) -> Run | None:
+    """The run that wrote the disk's last beat, and which that was; None when it cannot be told."""
     try:
         with path.open("rb") as file:
             file.seek(LAST * SECTOR)
-            run = _run(file.read(SECTOR).ljust(SECTOR, b"\0"))
+            return _run(file.read(SECTOR).ljust(SECTOR, b"\0"))
     except FileNotFoundError:
-        return ""
-    return run.boot_id if run else ""
+        return None
 
 
 def read_log(path: Path) -> tuple[Beat, ...]:

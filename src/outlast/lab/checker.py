@@ -16,6 +16,7 @@ from typing import Self
 
 from outlast.lab import beacon, cgroup, node
 from outlast.lab.errors import LabError
+from outlast.lab.history import now_s
 from outlast.lab.layout import NodePaths
 
 HALF_A_DAY_S = 12 * 3600
@@ -152,8 +153,22 @@ def _copy_of(target: NodePaths, pid: int) -> Copy | None:
     return Copy(guest, target.name, pid, "-incoming" in process.arguments) if process and guest else None
 
 
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Another run has written to a beacon's disk than the one before."""
+
+    guest: str
+    before: str
+    after: str
+    from_s: float
+    """Later than this the one before has still written."""
+    until_s: float
+    """When the other one had."""
+
+
 class Writers(Vigil):
-    """Watches who writes the beacons' disks: once another run has written, the one before it never does again.
+    """Watches who writes the beacons' disks: once another run has written, the one before it never does again, and none
+    counts back: that would be one which goes on from a state that is older than what it did since.
 
     A witness of its own: no process need be seen for it, and no beacon need note it.
     """
@@ -162,17 +177,30 @@ class Writers(Vigil):
         super().__init__(every_s)
         self._images = images
         self._runs: dict[str, list[str]] = {}
+        self._beats: dict[str, int] = {}
+        self._looked_s: dict[str, float] = {}
+        self._wrote_after_s: dict[str, float] = {}
+        self.relays: list[Relay] = []
 
     def look(self) -> Iterable[Finding]:
         for image in self._images.glob("*.img"):
-            boot_id = beacon.last_writer(image)
-            if boot_id:
-                yield from self.wrote(image.stem, boot_id)
+            last = beacon.last_writer(image)
+            if last:
+                yield from self.wrote(image.stem, last.boot_id, last.beats, now_s())
 
-    def wrote(self, guest: str, boot_id: str) -> Iterable[Finding]:
-        runs = self._runs.setdefault(guest, [])
-        if runs and runs[-1] == boot_id:
-            return
-        if boot_id in runs:
+    def wrote(self, guest: str, boot_id: str, beats: int, at_s: float) -> Iterable[Finding]:
+        """That this stands there now, as the last beat of that run."""
+        runs, before = self._runs.setdefault(guest, []), self._beats.get(guest, -1)
+        same = bool(runs) and runs[-1] == boot_id
+        if same and beats < before:
+            words = f"run {boot_id} is at its beat {beats}, and had been at {before}: it goes on from an older state"
+            yield Finding(guest, f"invariant 18: {words}")
+        if boot_id in runs and not same:
             yield Finding(guest, f"run {boot_id} wrote to its disk again, after run {runs[-1]} had written there")
-        runs.append(boot_id)
+        if runs and not same:
+            self.relays.append(Relay(guest, runs[-1], boot_id, self._wrote_after_s.get(guest, at_s), at_s))
+        if not same:
+            runs.append(boot_id)
+        if not same or beats != before:
+            self._wrote_after_s[guest] = self._looked_s.get(guest, at_s)
+        self._beats[guest], self._looked_s[guest] = beats, at_s

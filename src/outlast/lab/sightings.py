@@ -12,7 +12,7 @@ from pathlib import Path
 
 from outlast.core.membership import permit
 from outlast.lab import cgroup, node
-from outlast.lab.checker import Copy, Finding, Vigil, find_doubles
+from outlast.lab.checker import Copy, Finding, Relay, Vigil, find_doubles
 from outlast.lab.history import now_s
 from outlast.lab.layout import NodePaths
 
@@ -42,6 +42,16 @@ class Span:
 
     def throughout(self, from_s: float, until_s: float) -> bool:
         return self.from_s <= from_s and until_s <= self.until_s
+
+
+def resets(relays: Iterable[Relay], guests: Sequence[Span]) -> Iterable[Finding]:
+    """Two runs in one process: the guest was reset, and here nothing ever asks for that (invariant 21). The first still
+    wrote when the process was there, which was there without a gap until the other had written."""
+    for relay in relays:
+        for span in guests:
+            if span.guest == relay.guest and span.throughout(relay.from_s, relay.until_s):
+                words = f"run {relay.after} began in the process of run {relay.before} ({span.pid} on {span.node})"
+                yield Finding(relay.guest, f"invariant 21: {words}: it was reset")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """Does a real cluster keep its promises under random faults? Rounds of them on a lab, each judged from outside.
 
 A round: all is well; some faults, drawn from the seed and the round's number alone; all of them undone; then everything
-must be online again within a bound. Judged by the processes of all nodes (all the time), by the beacons' disks, and, by
-what the commits to the cluster database say, by the invariants of the simulator; every write that was acknowledged to
-the soak itself is read back. QEMU's image lock is off (rule 5).
+must be online again within a bound. Judged by the processes of all nodes and by the beacons' disks (both all the
+time), and, by what the commits to the cluster database say, by the invariants of the simulator; every write that was
+acknowledged to the soak itself is read back. QEMU's image lock is off (rule 5).
 """
 
 import heapq
@@ -26,7 +26,7 @@ from outlast.lab.errors import LabError, NotPossibleNow
 from outlast.lab.history import History, Mark, now_s
 from outlast.lab.lab import Lab
 from outlast.lab.ledger import Ledger
-from outlast.lab.sightings import PermitSeen, Sightings, Span
+from outlast.lab.sightings import PermitSeen, Sightings, Span, resets
 from outlast.model.answers import ClusterStatus
 
 Tell = Callable[[str], None]
@@ -166,7 +166,8 @@ class Soak:
         return outcome
 
     def _findings(self) -> Sequence[Finding]:
-        return (*self._sightings.findings, *self._writers.findings, *self._lab.check_disks())
+        reset = resets(self._writers.relays, self._sightings.guests)
+        return (*self._sightings.findings, *self._writers.findings, *reset, *self._lab.check_disks())
 
     def _read_and_judge(self, outcome: Round) -> None:
         time.sleep(AFTERWARDS_S)

@@ -88,6 +88,8 @@ class Group(msgspec.Struct, frozen=True):
     """Up by one with each change of owner, and with each new attempt on the same owner."""
     move_to: str = ""
     """The wish to move it there, or `AWAY`; cleared when it has moved, or cannot."""
+    queued: bool = False
+    """That wish waits for its turn: nothing is done for it yet (`core/coordinator/moves.py`)."""
     moves: int = 0
     """Up by one with each wish to move it: what its owner says of an earlier one is over."""
     received_from: str = ""

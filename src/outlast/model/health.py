@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from outlast.model.saved import SavedState
+
 ResourceName = str
 Json = Any
 """What JSON can hold: None, bool, int, float, str, lists and dicts of these."""
@@ -44,7 +46,7 @@ class EndedBy(enum.Enum):
     """Who ended what is OFFLINE, so that bringing it online again loses nothing that he wanted to keep."""
 
     NOBODY = ""
-    """Or nobody knows; or its state was saved, which a start would throw away."""
+    """Or nobody knows; or its state was saved, and whoever did that means it to stay off."""
     CONSOLE = "console"
     """Somebody at the host's console."""
     GUEST = "guest"
@@ -76,6 +78,9 @@ class Health(msgspec.Struct, frozen=True):
     moved_away: bool = False
     """True when it is OFFLINE here because it went on to another node as it ran (a live migration)."""
     halt: Halt = Halt.NOTHING
+    saved: SavedState | None = None
+    """When it is OFFLINE: where somebody has put its state away past the cluster, for its next start to go on from. It
+    stays the same as long as nothing runs."""
 
 
 class Spec(msgspec.Struct, frozen=True):

@@ -93,6 +93,12 @@ class WishMove(msgspec.Struct, frozen=True, tag=True):
     """How it leaves its node."""
 
 
+class BeginMove(msgspec.Struct, frozen=True, tag=True):
+    """It is the turn of a move that an administrator has asked for."""
+
+    group: str
+
+
 class ForgetReturn(msgspec.Struct, frozen=True, tag=True):
     """It is to return nowhere any more."""
 
@@ -131,6 +137,7 @@ Action = (
     | ForgetFailures
     | ForgetReturn
     | ClearMove
+    | BeginMove
     | WishMove
     | LeaveOff
     | ChangeNode

@@ -1,14 +1,14 @@
 """The saved state of a resource: what ran in it, put away, to go on from there once."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
-from outlast.model.health import Json
-
 
 class SavedState(msgspec.Struct, frozen=True):
-    """Belongs to exactly one stop. Where it lies, every node that may run the resource can read it."""
+    """Belongs to exactly one stop. Where it lies, every node that may run the resource can read it; only what somebody
+    has saved past the cluster may lie on one node alone."""
 
     id: str
     """Of the stop that it belongs to."""
@@ -16,7 +16,7 @@ class SavedState(msgspec.Struct, frozen=True):
     size_mib: int = 0
     node: str = ""
     """Where it was saved."""
-    witness: Mapping[str, Json] = msgspec.field(default_factory=dict)
+    witness: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """By which its type sees that the resource has run otherwise since: how a VM's disks were left."""
 
     @property

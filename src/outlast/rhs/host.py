@@ -343,7 +343,7 @@ class ResourceHost:
     def _type(self, name: str) -> ResourceType:
         loaded = self._types.get(name)
         if loaded is None:
-            raise NotHere(f'this resource host was not asked to load the type "{name}"')
+            raise NotHere(f"it has no plugin for {name}: none was installed here when this resource host started")
         if loaded.plugin is None:
             raise NotHere(f'the resource type "{name}" is not usable here: {loaded.offer.problem}')
         return loaded.plugin

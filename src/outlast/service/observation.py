@@ -111,7 +111,9 @@ class Observation:
         self._unhanded = self._not_handed_over()
         _keep_first_seen(self._unmoved, dict.fromkeys(self._unhanded.values()), now)
         moving = [
-            f"{name} {group.moves}" for name, group in store.groups.items() if group.move_to and group.stop is Stop.LIVE
+            f"{name} {group.moves}"
+            for name, group in store.groups.items()
+            if group.move_to and not group.queued and group.stop is Stop.LIVE
         ]
         _keep_first_seen(self._moving, moving, now)
         self._look_at_nodes(now)

@@ -17,6 +17,7 @@ from outlast.model.node import Mark, Silence
 from outlast.model.plan import (
     Action,
     Assign,
+    BeginMove,
     ChangeNode,
     ClearMove,
     DeclareSilent,
@@ -64,6 +65,8 @@ class Recording:
                 return self._forget_return(action)
             case ClearMove():
                 return self._clear_move(action)
+            case BeginMove():
+                return self._begin_move(action)
             case WishMove():
                 return self._wish_move(action)
             case LeaveOff():
@@ -92,6 +95,7 @@ class Recording:
             epoch=action.epoch,
             failures=failures,
             move_to=move_to,
+            queued=group.queued and bool(move_to),
             return_to=return_to,
             received_from=action.received_from,
             appeared=None,
@@ -180,9 +184,14 @@ class Recording:
 
     def _clear_move(self, action: ClearMove) -> Parts:
         group = self._store.groups[action.group]
-        record = msgspec.structs.replace(group, move_to="")
+        record = msgspec.structs.replace(group, move_to="", queued=False)
         event = self._journal.event("not-moved", f"{group.name} is not moved: {action.why}", group=group.name)
         return self._store.unchanged(keys.GROUPS + group.name), [put(keys.GROUPS + group.name, record), event]
+
+    def _begin_move(self, action: BeginMove) -> Parts:
+        """It was told when it was asked for."""
+        record = msgspec.structs.replace(self._store.groups[action.group], queued=False)
+        return self._store.unchanged(keys.GROUPS + action.group), [put(keys.GROUPS + action.group, record)]
 
     def _wish_move(self, action: WishMove) -> Parts:
         group = self._store.groups[action.group]
@@ -194,6 +203,7 @@ class Recording:
         record = msgspec.structs.replace(
             group,
             move_to=action.to,
+            queued=False,
             moves=group.moves + 1,
             return_to=return_to,
             failures=failures,

@@ -23,7 +23,7 @@ def install(machine: Machine, *, witness: bool) -> None:
     if not witness:
         scopes = machine.units / "machine-.scope.d"
         scopes.mkdir(exist_ok=True)
-        (scopes / "50-outlast.conf").write_text(_file("machine-scope.conf"))
+        (scopes / "50-outlast.conf").write_text(scope_drop_in())
         let_pam_know(machine)
         # Before the cluster service starts, which gives this user's group a socket.
         _run(["systemd-sysusers", "--inline", USER], f"the user {WEB} cannot be made")
@@ -46,6 +46,10 @@ def _run(command: list[str], otherwise: str) -> None:
 
 def unit(name: str) -> str:
     return _file(f"{name}.service").replace("@PROGRAMS@", f"{sys.prefix}/bin")
+
+
+def scope_drop_in() -> str:
+    return _file("machine-scope.conf")
 
 
 def _file(name: str) -> str:

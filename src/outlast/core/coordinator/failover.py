@@ -271,12 +271,21 @@ class _Looking:
             self.round.act(ClearMove(group.name, f"it is in maintenance: {kept}"))
         elif all_off:
             self.round.assign(group, group.move_to, self._why_moved(group), ())
+        elif group.queued:
+            self._its_turn(group)
         elif group.stop is Stop.LIVE:
             self.round.wait(group, f"{group.owner} to hand it over to {group.move_to}{_come_so_far(said)}")
         elif group.stop is Stop.SAVE:
             self.round.wait(group, f"{group.owner} to save it before it moves to {group.move_to}")
         else:
             self.round.wait(group, f"{group.owner} to take it offline before it moves to {group.move_to}{doubt}")
+
+    def _its_turn(self, group: Group) -> None:
+        """Asked for by hand, and nothing was done for it yet."""
+        if full := self.round.moves.full(group.owner, group.move_to):
+            self.round.wait(group, f"its turn to move to {group.move_to}: {full}")
+        else:
+            self.round.begin_move(group)
 
     def _not_handed_over(self, group: Group, said: Handover) -> None:
         """It runs on where it is."""

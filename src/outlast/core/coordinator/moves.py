@@ -1,9 +1,10 @@
 """How many planned moves are under way, and may one more begin?
 
 Each node gives away, and takes in, so many groups at once (`parallel_moves`), and the whole cluster no more than
-`parallel_moves_in_all`. What an administrator moves by hand
-counts, and so does what a node is just bringing online: whoever starts much already is given no more for now. What is
-only taken offline burdens nobody else, and is not limited.
+`parallel_moves_in_all`, whoever wants them moved. What is moved by hand waits for its turn (`Group.queued`) and comes
+before what the cluster moves by itself; the most urgent first. What a node is just bringing online counts as well:
+whoever starts much already is given no more for now. What is only taken offline burdens nobody else, and is not
+limited; and what is off already, and goes to another node to start there, waits for nobody.
 """
 
 from collections import Counter
@@ -23,7 +24,7 @@ class Moves:
         self._gives: Counter[str] = Counter()
         self._takes: Counter[str] = Counter()
         for group in view.groups.values():
-            if group.move_to and group.move_to != group.owner:
+            if group.move_to and group.move_to != group.owner and not group.queued:
                 if group.owner in view.sessions:
                     self.begin(group.owner, group.move_to)
             elif group.wanted is Wanted.ONLINE and _is_starting(group, view):

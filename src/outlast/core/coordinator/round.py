@@ -4,7 +4,7 @@ from outlast.core.coordinator import handing_over
 from outlast.core.coordinator.moves import Moves
 from outlast.core.placement.placed import Placed
 from outlast.model.group import Failure, Group, Stop
-from outlast.model.plan import Action, Assign, LeaveOff, Plan, Waiting, WishMove
+from outlast.model.plan import Action, Assign, BeginMove, LeaveOff, Plan, Waiting, WishMove
 from outlast.model.view import ClusterView
 
 
@@ -66,6 +66,12 @@ class Round:
         self._decided.add(group.name)
         self.placed.put(group, to, coming_from=group.owner)
         self.moves.begin(group.owner, to)
+
+    def begin_move(self, group: Group) -> None:
+        """It is the turn of what was asked for by hand."""
+        self.act(BeginMove(group.name))
+        self._decided.add(group.name)
+        self.moves.begin(group.owner, group.move_to)
 
     def leave_off(self, group: Group, why: str) -> None:
         """Its living owner is to take it offline, and it starts only by an administrator's word."""

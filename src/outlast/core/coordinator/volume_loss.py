@@ -55,7 +55,8 @@ def _send_away(group: Group, states: list[VolumeState], wanted: list[Volume], ro
     if any(volume.limit_s < 0 for volume in wanted):
         round.wait(group, f"the volume to come back, since {why}, and its limit_s is never")
         return
-    if group.move_to and group.stop is not Stop.LIVE:
+    moving = group.move_to and not group.queued
+    if moving and group.stop is not Stop.LIVE:
         return  # it leaves that node anyway
     target, refused = (group.move_to, "") if group.move_to else _target(group, round)
     if not target:
@@ -65,9 +66,9 @@ def _send_away(group: Group, states: list[VolumeState], wanted: list[Volume], ro
     if over_s < 0:
         round.wake(-over_s)
         round.wait(group, f"the volume to come back within {-over_s:.0f} s, since {why}")
-    elif group.move_to and (tried_s := min(over_s, view.observed.moving_s.get(group.name, 0.0))) < LIVE_S:
+    elif moving and (tried_s := min(over_s, view.observed.moving_s.get(group.name, 0.0))) < LIVE_S:
         round.wake(LIVE_S - tried_s)
-    elif not group.move_to and over_s < LIVE_S and _goes_live(group, target, view):
+    elif not moving and over_s < LIVE_S and _goes_live(group, target, view):
         if full := round.moves.full(owner, target):
             round.wake(LIVE_S - over_s)
             round.wait(group, f"others to move, since {why}: {full}")
@@ -118,7 +119,7 @@ def _runs(group: Group, round: Round) -> bool:
     view, session = round.view, round.placed.members.get(group.owner)
     if session is None or group.wanted is Wanted.OFFLINE or round.is_decided(group):
         return False
-    if intake.gives_away(group.owner, view) and not (group.move_to and group.stop is Stop.LIVE):
+    if intake.gives_away(group.owner, view) and not (group.move_to and not group.queued and group.stop is Stop.LIVE):
         return False  # it leaves that node anyway (core/coordinator/drain.py)
     status = reported(group, view.statuses.get(group.name), session.incarnation)
     return status is not None and status.state in _RUNS

@@ -98,10 +98,11 @@ class Here(msgspec.Struct, frozen=True):
 
 
 def duty(group: Group, me: str) -> Duty:
-    live = group.wanted is Wanted.ONLINE and group.stop is Stop.LIVE and group.move_to not in ("", AWAY)
+    move_to = "" if group.queued else group.move_to
+    live = group.wanted is Wanted.ONLINE and group.stop is Stop.LIVE and move_to not in ("", AWAY)
     if group.owner != me:
-        return Duty.RECEIVE if live and group.owner and group.move_to == me else Duty.LEAVE
-    if group.wanted is Wanted.ONLINE and group.move_to in ("", me):
+        return Duty.RECEIVE if live and group.owner and move_to == me else Duty.LEAVE
+    if group.wanted is Wanted.ONLINE and move_to in ("", me):
         return Duty.RUN
     if live:
         return Duty.HAND_OVER
@@ -207,7 +208,8 @@ def _towards_online(group: Group, here: Here) -> Step:
         # It may have failed itself: that is not forgotten because what it needs is gone as well.
         stays = here.left_alone or runs_nothing(here.state)
         return Step.NOTHING if stays else _towards_offline(here, Duty.SHUT_DOWN)
-    if not may_begin(group, here) or here.gate or here.turn or here.left_alone:
+    starts_elsewhere = group.queued and group.move_to not in ("", group.owner)
+    if not may_begin(group, here) or here.gate or here.turn or here.left_alone or starts_elsewhere:
         return Step.NOTHING
     # Whoever starts it takes its saved state out of the record first: so nobody can go on from it a second time.
     return Step.ANNOUNCE if here.promised or here.has_state else Step.ONLINE

@@ -139,6 +139,12 @@ def disk(element: ElementTree.Element) -> dict[str, Json]:
     }
 
 
+def written_files(xml: str) -> list[str]:
+    """The disks in files that it writes to."""
+    found = disks(root_of(xml))
+    return [str(one["path"]) for one in found if one["kind"] == "file" and one["path"] and not one["readonly"]]
+
+
 def files(root: ElementTree.Element) -> Iterator[tuple[str, str]]:
     """What it is, and the path: all that must exist on a node before the VM can start there."""
     if emulator := _text(root, "devices/emulator"):

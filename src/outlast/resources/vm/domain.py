@@ -314,7 +314,7 @@ class VmDomain:
         ends_s = time.monotonic() + _CLEARED_S
         while not given_up():
             try:
-                # A saved state that lies here may be older than what another node did to the disks since.
+                # libvirt would go on from what may be older than the disks by now; we do where it is not (restore).
                 domain.createWithFlags(libvirt.VIR_DOMAIN_START_FORCE_BOOT)
             except libvirt.libvirtError as error:
                 runs_already = error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID and domain.isActive()

@@ -14,27 +14,24 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import libvirt
 
-from outlast.plugin import CannotStart, Json, Progress, Refusal, SavedState
+from outlast.plugin import CannotStart, Progress, Refusal, SavedState
 from outlast.resources.vm import definition, qemu, states
 from outlast.resources.vm.connection import URI, Connection, NoAnswer
 from outlast.resources.vm.sight import Sight
+from outlast.resources.vm.state_files import MANAGED, MIB, is_whole, stamps, write_through
 
-_WHOLE = b"LibvirtQemudSave"
-"""The first bytes of a file that libvirt has written to its end; before, they are others."""
 _ASK_S = 2.0
 _LOOKS_S = 0.5
 _ENDS_WITHIN_S = 10.0
 _DAEMON_BACK_S = 20.0
-_MIB = 1024 * 1024
 _BESIDES_MEMORY_MIB = 64
 """Of devices and tables, for the room that is needed."""
-_SAVED = (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_SAVED)
 
 
 class Saving:
@@ -43,7 +40,7 @@ class Saving:
     def __init__(self, sight: Sight, connection: Connection) -> None:
         self._sight = sight
         self._connection = connection
-        self._uuid, self._name = sight.uuid, sight.spec.name
+        self._uuid, self._name, self._name_here = sight.uuid, sight.spec.name, sight.libvirt_name
 
     def save(self, stop: str, directory: str, progress: Progress) -> SavedState:
         path = self._directory(directory) / f"outlast-{self._uuid}-{stop}.state"
@@ -54,33 +51,43 @@ class Saving:
                 self._need_room(path.parent)
                 path.unlink(missing_ok=True)
                 self._save(path, progress)
-            elif not (self._was_saved() and _is_whole(path)):
+            elif not (self._was_saved() and is_whole(path)):
                 raise Refusal(f"it does not run, and no state of it was saved for the stop {stop}")
-            _write_through(path)
+            write_through(path)
             self._sight.saw(states.STOPPED_BY_US, ended=True)
-        size_mib = -(-path.stat().st_size // _MIB)
-        return SavedState(stop, str(path), size_mib, witness=_stamps([*self._disks(), str(path)]))
+        size_mib = -(-path.stat().st_size // MIB)
+        return SavedState(stop, str(path), size_mib, witness=stamps([*self._disks(), str(path)]))
 
     def why_not(self, state: SavedState) -> str:
         """Why nothing can go on from that state, before anything is tried; "" when it may."""
         if not os.path.exists(state.path):
             return f"{state.path} is not there"
-        if not _is_whole(Path(state.path)):
+        if not is_whole(Path(state.path)):
             return f"{state.path} is not whole"
-        now = _stamps(state.witness)
+        now = stamps(state.witness)
         changed = [path for path, was in state.witness.items() if now.get(path) != was]
         return f"{', '.join(sorted(changed))} was written to since" if changed else ""
 
     def use_up(self, state: SavedState) -> None:
         """Before anything runs that was loaded from it. Raises `OSError`."""
+        if Path(state.path).parent == MANAGED:
+            self._throw_away_libvirts_own()
         os.unlink(state.path)
-        _write_through(Path(state.path).parent)
+        write_through(Path(state.path).parent)
 
     def drop_all(self) -> None:
         """It starts from its disks: whatever state of it lies here is of the past."""
-        with contextlib.suppress(OSError, Refusal):
-            for path in self._directory(self._sight.spec.state_dir).glob(f"outlast-{self._uuid}-*.state"):
-                path.unlink(missing_ok=True)
+        for directory in (self._sight.spec.state_dir, str(MANAGED)):
+            with contextlib.suppress(OSError, Refusal):
+                for path in self._directory(directory).glob(f"outlast-{self._uuid}-*.state"):
+                    path.unlink(missing_ok=True)
+
+    def _throw_away_libvirts_own(self) -> None:
+        """The same file, by the name under which libvirt would go on from it with a later start."""
+        with contextlib.suppress(libvirt.libvirtError, NoAnswer):
+            self._connection.ask(lambda conn: conn.lookupByUUIDString(self._uuid).managedSaveRemove(0), _ASK_S)
+        if (MANAGED / f"{self._name_here}.save").exists():
+            raise OSError(f"libvirt does not throw away what was saved of {self._name} by hand")
 
     # -- saving ------------------------------------------------------------------------------------------------------
 
@@ -125,7 +132,7 @@ class Saving:
                 if time.monotonic() > ends_s:
                     raise RuntimeError(f"{why}; and whether it runs cannot be told: {error}") from error
                 time.sleep(0.1)
-        if state == _SAVED:
+        if state == states.IS_SAVED:
             return
         path.unlink(missing_ok=True)
         if not states.is_active(state[0]):
@@ -150,12 +157,12 @@ class Saving:
             if not process.ended(_ENDS_WITHIN_S):
                 raise RuntimeError(f"libvirt says that it has been saved, and QEMU (pid {process.pid}) still runs")
             self._sight.drop(process)
-        if not _is_whole(path):
+        if not is_whole(path):
             raise RuntimeError(f"it ended, and its state in {path} is not whole")
 
     def _was_saved(self) -> bool:
         with contextlib.suppress(libvirt.libvirtError, NoAnswer):
-            return self._state() == _SAVED
+            return self._state() == states.IS_SAVED
         return False
 
     def _state(self) -> tuple[int, int]:
@@ -163,7 +170,7 @@ class Saving:
         return state, reason
 
     def _written_mib(self) -> float:
-        return float(self._job().get("data_processed", 0)) / _MIB
+        return float(self._job().get("data_processed", 0)) / MIB
 
     # -- where it lies -----------------------------------------------------------------------------------------------
 
@@ -182,14 +189,12 @@ class Saving:
     def _need_room(self, directory: Path) -> None:
         needs_mib = int(definition.parse(self._sight.spec.definition)["memory_mib"]) + _BESIDES_MEMORY_MIB
         there = os.statvfs(directory)
-        has_mib = there.f_bavail * there.f_frsize // _MIB
+        has_mib = there.f_bavail * there.f_frsize // MIB
         if has_mib < needs_mib:
             raise Refusal(f"its state may take {needs_mib} MiB, and {directory} has room for {has_mib} MiB")
 
     def _disks(self) -> list[str]:
-        """Those in files that it writes to."""
-        found = definition.disks(definition.root_of(self._sight.spec.definition))
-        return [str(disk["path"]) for disk in found if disk["kind"] == "file" and disk["path"] and not disk["readonly"]]
+        return definition.written_files(self._sight.spec.definition)
 
 
 def load(state: SavedState, use_up: Callable[[SavedState], None], uuid: str, domain: Any) -> None:
@@ -204,32 +209,6 @@ def load(state: SavedState, use_up: Callable[[SavedState], None], uuid: str, dom
         domain.connect().lookupByUUIDString(uuid).resume()
     except libvirt.libvirtError as error:
         raise RuntimeError(f"it was loaded from its state, and does not go on: {error}") from error
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(_WHOLE)) == _WHOLE
-    except OSError:
-        return False
-
-
-def _stamps(paths: Iterable[str]) -> Mapping[str, Json]:
-    found: dict[str, Json] = {}
-    for path in paths:
-        with contextlib.suppress(OSError):
-            told = os.stat(path)
-            found[path] = [told.st_size, told.st_mtime_ns]
-    return found
-
-
-def _write_through(path: Path) -> None:
-    """Whoever reads it on another node, or after a loss of power, finds all of it."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 @contextlib.contextmanager

@@ -21,8 +21,8 @@ from functools import partial
 import libvirt
 import msgspec
 
-from outlast.plugin import Condition, Halt, Health, Incident, Spec, TypeHost
-from outlast.resources.vm import definition, qemu, states
+from outlast.plugin import Condition, Halt, Health, Incident, SavedState, Spec, TypeHost
+from outlast.resources.vm import definition, qemu, state_files, states
 from outlast.resources.vm.attached import Attached
 from outlast.resources.vm.connection import Connection, NoAnswer
 from outlast.resources.vm.held import Held
@@ -66,6 +66,8 @@ class Sight:
         """Disk and reason of the I/O error that was told last; None: nobody has told of one since it last went on."""
         self._watchdog_ends_it = False
         self._held = Held(uuid)
+        self._saved: SavedState | None = None
+        """What somebody has saved of it here past the cluster, since it ended."""
         self._agent: bool | None = None
         """Does the guest's agent answer? None: nobody has looked since it was started, or since libvirt came back."""
 
@@ -107,6 +109,7 @@ class Sight:
             self.resets.it_starts(time.monotonic())
             self.attached.it_starts()
             self._agent = None
+            self._saved = None
             self._io_error = None
             self._watchdog_ends_it = False
             self._shutdown_detail = None
@@ -180,6 +183,8 @@ class Sight:
         self.adopt(scan)
         if snapshot is not None and self._is_without_qemu(snapshot):
             self.adopt(qemu.scan())
+        if snapshot is not None and snapshot.get(self.uuid) == states.IS_SAVED:
+            self._find_saved()
         with self._lock:
             if self._ours or (since is not None and since != self._changes):
                 return self._told(self._health)
@@ -221,10 +226,17 @@ class Sight:
         if health != before and not quiet:
             self._host.report(self.spec.name, health)
 
+    def _find_saved(self) -> None:
+        if self._saved is None:
+            xml = self.spec.definition
+            self._saved = state_files.managed(self.uuid, self.libvirt_name, definition.written_files(xml))
+
     def _told(self, health: Health) -> Health:
         """Under the lock."""
         if self.starts.may_come and not health.running and health.condition is not Condition.UNKNOWN:
             return states.START_MAY_COME
+        if health == states.SAVED:
+            health = msgspec.structs.replace(health, saved=self._saved)
         incoming = self._process is not None and self._process.incoming
         if health.stands and self._process is not None and not incoming and not self._held.stands:
             health = msgspec.structs.replace(health, stands=False)  # it was started here, so nobody hands it over
@@ -376,6 +388,8 @@ class Sight:
     def saw(self, health: Health, *, ended: bool = False) -> None:
         if ended and self._watchdog_ends_it and health == states.GUEST_SHUT_DOWN:
             health = states.WATCHDOG_OFF  # to QEMU that is a shutdown as any other
+        if health == states.SAVED:
+            self._find_saved()
         with self._lock:
             news = health != self._health
             self._health = health

@@ -24,6 +24,7 @@ WATCHDOG_OFF = Health(Condition.FAILED, "its watchdog device switched it off: th
 
 
 NO_SPACE = "enospc"
+IS_SAVED = (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_SAVED)
 IO_PAUSED = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR)
 WATCHDOG_ACTIONS = {
     libvirt.VIR_DOMAIN_EVENT_WATCHDOG_NONE: "nothing is done",
@@ -47,7 +48,7 @@ def _online(why: str) -> Health:
 RECOVERING = _online("the guest crashed (panic) and recovers by itself")
 _CONSOLE_OFF = Health(Condition.OFFLINE, "switched off from the host's console", ended_by=EndedBy.CONSOLE)
 MIGRATED = Health(Condition.OFFLINE, "migrated away from this node", moved_away=True)
-_SAVED = Health(Condition.OFFLINE, "saved from the host's console")
+SAVED = Health(Condition.OFFLINE, "saved from the host's console")
 _SNAPSHOT = Health(Condition.OFFLINE, "reverted to a snapshot of a switched-off VM")
 _CRASHED = Health(Condition.FAILED, "the guest crashed (panic)", halt=Halt.PANIC)
 _FAILED = Health(Condition.FAILED, "QEMU ended unexpectedly")
@@ -57,7 +58,7 @@ _SHUTOFF = {
     libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED: _CONSOLE_OFF,
     libvirt.VIR_DOMAIN_SHUTOFF_CRASHED: _CRASHED,
     libvirt.VIR_DOMAIN_SHUTOFF_MIGRATED: MIGRATED,
-    libvirt.VIR_DOMAIN_SHUTOFF_SAVED: _SAVED,
+    libvirt.VIR_DOMAIN_SHUTOFF_SAVED: SAVED,
     libvirt.VIR_DOMAIN_SHUTOFF_FAILED: _FAILED,
     libvirt.VIR_DOMAIN_SHUTOFF_FROM_SNAPSHOT: _SNAPSHOT,
     libvirt.VIR_DOMAIN_SHUTOFF_DAEMON: VANISHED,
@@ -68,7 +69,7 @@ _STOPPED = {
     libvirt.VIR_DOMAIN_EVENT_STOPPED_DESTROYED: _CONSOLE_OFF,
     libvirt.VIR_DOMAIN_EVENT_STOPPED_CRASHED: _CRASHED,
     libvirt.VIR_DOMAIN_EVENT_STOPPED_MIGRATED: MIGRATED,
-    libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED: _SAVED,
+    libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED: SAVED,
     libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED: _FAILED,
     libvirt.VIR_DOMAIN_EVENT_STOPPED_FROM_SNAPSHOT: _SNAPSHOT,
 }

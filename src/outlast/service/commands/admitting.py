@@ -9,7 +9,7 @@ from outlast.core.placement import placement
 from outlast.core.placement.admission import admit, judge_change
 from outlast.core.placement.growth import why_no_room
 from outlast.core.placement.placed import Placed, is_off
-from outlast.model.group import Group, Resource, Wanted
+from outlast.model.group import AWAY, Group, Resource, Wanted
 from outlast.model.view import ClusterView
 from outlast.service.commands.context import CommandError, Context
 
@@ -66,6 +66,8 @@ def node_with_room(context: Context, group: Group, resources: Sequence[Resource]
                 raise CommandError("impossible", f"{resource.name} cannot be brought online: {why}")
         return group.move_to
     wanted = msgspec.structs.replace(group, wanted=Wanted.ONLINE)
+    if group.move_to not in ("", AWAY, group.owner) and not placement.why_not(wanted, group.move_to, placed):
+        return group.move_to  # whoever moves it and starts it wants both
     problem = placed.lacks(wanted, group.owner) or placed.judge(wanted).forbids(group.owner)
     if not problem:
         return ""

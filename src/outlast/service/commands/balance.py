@@ -67,7 +67,7 @@ async def _begin(context: Context, move: Move) -> None:
         if group.move_to or (group.owner, group.wanted) != (move.source, Wanted.ONLINE):
             raise _Changed
         how = handing_over.how(group, move.target, context.view())
-        return msgspec.structs.replace(group, move_to=move.target, moves=group.moves + 1, stop=how)
+        return msgspec.structs.replace(group, move_to=move.target, queued=False, moves=group.moves + 1, stop=how)
 
     by = context.by
     words = f"{move.group} is to move from {move.source} to {move.target} {move.why}: {by}"

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import msgspec
 
 from outlast.core.coordinator import failing, going_off, handing_over
+from outlast.core.coordinator.moves import Moves
 from outlast.core.group import dependencies, intent
 from outlast.core.placement import placement
 from outlast.core.placement.placed import Placed
@@ -178,9 +179,15 @@ async def move(context: Context, want: Move) -> GroupRow:
 
     def change(group: Group) -> Group:
         refuse_to_move(context, group, ignore_lock=want.ignore_lock)
+        under_way = bool(group.move_to) and not group.queued  # then it only goes elsewhere by now
         # Where an administrator moves it, there it belongs from now on.
         return msgspec.structs.replace(
-            group, move_to=to, moves=group.moves + 1, stop=leaving(context, group, want, to), return_to=""
+            group,
+            move_to=to,
+            queued=not under_way and bool(Moves(context.view()).full(group.owner, to)),
+            moves=group.moves + 1,
+            stop=leaving(context, group, want, to),
+            return_to="",
         )
 
     ways = {Stop.LIVE: " as it runs", Stop.SAVE: " with its state saved"}

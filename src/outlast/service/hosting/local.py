@@ -62,6 +62,8 @@ class Kept:
     """As what that stands in the record: who reads another word there has lost it."""
     put_back: SavedState | None = None
     """Taken, and nothing ran: the record is to have it again."""
+    found = ""
+    """What somebody has saved past the cluster, and it is known."""
     past = ""
     """The state that is of the past: it has run here since."""
 

@@ -203,6 +203,7 @@ class Resources:
         """What nobody contradicts."""
         health = as_set(health, local.resource.guest)
         group, had_failed = self.records.group(local), self.records.had_failed(local)
+        self.saving.found(local, health)
         verdict = judge(
             local.state,
             health,

@@ -13,6 +13,7 @@ import msgspec
 from outlast.core.owner.own_stop import OwnStop
 from outlast.core.owner.resource import Call, S, runs_nothing
 from outlast.model.group import Group, Resource, Wanted
+from outlast.model.health import Health
 from outlast.model.saved import SavedState
 from outlast.model.status import Handover
 from outlast.ports.hosts import CallFailed
@@ -114,6 +115,21 @@ class Saving:
             local.handing = (group.move_to, group.epoch)
         self._changed()
 
+    def found(self, local: Local, health: Health) -> None:
+        """Somebody may have put its state away past the cluster: then its next start goes on from there, once, as from
+        any other. What a service before this one has taken out of the record is gone (rule 13)."""
+        state, kept, group = health.saved, local.kept, self._records.group(local)
+        record = self._store.resources.get(local.name)
+        if state is None or state.id in (kept.found, kept.past) or record is None:
+            return
+        if group is None or group.owner != self._store.me:
+            return
+        kept.found = state.id
+        known = record.saved.id if record.saved is not None else record.taken.partition(" ")[0]
+        if known != state.id:
+            kept.saved = msgspec.structs.replace(state, node=self._store.me)
+            self._changed()
+
     def entered(self, local: Local) -> None:
         """It has come into another state."""
         kept = local.kept
@@ -169,7 +185,8 @@ class Saving:
         if before is None or before.saved is None or record.saved is not None or not _is_past(local, before):
             return ""
         return (
-            f"the state of {local.name} {before.saved.words} is dropped: it was started otherwise on {self._store.me}"
+            f"the state of {local.name} {before.saved.words} is of the past: "
+            f"it was started past the cluster on {self._store.me}"
         )
 
     def runs_on(self, group: Group, local: Local) -> str:
