@@ -125,7 +125,7 @@ class Saving:
         if group is None or group.owner != self._store.me:
             return
         kept.found = state.id
-        known = record.saved.id if record.saved is not None else record.taken.partition(" ")[0]
+        known = record.saved.id if record.saved is not None else _id_of_taken(record)
         if known != state.id:
             kept.saved = msgspec.structs.replace(state, node=self._store.me)
             self._changed()
