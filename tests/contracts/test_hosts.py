@@ -141,6 +141,12 @@ def exists(pid: int) -> bool:
         return False
 
 
+def ignored_by(pid: int) -> int:
+    """The signals, as bits: the first is that of signal 1."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("SigIgn:")).split()[1], 16)
+
+
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(HANG_S):
         while not true():  # noqa: ASYNC110  # a process that is not ours has no event to wait for
@@ -205,6 +211,19 @@ def test_sigterm_ends_a_host_and_touches_nothing(tmp_path: Path) -> None:
         assert [report async for report in reports_of(host)] == []
         await gone(host.pid)
         assert stage.runs("it")
+
+    play_on(tmp_path, story)
+
+
+def test_an_interrupt_ends_no_host_and_what_a_host_starts_is_not_deaf_to_it(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        assert isinstance(stage, RealStage)
+        host = await ready(stage)
+        await host.open(stage.spec("it"))
+        await host.online("it", print)
+        os.kill(host.pid, signal.SIGINT)
+        await host.discover("dummy")
+        assert not ignored_by(stage.pid("it")) & 1 << signal.SIGINT - 1
 
     play_on(tmp_path, story)
 

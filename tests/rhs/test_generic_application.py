@@ -210,6 +210,15 @@ def test_what_it_leaves_behind_when_it_ends_may_run_and_is_ended(app: Callable[.
 TRAPS = "sh -c 'trap \"echo {0} >stopped; exit 0\" {0}; echo $$ >pid; while :; do sleep 0.02; done'"
 
 
+@pytest.fixture
+def hears_interrupts() -> Iterator[None]:
+    """As a resource host does: whoever starts these tests may ignore that signal, and so would all that they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_interrupts")
 def test_offline_sends_its_signal_and_waits(app: Callable[..., App]) -> None:
     one = app(TRAPS.format("INT"), stop_signal="INT")
     one.online()

@@ -30,7 +30,9 @@ _TORN_READS = 3
 
 def main() -> None:
     arguments = _arguments()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal of a service is not meant for its hosts.
+    # Ctrl-C in the terminal of a service is not meant for its hosts. Ignored, it would be ignored by all that they
+    # start, too, and a shell script never hears a signal that was ignored when it began (POSIX, "trap").
+    signal.signal(signal.SIGINT, lambda *_: None)
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     # Plugins start programs; none of them may keep this socket open when the host has died.
     os.set_inheritable(arguments.fd, False)
