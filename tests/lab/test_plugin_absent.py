@@ -58,8 +58,8 @@ def uninstalled(cluster: LabCluster, node: str) -> Iterator[None]:
 
 
 def entry_points() -> list[Path]:
-    """All files in which the type is named."""
-    found = (file for path in dict.fromkeys(sys.path) for file in Path(path or ".").glob("outlast-*/entry_points.txt"))
+    """All files in which the type is named: of the installed package, and of its sources where those are used."""
+    found = (file for path in dict.fromkeys(sys.path) for file in Path(path or ".").glob("outlast*/entry_points.txt"))
     return [file for file in found if "\nvm = " in file.read_text()]
 
 
