@@ -261,7 +261,9 @@ def test_a_service_whose_database_is_another_clusters_does_not_run(machines: Mac
 
 
 def start(machines: Machines, name: str, token: str) -> "subprocess.Popen[str]":
-    command = enter_command(machines.lab.node(name), ["outlast", "--json", *joining(name, token)])
+    # Whoever starts these tests may ignore an interrupt, and so would the command.
+    outlast = ["env", "--default-signal=INT", "outlast", "--json", *joining(name, token)]
+    command = enter_command(machines.lab.node(name), outlast)
     return subprocess.Popen(command, env=enter_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -73,7 +73,7 @@ def test_who_sends_dies_and_its_death_is_told_by_the_next(etcd_cluster: LabClust
         assert [one["words"].partition(":")[0] for one in told.notices()] == [f"web failed on {here}"]
 
         cluster.lab.power_off(victim)
-        cluster.lab.wait(lambda: "node-dead" in told.kinds(), 60.0, f"that {victim} is dead is told")
+        cluster.lab.wait(lambda: "node-dead" in told.kinds(), 120.0, f"that {victim} is dead is told")
         [dead] = [notice for notice in told.notices() if notice["events"][0]["kind"] == "node-dead"]
         assert (dead["events"][0]["about"], dead["severity"]) == (victim, "critical")
         ids = [notice["id"] for notice in told.notices()]
@@ -83,6 +83,15 @@ def test_who_sends_dies_and_its_death_is_told_by_the_next(etcd_cluster: LabClust
             signed = signature(SECRET, int(headers["Outlast-Timestamp"]), request["body"].encode())
             assert headers["Outlast-Signature"] == signed
     finally:
+        _show(cluster, told, here)
         cluster.call("notice.delete", here, name="ops")
         cluster.lab.power_on(victim)
         cluster.wait_for_members()
+
+
+def _show(cluster: LabCluster, told: Told, here: str) -> None:
+    """For whoever reads of a failure: what was told, what happened, and what became of each try."""
+    print(*told.notices(), *(f"{event.kind}: {event.words}" for event in cluster.story(here)), sep="\n")
+    for name in cluster.lab.state().nodes:
+        log = (cluster.lab.node(name).var / "log/outlastd.log").read_text().splitlines()
+        print(*(f"{name} {line}" for line in log if "notice" in line), sep="\n")
