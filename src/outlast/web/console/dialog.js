@@ -12,9 +12,15 @@ export function dialog({ title, content, buttons, cancel = "Cancel" }) {
     let refused = "";
     let busy = false;
     const box = h("dialog", { class: "dialog", "aria-labelledby": "dialog-title", "data-own": true });
+    // Gone at once: the event comes later, and what stands in it may be a secret.
+    const end = () => {
+      box.remove();
+      resolve(chosen);
+    };
     const choose = (value) => {
       chosen = value;
       box.close();
+      end();
     };
     const press = async (button) => {
       if (!button.act) return choose(button.value);
@@ -44,10 +50,7 @@ export function dialog({ title, content, buttons, cancel = "Cancel" }) {
             type: "button", class: `button main ${button.tone ?? ""}`, disabled: Boolean(button.off),
             onclick: () => press(button),
           }, button.label)))));
-    box.addEventListener("close", () => {
-      box.remove();
-      resolve(chosen);
-    });
+    box.addEventListener("close", end); // by Escape
     document.body.append(box);
     update();
     box.showModal();
