@@ -94,3 +94,8 @@ def test_shrinking_keeps_the_failure_and_leaves_out_what_it_does_not_need() -> N
     least = shrink(whole)
     assert "invariant 3" in least.broken[0]
     assert [line for line in least.script if not line.startswith("run ")] == [*lines[:4], "freeze n2"]
+
+
+def test_a_line_that_cannot_be_played_fails_its_seed_and_no_other() -> None:
+    (told,) = play_script(("world nodes=2 node_timeout=5 seed=1", "start", "network lost n1 lan", "show"))
+    assert "cannot play 'network lost n1 lan': BadCommand: network: there is no network lan" in told

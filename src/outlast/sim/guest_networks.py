@@ -53,7 +53,7 @@ def of_vms(dice: Random, vms: list[str]) -> list[str]:
 
 def deeds(dice: Random, words: list[str], nodes: list[str], until_s: float) -> list[tuple[float, str]]:
     """What becomes of the networks: losses, flaps, and one that is lost everywhere."""
-    known = [name for name in _NAMES if any(name in line for line in words)]
+    known = _known(words)
     if not known:
         return []
     lines: list[tuple[float, str]] = []
@@ -70,5 +70,11 @@ def deeds(dice: Random, words: list[str], nodes: list[str], until_s: float) -> l
 
 def stays_lost(dice: Random, words: list[str], nodes: list[str]) -> list[str]:
     """After all else has ended, one network is lost on one node for good: what is marked must end elsewhere."""
-    known = [name for name in _NAMES if any(name in line for line in words)]
+    known = _known(words)
     return [f"network lost {dice.choice(nodes)} {dice.choice(known)}"] if known and dice.random() < 0.6 else []
+
+
+def _known(words: list[str]) -> list[str]:
+    """What some VM is joined to; what one only names as protected is no network of this world."""
+    joined = {name for line in words for name in line.partition("networks=")[2].partition(" ")[0].split(",")}
+    return [name for name in _NAMES if name in joined]

@@ -63,7 +63,7 @@ def play_seed(seed: int, size: Size, bugs: frozenset[Bug] = frozenset()) -> Outc
 
 
 def play_script(lines: Sequence[str]) -> tuple[str, ...]:
-    """What broke; nothing when all went well."""
+    """What broke; nothing when all went well. A line that cannot be played is broken too: other seeds go on."""
     world = World(commands.setup_from(commands.parse(lines[0])))
     try:
         for line in lines[1:]:
@@ -71,6 +71,8 @@ def play_script(lines: Sequence[str]) -> tuple[str, ...]:
             if world.broken:
                 break
         return tuple(world.broken)
+    except Exception as error:  # noqa: BLE001 - what breaks the simulator is found like what breaks Outlast
+        return (f"{world.now:.3f} s: cannot play {line!r}: {type(error).__name__}: {error}",)
     finally:
         world.close()
 
