@@ -71,7 +71,7 @@ def play_script(lines: Sequence[str]) -> tuple[str, ...]:
             if world.broken:
                 break
         return tuple(world.broken)
-    except Exception as error:  # noqa: BLE001 - what breaks the simulator is found like what breaks Outlast
+    except Exception as error:  # noqa: BLE001  what breaks the simulator is found like what breaks Outlast
         return (f"{world.now:.3f} s: cannot play {line!r}: {type(error).__name__}: {error}",)
     finally:
         world.close()
