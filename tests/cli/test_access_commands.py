@@ -47,6 +47,13 @@ def test_users_are_listed_with_what_they_may_do(fake: FakeService, outlast: Outl
     ]
 
 
+def test_one_user_is_shown(fake: FakeService, outlast: Outlast) -> None:
+    fake.answers["user.show"] = Result(OTTO)
+    assert outlast("user", "show", "otto").lines()[1] == "otto  operator  web1, web2  disabled  1970-01-01"
+    assert fake.arguments("user.show") == {"name": "otto"}
+    assert json.loads(outlast("--json", "user", "show", "otto").out)["groups"] == ["web1", "web2"]
+
+
 def test_the_password_is_read_and_never_an_argument(fake: FakeService, outlast: Outlast, given: Give) -> None:
     fake.answers["user.create"] = Result(OTTO)
     given("correct horse\n")

@@ -174,6 +174,17 @@ def test_what_was_changed_since_somebody_looked_is_not_changed_by_them() -> None
         assert store.groups["web1"].priority.value == "high"
 
 
+def test_what_a_user_may_is_changed_only_as_it_was_seen() -> None:
+    with played(*SETUP) as world:
+        session = user(world, "anna", "administrator")
+        user(world, "otto", "viewer")
+        seen = world.services["n1"].node.store.revision_of("control/users/otto")
+        outside(world, "user.set", session, as_seen=seen, name="otto", values={"role": "operator"})
+        with pytest.raises(Refused, match="changed it since you looked"):
+            outside(world, "user.set", session, as_seen=seen, name="otto", values={"role": "administrator"})
+        assert outside(world, "user.show", session, name="otto")["role"] == "operator"
+
+
 def test_what_a_user_cannot_be_is_refused() -> None:
     with played(*SETUP) as world:
         for wrong in (

@@ -116,6 +116,20 @@ def test_what_somebody_may_is_changed_and_who_is_disabled_is_out_at_once(page: P
     expect(another.get_by_role("button", name="Sign in")).to_be_visible()
 
 
+def test_who_changes_what_somebody_else_has_changed_meanwhile_is_told_first(page: Page) -> None:
+    user(page, "ida")
+    go(page, "Users")
+    page.get_by_role("button", name="Change ida").click()
+    dialog = page.get_by_role("dialog", name="What may ida do?")
+    dialog.get_by_role("radio", name="administrator").check()
+    ask(page, "PATCH", "/users/ida", {"values": {"role": "operator", "groups": ["shop"]}})
+    dialog.get_by_role("button", name="Change ida").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("it is an operator for shop now. Nothing of yours was set")
+    expect(row(page, "Users", "ida")).to_contain_text("operator")
+    dialog.get_by_role("button", name="Change ida").click()
+    expect(page.get_by_role("log")).to_contain_text("ida is an administrator: done")
+
+
 def test_another_password_lets_in_and_the_old_one_does_not(page: Page, another: Page) -> None:
     user(page, "paul")
     go(page, "Users")

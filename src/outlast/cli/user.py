@@ -39,6 +39,16 @@ def list_users(context: typer.Context, as_json: options.Json = False) -> None:
 
 
 @app.command()
+def show(context: typer.Context, name: Name, as_json: options.Json = False) -> None:
+    """One user, and what it may do."""
+    row = _call(client(context), "user.show", {"name": name})
+    if wants_json(context):
+        output.json(row)
+    else:
+        output.table(TITLES, [_row(row)])
+
+
+@app.command()
 def create(
     context: typer.Context,
     name: Name,

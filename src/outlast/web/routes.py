@@ -148,6 +148,7 @@ ROUTES: tuple[Route, ...] = (
     # who may ask
     Route("user.list", "GET", "/users"),
     Route("user.create", "POST", "/users"),
+    Route("user.show", "GET", "/users/{name}"),
     Route("user.set", "PATCH", "/users/{name}"),
     Route("user.passwd", "POST", "/users/{name}/password"),
     Route("user.delete", "DELETE", "/users/{name}"),

@@ -62,7 +62,9 @@ NEEDS: Mapping[str, Need] = {
     **dict.fromkeys(_GROUP_OPERATIONS.split(), _OPERATE_GROUP),
     **dict.fromkeys(_OPERATIONS.split(), _OPERATE),
     **dict.fromkeys(_ADMINISTRATION.split(), _ADMINISTER),
-    **dict.fromkeys(("cluster.tokens", "user.list", "token.list", "audit.list", "sign_in.list"), _ADMINISTRATOR_READS),
+    **dict.fromkeys(
+        ("cluster.tokens", "user.list", "user.show", "token.list", "audit.list", "sign_in.list"), _ADMINISTRATOR_READS
+    ),
     "user.passwd": Need(Role.ADMINISTRATOR, Scope.OWN),
 }
 NODE_ONLY: Mapping[str, str] = {

@@ -103,6 +103,7 @@ RECORDS = {
     "resource": keys.RESOURCES,
     "node": keys.NODES,
     "notice": keys.NOTICES,
+    "user": keys.USERS,
 }
 SHOW = ("show", "settings")
 """What verbs that show such a record end with."""

@@ -47,6 +47,10 @@ async def list_users(context: Context, _: Nothing) -> list[UserRow]:
     return [*(_row(context, user) for _, user in sorted(context.store.users.items())), *_others(context)]
 
 
+async def show(context: Context, want: Named) -> UserRow:
+    return _row(context, _user(context, want.name))
+
+
 async def create(context: Context, want: CreateUser) -> UserRow:
     _refuse(why_no_name(want.name) or why_no_role(want.role, want.groups) or why_no_password(want.password, want.name))
     need_groups(context, want.groups)
@@ -197,6 +201,7 @@ def _refuse(why: str) -> None:
 
 COMMANDS: dict[str, Command] = {
     "user.list": (Nothing, list_users),
+    "user.show": (Named, show),
     "user.create": (CreateUser, create),
     "user.set": (SetUser, set_values),
     "user.passwd": (ChangePassword, change_password),

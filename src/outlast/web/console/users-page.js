@@ -1,6 +1,6 @@
 // Who may sign in, and what may they do?
 
-import { ask, connection } from "./connection.js";
+import { ask, connection, look, Problem } from "./connection.js";
 import { confirm, dialog } from "./dialog.js";
 import { h } from "./dom.js";
 import { choice, field, groupsOf, noneChosen, roleFields, text, wanted } from "./fields.js";
@@ -63,8 +63,20 @@ async function create() {
 
 const article = (role) => (role === "viewer" ? "a" : "an");
 
-async function change(row, me) {
+async function change(listed, me) {
+  const found = await look(path(listed.name)).catch((problem) => problem);
+  if (found instanceof Problem) return notice(`${listed.name} cannot be changed`, "failed", found.message);
+  let { value: row, seen } = found;
   const want = { enabled: row.enabled, ...wanted(row) };
+  const save = async () => {
+    try {
+      return await ask("PATCH", path(row.name), { values: { role: want.role, groups: groupsOf(want), enabled: want.enabled } }, { seen });
+    } catch (problem) {
+      if (problem.kind !== "changed") throw problem;
+    }
+    ({ value: row, seen } = await look(path(row.name)));
+    throw new Problem(`Somebody has changed ${row.name} since you looked: it is ${standing(row)} now. Nothing of yours was set. Set it again to have yours all the same.`, "changed");
+  };
   const made = await dialog({
     title: `What may ${row.name} do?`,
     content: (update) => [
@@ -74,11 +86,13 @@ async function change(row, me) {
     ],
     buttons: () => [{
       label: `Change ${row.name}`, off: noneChosen(want),
-      act: () => ask("PATCH", path(row.name), { values: { role: want.role, groups: groupsOf(want), enabled: want.enabled } }),
+      act: save,
     }],
   });
-  if (made) notice(`${made.name} is ${article(made.role)} ${made.role}${made.groups.length ? ` for ${made.groups.join(", ")}` : ""}${made.enabled ? "" : ", and cannot sign in"}`, "done");
+  if (made) notice(`${made.name} is ${standing(made)}`, "done");
 }
+
+const standing = (row) => `${article(row.role)} ${row.role}${row.groups.length ? ` for ${row.groups.join(", ")}` : ""}${row.enabled ? "" : ", and cannot sign in"}`;
 
 async function remove(row, me) {
   const words = [
