@@ -340,7 +340,7 @@ class HostKeeper:
             self.news.put_nowait(OffersChanged())
             if not offer.version:
                 # It could not be loaded, and its files have changed since: only another host can try again.
-                await self.replace(offer.type, f"the plugin for {offer.type} has changed", host)
+                await self.replace(offer.type, f"the plugin for {offer.type} has changed", host, alone=slot.alone)
 
     def _load_failed(self, slot: _Slot, error: HostDied | HostSilent) -> None:
         """There was no handshake. Whose fault is it?"""
