@@ -114,6 +114,8 @@ class NodeTurns:
                 return _Way.COMES
             case S.DETACHED | S.OPENING:
                 return _Way.DONE if self._records.was_online(local) else _Way.EXPECTED
+            case S.RECEIVED | S.TERMINATING:
+                return _Way.EXPECTED  # it is about to run on from where it stands, or to be started when that is away
             case S.OFFLINE | S.FAILED if self._may_begin(local, group) and not gate.shut:
                 return _Way.COMES if place.waits else _Way.STARTS
             case _:
