@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from outlast.sim.world import World
 
 _AGAIN_S = 20.0
+_TRIES = 10
 
 
 def administer(
@@ -21,9 +22,10 @@ def administer(
     verb: str,
     arguments: Mapping[str, Json],
     who_listens: Callable[[], str] | None = None,
+    tries: int = _TRIES,
 ) -> None:
     """What `outlast` asks of the node's control socket. How it ends is told when it does. `who_listens`: somebody who
-    wants it done asks again, there, when nobody knows whether it was."""
+    wants it done asks again, there, when nobody knows whether it was, or when it could not be done just then."""
     service = world.services.get(node)
     if service is None or not service.process.runs:
         world.tell(f"administrator on {node}: no contact with the cluster")
@@ -44,9 +46,9 @@ def administer(
                 world.checks.restraint.refused(moved, asked_at_s)
             became = "was refused" if known else "may have been done"
             world.tell(f"administrator on {node}: {verb} {became}: {error}")
-            if not known and who_listens is not None:
+            if who_listens is not None and tries > 1 and error.kind == "impossible":
                 await asyncio.sleep(_AGAIN_S)
-                administer(world, who_listens(), verb, arguments, who_listens)
+                administer(world, who_listens(), verb, arguments, who_listens, tries - 1)
         else:
             world.tell(f"administrator on {node}: {verb}: {_words(answer)}")
 

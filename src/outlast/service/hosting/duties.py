@@ -38,10 +38,11 @@ SOONEST_S = 0.001
 TURN_S = 1.0
 _CERTAINLY_HERE = frozenset(
     {
-        S.ONLINE, S.UNCERTAIN, S.ONLINE_PENDING, S.OFFLINE_PENDING, S.TERMINATING, S.FAILING, S.STUCK, S.HANDING_OVER,
-        S.CALLING_BACK, S.SAVING,
+        S.ONLINE, S.UNCERTAIN, S.ONLINE_PENDING, S.OFFLINE_PENDING, S.FAILING, S.STUCK, S.HANDING_OVER, S.CALLING_BACK,
+        S.SAVING,
     }
 )  # fmt: skip
+"""Not what is being ended at once: what begins after that is another start, of what stood here for another node, say."""
 
 
 class Duties:
