@@ -42,7 +42,7 @@ _CERTAINLY_HERE = frozenset(
         S.SAVING,
     }
 )  # fmt: skip
-"""Not what is being ended at once: what begins after that is another start, of what stood here for another node, say."""
+"""Not what is being ended at once: what begins after that is another start, of what only stood here, say."""
 
 
 class Duties:
