@@ -70,18 +70,8 @@ class Wishes(Seen):
         return old.stop is Stop.SAVE and any(new.owner in self.copies.get(vm, {}) for vm in new.resources)
 
     def is_tried_again(self, old: Group, new: Group) -> bool:
-        """On the same owner, where something of it has failed, by its word. Or its owner, asked by an administrator to
-        bring it online, knows that of itself, and could not tell anybody yet: then it is so, and it runs nowhere."""
-        if new.owner != old.owner:
-            return False
-        asked = Wanted.ONLINE in self.wishes.get(new.name, [])
-        return any(
-            self.said(old, name, State.FAILED) or (asked and not self.copies.get(name) and self.said_up(old, name))
-            for name in old.resources
-        )
-
-    def said_up(self, group: Group, resource: str) -> bool:
-        return self.said(group, resource, State.ONLINE) or self.said(group, resource, State.ONLINE_PENDING)
+        """On the same owner, where something of it has failed, by its word."""
+        return new.owner == old.owner and any(self.said(old, name, State.FAILED) for name in old.resources)
 
     def _told_since_its_session(self, group: Group, vm: str) -> bool:
         """Has its owner called it online since it opened its session? What was told before may have been stopped with

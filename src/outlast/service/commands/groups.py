@@ -86,7 +86,7 @@ async def online(context: Context, want: Online) -> GroupRow:
 
 
 def _wanted_online(context: Context, group: Group, resources: Sequence[Resource]) -> Group:
-    failed = Rows(context.view()).group_status(group).state is State.FAILED
+    failed = Rows(context.view()).reported_status(group).state is State.FAILED
     return msgspec.structs.replace(
         group,
         wanted=Wanted.ONLINE,

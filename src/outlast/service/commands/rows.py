@@ -198,10 +198,11 @@ class Rows:
         owner, view = group.owner, self.view
         if owner == view.me and group.name in view.observed.own:
             return view.observed.own[group.name]
-        status = self._as_reported(group)
+        status = self.reported_status(group)
         return ResourceStatus(status.state, "; ".join(filter(None, (status.why, self._age))))
 
-    def _as_reported(self, group: Group) -> ResourceStatus:
+    def reported_status(self, group: Group) -> ResourceStatus:
+        """What stands in the database of it. A decision rests on that, not on what this node may be about to say."""
         owner, view = group.owner, self.view
         if not owner:
             return ResourceStatus(State.OFFLINE)
