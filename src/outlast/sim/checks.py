@@ -456,6 +456,7 @@ class Checks(Wishes):
             or self.restraint.made_to_fail(vm)
             or self.guests.ails(node, vm)
             or self.volumes.may_fail(node, vm)
+            or kept.record.name in self.distrusted  # a lie is found out by what was true a moment ago
             or self.resources[vm].wanted is Wanted.OFFLINE
             or self.now() - self.resources_off_s.get(vm, float("-inf")) <= RECENTLY_S
         ):
