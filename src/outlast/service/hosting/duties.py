@@ -61,7 +61,7 @@ class Duties:
         let_go: Callable[[Local, bool], None],
     ) -> None:
         self.gates = Gates(store, env.clock)
-        self.turns = NodeTurns(store, env, records, locals, self._tries_again)
+        self.turns = NodeTurns(store, env, records, locals, self._tries_again, self._handed_to)
         self.changed = asyncio.Event()
         """Set when there may be something to report."""
         self.remarks: list[Remark] = []

@@ -42,8 +42,10 @@ class NodeTurns:
         records: Records,
         locals: Mapping[str, Local],
         tries_again: Callable[[Local, Group], bool],
+        handed_to: Callable[[Local, Group], str],
     ) -> None:
-        """`tries_again`: did it fail here, and is it to be tried here again now?"""
+        """`tries_again`: did it fail here, and is it to be tried here again now? `handed_to`: where it stands, and is
+        about to run on, when this node has handed it over."""
         self.freed = False
         """Somebody is done for whom others may have waited; taken back by who looks at them."""
         self._turns = Turns()
@@ -52,6 +54,7 @@ class NodeTurns:
         self._records = records
         self._locals = locals
         self._tries_again = tries_again
+        self._handed_to = handed_to
 
     def begin(self) -> None:
         """A session has been opened."""
@@ -116,14 +119,14 @@ class NodeTurns:
                 return _Way.DONE if self._records.was_online(local) else _Way.EXPECTED
             case S.RECEIVED | S.TERMINATING:
                 return _Way.EXPECTED  # it is about to run on from where it stands, or to be started when that is away
-            case S.OFFLINE | S.FAILED if self._may_begin(local, group) and not gate.shut:
+            case S.OFFLINE | S.FAILED | S.HANDED_OVER if self._may_begin(local, group) and not gate.shut:
                 return _Way.COMES if place.waits else _Way.STARTS
             case _:
                 return _Way.DONE
 
     def _may_begin(self, local: Local, group: Group) -> bool:
         here = Standing(local.state, local.failed_epoch, tries_again=self._tries_again(local, group))
-        return may_begin(group, here)
+        return may_begin(group, here) and not self._handed_to(local, group)
 
     def _is_up(self, group: Group) -> bool:
         """By this life's own word at the present epoch. Of a group of several a part may still be to start: it asks."""
