@@ -9,7 +9,7 @@ from build import group
 from outlast.core.owner.duty import Here, Step, next_step
 from outlast.core.owner.ordering import Place
 from outlast.core.owner.resource import PUBLISHED, S, runs_nothing
-from outlast.core.owner.telling import LEFT_BY_HAND, told
+from outlast.core.owner.telling import LEFT_BY_HAND, stands_for_a_moment, told
 from outlast.model.group import Group, Stop, Wanted
 from outlast.model.status import ResourceStatus, State
 
@@ -146,3 +146,17 @@ def test_what_was_migrated_away_past_the_cluster_is_unknown_and_no_promise() -> 
 def test_what_stands_here_is_on_its_way_online_and_what_is_handed_over_runs() -> None:
     assert tell(MINE, Here(S.RECEIVED)) == ResourceStatus(State.ONLINE_PENDING, "")
     assert tell(MINE, Here(S.HANDING_OVER)) == ResourceStatus(State.ONLINE, "")
+
+
+def test_while_a_host_is_replaced_what_was_told_stands_but_not_that_what_was_seen_to_run_is_off() -> None:
+    for promise in (
+        ResourceStatus(State.OFFLINE),
+        ResourceStatus(State.FAILED),
+        ResourceStatus(State.UNKNOWN, moved_away=True),
+    ):
+        assert not stands_for_a_moment(promise, S.ONLINE)
+        assert not stands_for_a_moment(promise, S.TERMINATING)
+        assert stands_for_a_moment(promise, S.OFFLINE)
+        assert stands_for_a_moment(promise, None)  # by a service that has just started: it is about to look
+    assert stands_for_a_moment(ResourceStatus(State.ONLINE), S.ONLINE)
+    assert stands_for_a_moment(None, S.ONLINE)

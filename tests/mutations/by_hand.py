@@ -7,12 +7,11 @@ from mutations.broken import always, method, swap
 from mutations.mutation import Mutation
 from outlast.core.coordinator import adopting
 from outlast.core.membership.membership import LAPSE_COUNTS_S, Session
-from outlast.core.owner import duty, resource
+from outlast.core.owner import duty, resource, telling
 from outlast.core.owner.duty import Step
 from outlast.core.owner.resource import Verdict
 from outlast.model.group import Came, Group
 from outlast.model.view import ClusterView
-from outlast.service.hosting import standing
 
 
 def follows_without_its_owners_word() -> None:
@@ -73,7 +72,7 @@ BY_HAND = (
         1,
         "an owner starts again what went away by hand, while the coordinator may be giving it to where it went",
         "service/test_past_the_cluster.py",
-        lambda: swap(standing.is_promise, lambda told: told.state in standing.RUNS_NOTHING),
+        lambda: swap(telling.is_promise, lambda told: told.state in telling.RUNS_NOTHING),
     ),
     Mutation(
         "adopt-just-as-it-failed",
@@ -81,6 +80,13 @@ BY_HAND = (
         "what somebody starts where it has just failed runs on there, while another node is about to start it",
         "core/test_resource.py",
         adopts_just_as_it_failed,
+    ),
+    Mutation(
+        "stay-off-while-its-host-is-replaced",
+        1,
+        "what somebody started by hand is still told to be off, and by now wanted online, while its host is replaced",
+        "scenarios/290-started-by-hand-and-its-host-dies-before-it-is-told.txt",
+        always(telling.stands_for_a_moment, True),
     ),
     Mutation(
         "adopt-before-its-owner-is-heard-of",

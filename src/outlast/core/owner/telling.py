@@ -12,6 +12,20 @@ from outlast.model.group import Group
 from outlast.model.status import ResourceStatus, State
 
 LEFT_BY_HAND = "it was migrated away past the cluster, and runs on no node that says so"
+RUNS_NOTHING = (State.OFFLINE, State.FAILED)
+
+
+def is_promise(said: ResourceStatus) -> bool:
+    """Does it say that nothing of the resource runs on this node? What went away past the cluster is UNKNOWN, and may
+    be given to where it went."""
+    return said.state in RUNS_NOTHING or said.moved_away
+
+
+def stands_for_a_moment(before: ResourceStatus | None, last_known: S | None) -> bool:
+    """Its host is being replaced, and nothing can be said of it just now: may what was told last stand meanwhile? Not
+    that nothing runs, of what was seen to run since, before anybody was told (somebody started it at the console)."""
+    seen_to_run = last_known is not None and not runs_nothing(last_known)
+    return before is None or not is_promise(before) or not seen_to_run
 
 
 def told(

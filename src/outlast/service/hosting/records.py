@@ -4,11 +4,12 @@ from outlast.core.coordinator.going_off import SAVE
 from outlast.core.membership.membership import Session as OwnSession
 from outlast.core.owner.own_stop import OwnStop
 from outlast.core.owner.resource import S
+from outlast.core.owner.telling import RUNS_NOTHING, is_promise
 from outlast.model.group import Group, Wanted
 from outlast.model.status import State
 from outlast.ports.environment import Environment
 from outlast.service.hosting.local import Local
-from outlast.service.hosting.standing import RUNS_NOTHING, StandingReports, is_promise
+from outlast.service.hosting.standing import StandingReports
 from outlast.service.store import Store
 
 _WENT_ON = (S.ONLINE, S.HANDING_OVER, S.CALLING_BACK)

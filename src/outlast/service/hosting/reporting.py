@@ -14,7 +14,7 @@ from outlast.core.membership.membership import Session as OwnSession
 from outlast.core.owner.duty import Here
 from outlast.core.owner.resource import PUBLISHED
 from outlast.core.owner.switched import Intent, Switched, intent
-from outlast.core.owner.telling import told
+from outlast.core.owner.telling import stands_for_a_moment, told
 from outlast.model import keys
 from outlast.model.group import Group, Resource, Wanted
 from outlast.model.status import GroupStatus, ResourceStatus, State
@@ -182,7 +182,8 @@ class Reporting:
             problem = self._resources.problem(resource.type) if resource is not None else "its record is gone"
             return ResourceStatus(State.UNKNOWN, problem) if problem else None
         if not local.announced and PUBLISHED[local.state] is State.UNKNOWN:
-            if self._clock.now() - local.since < UNKNOWN_GRACE_S:
+            just_so = self._clock.now() - local.since < UNKNOWN_GRACE_S
+            if just_so and stands_for_a_moment(before, local.last_known):
                 return before
             problem = self._resources.problem(local.resource.type)
             return ResourceStatus(State.UNKNOWN, problem or local.why or "its plugin has not answered yet")

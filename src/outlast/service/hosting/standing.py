@@ -8,16 +8,9 @@ it, so one that was taken back, also unheard, is never written after that.
 
 from collections.abc import Iterable
 
+from outlast.core.owner.telling import is_promise
 from outlast.model.group import Group
-from outlast.model.status import GroupStatus, ResourceStatus, State
-
-RUNS_NOTHING = (State.OFFLINE, State.FAILED)
-
-
-def is_promise(told: ResourceStatus) -> bool:
-    """Does it say that nothing of the resource runs on this node? What went away past the cluster is UNKNOWN, and may
-    be given to where it went."""
-    return told.state in RUNS_NOTHING or told.moved_away
+from outlast.model.status import GroupStatus
 
 
 class StandingReports:
