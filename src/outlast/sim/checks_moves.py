@@ -137,8 +137,9 @@ class Moving:
             return f"{target} has not said how {', '.join(unsaid)} is there"
         for one in self.room.needs_networks(group):
             back_s = life.networks_back_s.get(one, float("-inf"))
-            # Who has begun to coordinate since has not seen it lost; and clocks differ.
-            flaps = self.room.flaps(target, one, facts.coordinator_since_s + RECENTLY_S)
+            # Who has begun to coordinate since, or whose service has, has not seen it lost; and clocks differ.
+            began_s = max(facts.coordinator_since_s, facts.life(facts.coordinator).touched_at_s)
+            flaps = self.room.flaps(target, one, began_s + RECENTLY_S)
             if flaps and not facts.disturbed(facts.coordinator) and facts.now() - back_s < 0.99 * TRUSTED_AGAIN_S:
                 return f"{one} has only just come back on {target}"
         return ""
