@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from build import group, node, observed, resource, session, silence, status, view
-from outlast.core.coordinator.adopting import is_heard, may_become
+from outlast.core.coordinator.adopting import is_heard, is_told, may_become
 from outlast.core.coordinator.failover import decide
 from outlast.core.owner.telling import LEFT_BY_HAND
 from outlast.model.group import Appearance, Came, Group, Wanted
@@ -108,6 +108,23 @@ def test_the_word_of_an_owner_who_died_after_it_counts_once_his_death_is_proven(
 def test_when_its_owner_died_without_that_word_it_is_started_anew() -> None:
     (assign,) = assigned(seen(WEB, status(WEB, State.ONLINE), silences=[silence("n1", proof=ProofKind.FENCE)]))
     assert assign.received_from == ""
+
+
+def test_what_its_owner_had_started_anew_in_another_life_is_not_what_came_there_before() -> None:
+    came_before = msgspec.structs.replace(WEB, appeared=msgspec.structs.replace(BROUGHT, owner_life="before"))
+    for life, follows in (("before", [FOLLOWED]), ("", [FOLLOWED]), (session("n1").incarnation, [])):
+        gone = ResourceStatus(State.UNKNOWN, LEFT_BY_HAND, moved_away=True, left_in=life)
+        report = msgspec.structs.replace(left(), resources={"web": gone})
+        assert assigned(seen(came_before, report)) == follows
+
+
+def test_who_has_what_came_in_its_owners_present_life_tells_so_although_another_one_has_an_older_copy() -> None:
+    now = session("n1").incarnation
+    for told, due, waits in (("before", now, False), (now, now, True), (now, "before", True), ("", now, True)):
+        web = msgspec.structs.replace(WEB, appeared=msgspec.structs.replace(BROUGHT, owner_life=told))
+        mine = Appearance("n2", session("n2").incarnation, 3, Came.BROUGHT, owner_life=due)
+        assert is_told(web, mine, seen(web)) is waits
+    assert not is_told(msgspec.structs.replace(WEB, appeared=None), BROUGHT, seen(WEB))
 
 
 def test_one_of_several_in_a_group_is_not_followed() -> None:

@@ -52,7 +52,24 @@ def forgets_when_its_owner_died() -> None:
     swap(original, may_become)
 
 
+def mixes_up_two_lives() -> None:
+    """What left its owner in one life counts as what came elsewhere in another."""
+    original = adopting.went_away
+
+    def went_away(group: Group, view: ClusterView, **options: Any) -> bool:
+        return original(group, view)
+
+    swap(original, went_away)
+
+
 BY_HAND = (
+    Mutation(
+        "follow-what-came-in-another-life",
+        1,
+        "what was migrated by hand before its owner started it anew goes on when it is migrated once more: older memory",
+        "scenarios/281-migrated-by-hand-in-two-lives-of-its-owner.txt",
+        mixes_up_two_lives,
+    ),
     Mutation(
         "adopt-without-its-owners-word",
         1,

@@ -55,6 +55,8 @@ class Appearance(msgspec.Struct, frozen=True):
     came: Came
     owner_was_dead: bool = False
     """When it came there, the death of the group's owner was proven already."""
+    owner_life: str = ""
+    """In which life the group's owner was when it came there; "": not known."""
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -51,6 +51,8 @@ class ResourceStatus(msgspec.Struct, frozen=True):
     moved_away: bool = False
     """Of what is UNKNOWN: somebody migrated it away past the cluster. Nothing of it runs on this node, as with OFFLINE,
     and it runs on somewhere else."""
+    left_in: str = ""
+    """The life of this node in which that was found; "": not known. In a later one it may have been started anew."""
 
 
 class GroupStatus(msgspec.Struct, frozen=True):

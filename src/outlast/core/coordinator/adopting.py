@@ -36,6 +36,15 @@ def appearance(group: Group, view: ClusterView) -> Appearance | None:
     return found if lives and session is not None and session.incarnation == found.incarnation else None
 
 
+def is_told(group: Group, due: Appearance, view: ClusterView) -> bool:
+    """Does another node tell already that it has it, and what has come to this one is no newer? It is when its owner
+    has begun another life meanwhile: what left him before that, he may have started anew."""
+    found = appearance(group, view)
+    session = view.sessions.get(group.owner)
+    now = session.incarnation if session is not None else ""
+    return found is not None and not (due.owner_life == now and found.owner_life not in ("", now))
+
+
 def is_heard(group: Group, view: ClusterView, *, owner_seen_at: float, since: float) -> bool:
     """May a node tell that somebody started it there, or may its owner know more than he could tell so far? By that
     node's clock: when it saw a record of its owner's session last; since when it knows of what it has, or has the
@@ -69,19 +78,23 @@ def brought(group: Group, view: ClusterView) -> str:
         return ""
     if may_become(group, found.node, found.came, view):
         return ""
-    return found.node if went_away(group, view) else ""
+    return found.node if went_away(group, view, in_life=found.owner_life) else ""
 
 
-def went_away(group: Group, view: ClusterView) -> bool:
+def went_away(group: Group, view: ClusterView, *, in_life: str = "") -> bool:
     """Was the last word of its owner, which counts also when he has died or left since, that somebody migrated it away
-    past the cluster? An administrator's word that came later ends that."""
+    past the cluster? An administrator's word that came later ends that. `in_life`: and that it went in this life of
+    his, not in a later one in which he had started it anew; "": in whichever."""
     report = view.statuses.get(group.name)
     if report is None or not group.owner:
         return False
     known = (group.epoch, group.owner, handing_over.counting_life(group, report, view), group.intents)
     if (report.epoch, report.node, report.incarnation, report.intents) != known:
         return False
-    return any(said.moved_away for said in report.resources.values())
+    return any(
+        said.moved_away and not (in_life and said.left_in and said.left_in != in_life)
+        for said in report.resources.values()
+    )
 
 
 def started(group: Group, view: ClusterView) -> str:

@@ -76,6 +76,8 @@ class Here(msgspec.Struct, frozen=True):
     """To that node it is being handed over."""
     left_by_hand: bool = False
     """It was migrated away past the cluster, and runs nobody here knows where."""
+    left_in: str = ""
+    """In this life of the node."""
     handed_to: str = ""
     """It stands on that node, complete, and is about to be given to it."""
     can_save: bool = False

@@ -36,7 +36,7 @@ def told(
     if announced:
         return ResourceStatus(State.ONLINE_PENDING)
     if here.left_by_hand:
-        return ResourceStatus(State.UNKNOWN, LEFT_BY_HAND, moved_away=True)
+        return ResourceStatus(State.UNKNOWN, LEFT_BY_HAND, moved_away=True, left_in=here.left_in)
     state = PUBLISHED[here.state]
     if not runs_nothing(here.state) or duty(group, me) is not Duty.RUN or here.switched_off or here.handed_to:
         return ResourceStatus(state, why)

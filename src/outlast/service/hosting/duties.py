@@ -272,6 +272,7 @@ class Duties:
             tried_move=local.handover.move if local.handover is not None and local.handover.why else -1,
             handing_to=local.handing_to(group),
             left_by_hand=local.left_by_hand(group),
+            left_in=local.left_in,
             handed_to=self._handed_to(local, group),
             can_save=self._records.can_save(local),
             saved_in_vain=self._saving.in_vain(local, group),

@@ -152,7 +152,7 @@ class Handing:
         to = local.handing_to(group)
         local.handover = None
         if not is_of_the_past(local.stop):
-            local.left_at = group.intents
+            local.left_at, local.left_in = group.intents, self._records.left_in(local)
         elif to:  # else it was ours at an earlier epoch, and that is over
             local.handover = Handover(group.moves, to, done=True, percent=100)
         self._changed()

@@ -96,10 +96,14 @@ class Local:
     """The epoch at which it was last to be received here, from an owner that hands it over."""
     left_at = -1
     """The group's count of intents when it was found to have been migrated away past the cluster."""
+    left_in = ""
+    """In which life of this node that was found."""
     stray_since: float | None = None
     """Since when something is here, and complete, that no record says anything of."""
     stray_epoch = -1
     """The epoch of its group at that time."""
+    stray_owner_life = ""
+    """In which life its group's owner was at that time."""
     heard_since = 0.0
     """From when on its owner's session tells that he lives, and would have said what runs there."""
     owner_was_dead = False

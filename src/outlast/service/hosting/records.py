@@ -6,7 +6,7 @@ from outlast.core.owner.own_stop import OwnStop
 from outlast.core.owner.resource import S
 from outlast.core.owner.telling import RUNS_NOTHING, is_promise
 from outlast.model.group import Group, Wanted
-from outlast.model.status import State
+from outlast.model.status import ResourceStatus, State
 from outlast.ports.environment import Environment
 from outlast.service.hosting.local import Local
 from outlast.service.hosting.standing import StandingReports
@@ -115,12 +115,21 @@ class Records:
     def had_left(self, local: Local) -> bool:
         """Did an earlier service of this node tell that it was migrated away past the cluster, and nobody has spoken
         since? Another life of the node changes nothing about that."""
+        return local.last_known is None and self._said_left(local) is not None
+
+    def left_in(self, local: Local) -> str:
+        """In which life of this node it was found to have left: this one, or one of an earlier service that told so
+        (which it tells of nothing that it has started since: that is told before it is done)."""
+        said = self._said_left(local)
+        return said.left_in if said is not None else self._env.incarnations.load()
+
+    def _said_left(self, local: Local) -> ResourceStatus | None:
         group, status = self.group(local), self._store.statuses.get(local.resource.group)
-        if local.last_known is not None or group is None or status is None:
-            return False
+        if group is None or status is None:
+            return None
         said = status.resources.get(local.name)
         same = (status.node, status.epoch, status.intents) == (self._store.me, group.epoch, group.intents)
-        return same and said is not None and said.moved_away
+        return said if same and said is not None and said.moved_away else None
 
     def had_failed(self, local: Local) -> bool:
         """Did an earlier service of this life report it failed, at the present epoch?"""

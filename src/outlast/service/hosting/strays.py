@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
-from outlast.core.coordinator.adopting import STAND_STILL, appearance, is_dead, is_heard, may_become
+from outlast.core.coordinator.adopting import STAND_STILL, is_dead, is_heard, is_told, may_become
 from outlast.core.owner.duty import Duty, duty
 from outlast.core.owner.own_stop import is_of_the_past
 from outlast.core.owner.resource import S, runs_nothing
@@ -63,7 +63,7 @@ class Strays:
             return False
         before = (local.arrives, local.came)
         if left and not is_of_the_past(local.stop):  # should it become this node's all the same, it runs on elsewhere
-            local.left_at = group.intents
+            local.left_at, local.left_in = group.intents, self._incarnation()
         local.arrives = health.arrives
         if health.condition is Condition.ONLINE and health.brought:
             local.came = Came.BROUGHT
@@ -88,6 +88,7 @@ class Strays:
         if local.stray_since is None:
             local.stray_since, local.stray_epoch, local.heard_since = now, group.epoch, now
             local.owner_was_dead = self.view is not None and is_dead(group.owner, self.view())
+            local.stray_owner_life = self._owner_life(group, told_of=told_of)
         if not observer.reaches_database(now):
             local.stray_since = now  # nobody could have said anything
             # What is seen first when it is back may have been written long ago.
@@ -102,6 +103,13 @@ class Strays:
         if adoptable and not heard:
             until_s = min(until_s, now + _LOOKS_S)
         return Stray(local.came is None or local.expected, adoptable, heard, told_of, until_s)
+
+    def _owner_life(self, group: Group, *, told_of: bool) -> str:
+        """In which life its owner was when it came; a service before this one may have told."""
+        if told_of and group.appeared is not None:
+            return group.appeared.owner_life
+        session = self._store.sessions.get(group.owner)
+        return session.incarnation if session is not None else ""
 
     def _why_not(self, local: Local, group: Group) -> str:
         """Why it may not become this node's, for people; "" when it may."""
@@ -130,7 +138,7 @@ class Strays:
             if local is None and not mine:
                 continue
             due = self._due(local, group) if local is not None else None
-            if due is not None and due != group.appeared and (mine or not self._elsewhere(group)):
+            if due is not None and due != group.appeared and (mine or not self._elsewhere(group, due)):
                 yield msgspec.structs.replace(group, appeared=due)
             elif due is None and mine:
                 yield msgspec.structs.replace(group, appeared=None)
@@ -145,14 +153,16 @@ class Strays:
         ended = local.came is Came.BROUGHT and here.told_of and runs_nothing(local.state) and local.left_at < 0
         if not held and not (ended and self._in_time(local)):
             return None
-        return Appearance(self._store.me, self._incarnation(), group.epoch, local.came, local.owner_was_dead)
+        dead, life = local.owner_was_dead, local.stray_owner_life
+        return Appearance(self._store.me, self._incarnation(), group.epoch, local.came, dead, life)
 
     def _in_time(self, local: Local) -> bool:
         since_s = local.stray_since
         return since_s is not None and self._clock.now() - since_s < NEW_HERE_S
 
-    def _elsewhere(self, group: Group) -> bool:
-        return self.view is not None and appearance(group, self.view()) is not None
+    def _elsewhere(self, group: Group, due: Appearance) -> bool:
+        """Another node tells so, and what is here is not newer than that."""
+        return self.view is not None and is_told(group, due, self.view())
 
     def words(self, local: Local) -> str:
         """Why it is stopped, for people."""
