@@ -234,6 +234,20 @@ def test_what_runs_although_it_was_off_was_switched_on_by_somebody() -> None:
     assert not word(S.OFFLINE, RUNS, permitted=False).switched_on
 
 
+def test_what_somebody_migrates_here_is_neither_switched_on_before_it_is_here_nor_off_when_it_does_not_come() -> None:
+    arrives = Health(Condition.ONLINE, running=True, stands=True, arrives=True, brought=True)
+
+    def arriving(state: S, health: Health, *, wanted_off: bool, was_arriving: bool) -> Verdict:
+        return judge(state, health, was_online=False, permitted=True, wanted_off=wanted_off, was_arriving=was_arriving)
+
+    on_its_way = arriving(S.OFFLINE, arrives, wanted_off=True, was_arriving=False)
+    assert step(S.OFFLINE, on_its_way.event) == (S.OFFLINE, Call.NONE)
+    assert not on_its_way.switched_on
+    assert arriving(S.OFFLINE, RUNS, wanted_off=True, was_arriving=True).switched_on
+    assert not arriving(S.ONLINE, MEANT_OFF, wanted_off=False, was_arriving=True).switched_off
+    assert arriving(S.ONLINE, MEANT_OFF, wanted_off=False, was_arriving=False).switched_off
+
+
 @pytest.mark.parametrize("state", [S.OFFLINE_PENDING, S.TERMINATING, S.FAILING, S.ONLINE_PENDING])
 def test_what_ends_while_the_cluster_stops_or_starts_it_is_nobodys_intent(state: S) -> None:
     assert not word(state, MEANT_OFF).switched_off

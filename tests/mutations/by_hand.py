@@ -43,6 +43,15 @@ def adopts_just_as_it_failed() -> None:
     swap(original, judge)
 
 
+def takes_what_arrives_for_switched() -> None:
+    original = resource.judge
+
+    def judge(*arguments: Any, **options: Any) -> Verdict:
+        return original(*arguments, **{**options, "wanted_off": False, "was_arriving": False})
+
+    swap(original, judge)
+
+
 def forgets_when_its_owner_died() -> None:
     original = adopting.may_become
 
@@ -118,6 +127,13 @@ BY_HAND = (
         "what stands where somebody started it goes on, although its owner may have run it after that, and died",
         "core/test_adopting.py",
         forgets_when_its_owner_died,
+    ),
+    Mutation(
+        "take-what-arrives-for-switched",
+        10,
+        "what is migrated to its owner by hand counts as switched on before it is there, and off if it does not come",
+        "scenarios/291-migrated-by-hand-to-its-owner-and-cut-off.txt",
+        takes_what_arrives_for_switched,
     ),
     Mutation(
         "take-the-permits-end-for-a-hand",

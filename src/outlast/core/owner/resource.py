@@ -268,6 +268,8 @@ def judge(
     may_be_received: bool = False,
     had_left: bool = False,
     just_failed: bool = False,
+    wanted_off: bool = False,
+    was_arriving: bool = False,
 ) -> Verdict:
     """`was_online`: it was seen online here since it was last started, or this life of the node reported it so at the
     present epoch. `permitted`: it may run here; when it may not, its end is the permit's doing, and neither a failure
@@ -275,8 +277,11 @@ def judge(
     `may_be_received`: by the records, what stands still here is what another node hands over. `had_left`: this node
     has told that it was migrated away past the cluster, and no administrator has spoken since. `just_failed`: by this
     node's word it failed here a moment ago, so another one may be about to start it: what somebody starts here in that
-    moment is ended at once (rule 1)."""
+    moment is ended at once (rule 1). `wanted_off`: its group is. `was_arriving`: when it was last looked at,
+    somebody was migrating it here, past the cluster."""
     event = found(health)
+    if health.arrives and wanted_off and runs_nothing(state):
+        return Verdict(E.FOUND_OFFLINE)  # nothing of it runs here yet, and it may stay where it is
     if just_failed and state is S.FAILED and event is E.FOUND_ONLINE:
         return Verdict(E.FOUND_TOO_LATE)
     if (may_be_received or health.held) and event is E.FOUND_ONLINE and health.stands:
@@ -293,7 +298,7 @@ def judge(
     ran = state in (S.ONLINE, S.UNCERTAIN, S.OPENING)
     return Verdict(
         event,
-        switched_off=permitted and ran and event is E.FOUND_OFFLINE,
+        switched_off=permitted and ran and event is E.FOUND_OFFLINE and not was_arriving,
         switched_on=permitted and runs_nothing(state) and event is E.FOUND_ONLINE,
     )
 

@@ -213,6 +213,8 @@ class Resources:
             may_be_received=self.records.may_be_received(local),
             had_left=self.records.had_left(local),
             just_failed=self._just_failed(local, group),
+            wanted_off=group is not None and group.wanted is Wanted.OFFLINE,
+            was_arriving=local.arrives,
         )
         intents = group.intents if group is not None else -1
         if self.records.maintenance(local):
