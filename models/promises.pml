@@ -13,8 +13,9 @@ Two things are checked:
 - a proof is true when it is written: nothing runs on A, and nothing is about to start;
 - whoever A asks for promises writes no silence while A's permit lasts: no healthy node is taken by surprise.
 
-Whoever promises may have the database all the while. The service refuses a promise for more reasons than here (it has
-just started, a silence of its own is under way): this model does without, so they are second lines.
+Whoever promises may have the database all the while, and may promise in full whatever it has counted. A service that starts
+again promises at once, also when its last life has a silence under way, which arrives whenever it likes. The service refuses a
+promise for more reasons than here (a silence of its own is under way): this model does without, so they are second lines.
 
 MUTATION=n in the environment breaks one rule; see the list. With none, nothing may be found. */
 
@@ -150,8 +151,8 @@ proctype observer(bit o) provided (!over) {
 		assert(!listed(o) || permit == 0) }                    /* nobody is taken by surprise */
 	:: d_step { writing[o] && (silence || !good[o]) -> writing[o] = false; good[o] = false }      /* refused */
 
-	/* A promise: of who is cut off himself, and starts his timers again; and of who has the database, and has counted
-	a part of A's silence, for what is left of it. */
+	/* A promise: in full, of anybody (of who is cut off himself, or whose renewal is overdue); and of who has the database, and
+	has counted a part of A's silence, for what is left of it. */
 	:: d_step { asking && !answer[o] && !sees[o] -> answer[o] = true; promise[o] = NODE_TIMEOUT }
 	:: d_step { asking && !answer[o] && !sees[o] && unheard[o] > 0 && unheard[o] < NODE_TIMEOUT ->
 		answer[o] = true;

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlast.core.membership.certainty import (
-    YOUNG_S,
     Pledges,
     Promise,
     Standing,
@@ -150,6 +149,18 @@ def test_an_observer_that_promised_starts_its_timers_again_when_it_has_the_datab
             assert watcher.silent_s(["n1"], now) == {}
 
 
+def test_whose_own_renewal_is_overdue_holds_against_nobody_what_it_has_counted() -> None:
+    """It may be cut off too, and those who noticed first must not pay for that. For itself it goes on counting."""
+    watcher = Observer(TIMES, 0.0)
+    watcher.saw_record("n1", 0.0)
+    for beat in range(4):
+        watcher.own_write_acknowledged(beat * TIMES.renew_interval_s)
+    overdue_at = 3 * TIMES.renew_interval_s + TIMES.overdue_s
+    assert watcher.held_against_s("n1", overdue_at - 0.1) == pytest.approx(overdue_at - 0.1)
+    assert watcher.held_against_s("n1", overdue_at + 0.1) == 0.0
+    assert watcher.counted_s("n1", overdue_at + 0.1) == pytest.approx(overdue_at + 0.1)
+
+
 # --- the node that is asked -------------------------------------------------------------------------------------------
 
 
@@ -158,7 +169,6 @@ def standing(**changes: Any) -> Standing:
     well = Standing(
         asker="n1",
         has_picture=True,
-        age_s=3600.0,
         counted_s=0.0,
         known_incarnation="n1-life-1",
         asker_silent=False,
@@ -171,14 +181,13 @@ WAIT = Wait("n1-life-1", 5.0)
 
 
 def test_who_cannot_decide_and_has_decided_nothing_promises() -> None:
-    assert why_not(WAIT, standing(), TIMES) == ""
+    assert why_not(WAIT, standing()) == ""
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"has_picture": False}, "it has no picture of the cluster yet"),
-        ({"age_s": YOUNG_S - 0.1}, "cannot know what its last life had begun"),
         ({"counted_s": 5.0}, "it reaches the database, and counts the silence of n1"),
         ({"undecided": True}, "does not know what became of it"),
         ({"asker_silent": True}, "n1 is declared silent"),
@@ -187,23 +196,18 @@ def test_who_cannot_decide_and_has_decided_nothing_promises() -> None:
     ],
 )
 def test_who_could_decide_or_may_have_decided_refuses_and_says_why(changes: dict[str, Any], words: str) -> None:
-    assert words in why_not(WAIT, standing(**changes), TIMES)
+    assert words in why_not(WAIT, standing(**changes))
 
 
 @pytest.mark.parametrize("counted_s", [0.0, 1.0, 4.9])
 def test_who_has_counted_a_part_of_the_silence_promises_what_is_left(counted_s: float) -> None:
-    assert why_not(WAIT, standing(counted_s=counted_s), TIMES) == ""
-    assert why_not(WAIT, standing(counted_s=counted_s, asker_silent=True), TIMES) == "n1 is declared silent"
-
-
-def test_a_service_is_young_for_longer_where_time_outs_are_long() -> None:
-    assert why_not(WAIT, standing(age_s=YOUNG_S), TIMES) == ""
-    assert why_not(WAIT, standing(age_s=119.0), timing(60.0)) != ""
+    assert why_not(WAIT, standing(counted_s=counted_s)) == ""
+    assert why_not(WAIT, standing(counted_s=counted_s, asker_silent=True)) == "n1 is declared silent"
 
 
 @pytest.mark.parametrize("for_s", [0.0, -1.0, 301.0, float("nan"), float("inf")])
 def test_nobody_waits_for_no_time_or_for_ever(for_s: float) -> None:
-    assert why_not(Wait("n1-life-1", for_s), standing(), TIMES) != ""
+    assert why_not(Wait("n1-life-1", for_s), standing()) != ""
 
 
 def test_a_promise_and_a_write_against_the_same_node_exclude_one_another() -> None:

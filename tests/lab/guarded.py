@@ -3,12 +3,9 @@
 QEMU's image lock is switched off everywhere (rule 5), so it cannot hide a second copy; the watcher and the disks tell.
 """
 
-import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from outlast.core.membership.certainty import YOUNG_S
 from outlast.lab.cluster import LabCluster
 from outlast.lab.lab import Lab
 from ran_twice import RanTwice
@@ -62,10 +59,6 @@ class ThreeGuests:
 
     def alarm(self, node: str) -> str:
         return " ".join(self.cluster.status(node).alarms)
-
-    def wait_until_services_may_promise(self) -> None:
-        youngest = max(os.stat(f"/proc/{self.cluster.pid(name, 'outlastd')}").st_mtime for name in ALL)
-        self.lab.wait(lambda: time.time() - youngest > YOUNG_S + 1, WITHIN_S, "old enough to promise")
 
     def wait_for_a_while_of_output(self) -> None:
         """Every guest goes on where it is."""

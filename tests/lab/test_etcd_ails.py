@@ -129,7 +129,6 @@ def test_a_full_database_is_told_as_such_and_stops_nothing_and_has_room_again_by
     etcdctl = " ".join(
         ["ETCDCTL_API=3 etcdctl --endpoints", f"https://{address_of('n1')}:2379", *engine.ACCESS, "2>/dev/null"]
     )
-    ailing.wait_until_services_may_promise()
     ailing.shell("n1", "head -c 50000 /dev/zero | tr '\\0' x >/run/filler; rm -f /run/enough")
     greedy = (
         f"for n in $(seq 1000); do {etcdctl} put filler$n </run/filler || sleep 0.2; "

@@ -61,7 +61,6 @@ def test_a_split_leaves_all_that_the_majority_runs_alone_and_what_the_other_side
 
 def test_a_link_of_the_database_that_flaps_costs_no_session_and_no_vm(running: Running) -> None:
     victim = running.owners["web1"]
-    running.wait_until_services_may_promise()
     lives, processes = running.lives(), running.processes()
     others = [name for name in ALL if name != victim]
     for _ in range(FLAPS):

@@ -5,6 +5,8 @@ import re
 import pytest
 
 from lab.guarded import ALL, GUESTS, WITHIN_S, Guarded, ThreeGuests
+from outlast.client.control import ControlError
+from outlast.lab.cluster import up
 from outlast.model.event import Event
 
 pytestmark = pytest.mark.lab
@@ -26,6 +28,16 @@ class Running(ThreeGuests):
         return {guest: self.cluster.qemu_pid(owner, guest) for guest, owner in self.owners.items()}
 
 
+def has_another(running: Running, node: str, before: int) -> bool:
+    """Does another service than that run there, and has it its session?"""
+    if running.cluster.pid(node, "outlastd") in (0, before):
+        return False
+    try:
+        return node in up(running.cluster.status(node))
+    except (ControlError, OSError, StopIteration):
+        return False
+
+
 def outages(running: Running) -> list[Event]:
     return [event for event in running.cluster.events() if event.kind == "outage"]
 
@@ -38,7 +50,6 @@ def running(guarded: Guarded) -> Running:
 
 
 def test_all_members_of_the_database_stopped_for_a_minute_cost_no_session_and_no_vm(running: Running) -> None:
-    running.wait_until_services_may_promise()
     lives, processes = running.lives(), running.processes()
     try:
         for name in ALL:
@@ -52,6 +63,33 @@ def test_all_members_of_the_database_stopped_for_a_minute_cost_no_session_and_no
     running.lab.wait(lambda: {event.node for event in outages(running)} == set(ALL), WITHIN_S, "each node tells it")
     assert running.lives() == lives
     assert running.processes() == processes
+
+
+@pytest.mark.parametrize("services", ["have just started", "are started again"])
+def test_members_that_hang_one_after_the_other_soon_after_the_start_cost_no_session_and_no_vm(
+    guarded: Guarded, services: str
+) -> None:
+    """Soon: within seconds where this machine is quick enough. In the second case their age counts anew."""
+    young = Running(guarded("young", clear=False, nodes=3, database="etcd"))
+    young.prepare()
+    lives, processes = young.lives(), young.processes()
+    if services == "are started again":
+        before = {name: young.cluster.pid(name, "outlastd") for name in ALL}
+        for name in ALL:
+            young.lab.kill(name, "outlastd")
+        young.lab.wait(lambda: all(has_another(young, name, before[name]) for name in ALL), WITHIN_S, "all are back")
+        young.cluster.wait_for_members(within_s=WITHIN_S)
+    try:
+        for name in ALL:
+            young.lab.freeze(name, "etcd")
+        young.lab.wait(lambda: all(young.away_s(name) >= 15 for name in ALL), WITHIN_S, "away for three time-outs")
+        assert all("promised to decide nothing meanwhile" in young.alarm(name) for name in ALL)
+    finally:
+        for name in ALL:
+            young.lab.thaw(name, "etcd")
+    young.lab.wait(lambda: not any(young.alarm(name) for name in ALL), WITHIN_S, "the database is back")
+    assert young.lives() == lives
+    assert young.processes() == processes
 
 
 def test_the_services_links_cut_while_the_database_is_there_matter_to_nobody(running: Running) -> None:

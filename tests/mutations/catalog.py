@@ -23,6 +23,7 @@ from outlast.service.commands import nodes
 from outlast.service.fence import hearing
 from outlast.service.hosting import cleaning, standing
 from outlast.service.hosting.resources import Resources
+from outlast.service.quorum.member_keeper import MemberKeeper
 from outlast.service.store import Store
 from outlast.sim.clock import SimClock
 
@@ -305,6 +306,20 @@ MUTATIONS = (
         "a promise counts in full, though a part of the silence was counted",
         "core/test_certainty.py",
         lambda: broken.swap(certainty.counts_from, lambda asked_at_s, promise: asked_at_s),
+    ),
+    Mutation(
+        "insist-on-what-was-counted",
+        11,
+        "whose own renewal is overdue holds against others what it has counted, until it knows that it is cut off",
+        "scenarios/277-one-node-loses-the-database-first.txt",
+        method(membership.Observer, "held_against_s", membership.Observer.counted_s),
+    ),
+    Mutation(
+        "word-of-what-came-back",
+        11,
+        "a member whose data were gone, as it said itself, is believed that nothing is decided without it",
+        "service/test_member_keeper.py",
+        method(MemberKeeper, "vote_look", MemberKeeper.look),
     ),
     Mutation(
         "watchdog-during-a-promise",

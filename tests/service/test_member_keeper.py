@@ -125,6 +125,24 @@ def test_who_has_said_that_its_data_is_gone_never_goes_on_alone_with_what_comes_
         assert world.where("web1") == ["n1"]
 
 
+def test_who_has_said_that_its_data_is_gone_takes_nothing_for_certain_by_what_comes_back() -> None:
+    """Its vote is not needed any more: who went on without it may decide, and its VMs must not run on by arithmetic."""
+    with played("world nodes=2 members=2 unfenced", "vm web2 preferred=n2", "start", "run 40") as world:
+        member, consensus = world.engine.members["n2"], world.engine.consensus
+        disk = member.disk
+        play(world, "cut n1 n2 service")
+        consensus.wipe(member)
+        consensus.changed()
+        play(world, "run 2.5", "heal all")
+        while keeper(world, "n1").noted.generation == 0:
+            play(world, "run 0.1")
+        play(world, "run 0.3", "cut n1 n2")
+        member.disk = disk
+        consensus.changed()
+        play(world, "run 20")
+        assert world.where("web2") == []
+
+
 def test_who_cannot_keep_its_log_whole_does_not_go_alone_says_so_and_tries_again_later() -> None:
     with played("world nodes=2 members=2", "vm web1 preferred=n1", "start", "run 40") as world:
         broken = _BrokenLog(keeper(world, "n1")._local)

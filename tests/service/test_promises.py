@@ -1,6 +1,7 @@
 """While the database is away: who runs on, who waits, and are promises kept in the moment of writing (rule 11)?"""
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -113,9 +114,48 @@ def test_a_node_alone_runs_on() -> None:
         assert events(world, "outage") != []
 
 
-def test_a_service_that_has_just_started_promises_nothing() -> None:
-    with played("world", *TWO_VMS, "kill service n3 restart=1", "run 5", "database cut all", "run 20") as world:
+@pytest.mark.parametrize("restarted", NODES)
+def test_a_service_that_has_just_started_promises_as_soon_as_it_has_a_picture(restarted: str) -> None:
+    with played("world watchdogs", *TWO_VMS) as world:
+        before = lives(world)
+        play(world, f"kill service {restarted} restart=1", "run 5", "database cut all", "run 20")
+        assert f"{restarted} runs on: " in runs_on(world, restarted)
+        play(world, "database mend all", "run 20")
+        assert lives(world) == before
+        assert (world.where("web1"), world.where("web2")) == (["n1"], ["n2"])
+
+
+def test_a_service_that_has_no_picture_promises_nothing() -> None:
+    with played("world", *TWO_VMS, "database cut all", "kill service n3 restart=1", "run 20") as world:
         assert world.where("web1") == world.where("web2") == []
+
+
+@pytest.mark.parametrize("phase_s", [0.0, 0.2, 0.4, 0.6, 0.8])
+@pytest.mark.parametrize("sooner_s", [0.5, 1.0, 1.5, 2.0, 2.4])
+def test_one_node_may_lose_the_database_so_much_sooner_than_the_others(sooner_s: float, phase_s: float) -> None:
+    """By the time that a client needs to find another member. Theirs is overdue before its own permit ends."""
+    with played("world jitter seed=7 watchdogs", *TWO_VMS, f"run {phase_s + 0.01}") as world:
+        before = lives(world)
+        play(world, "database cut n1", f"run {sooner_s}", "database cut all", "run 20")
+        assert (world.where("web1"), world.where("web2")) == (["n1"], ["n2"])
+        play(world, "database mend all", "run 20")
+        assert lives(world) == before
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(NODES)), ids="-".join)
+@pytest.mark.parametrize("apart_s", [0.4, 1.7, 6.0])
+def test_members_that_hang_one_after_the_other_in_a_young_cluster_cost_nothing(
+    apart_s: float, order: tuple[str, ...]
+) -> None:
+    with played("world members=3 watchdogs", *TWO_VMS[:2], "start", "run 7") as world:
+        before = lives(world)
+        for node in order:
+            play(world, f"member freeze {node}", f"run {apart_s}")
+        play(world, "run 20")
+        assert (world.where("web1"), world.where("web2")) == (["n1"], ["n2"])
+        play(world, *(f"member thaw {node}" for node in order), "run 20")
+        assert lives(world) == before
+        assert events(world, "permit") == events(world, "node-silent") == []
 
 
 def test_the_list_of_those_who_must_wait_follows_who_is_a_member() -> None:

@@ -56,8 +56,6 @@ Judge = Callable[[Evidence], Sequence[str]]
 
 WELL_WITHIN_S = 240.0
 """After the last fault was undone. A bound that catches what never comes back; this machine may be slow."""
-GROWN_UP_S = 16.0
-"""A service that has just started promises nothing: that alone would be a reason to stop."""
 HINDERED_S = 15.0
 """After the faults, as in the simulator: a call to a plugin that hung may come through."""
 AFTERWARDS_S = 2.5
@@ -149,8 +147,6 @@ class Soak:
         self._tell(f"round {number} (seed {self.seed})")
         # Faults that call for nothing: then nothing may happen to any VM (rules 7 and 11).
         harmless = faults.harmless([timed.fault for timed in drawn])
-        if harmless:
-            time.sleep(GROWN_UP_S)
         before = self._processes()
         self._do_all(drawn)
         try:

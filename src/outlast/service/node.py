@@ -125,7 +125,7 @@ class Node:
             self._fence_wake,
             Deciding(self.store, pledges, env.clock),
         )
-        self._answering = Answering(self.store, env, pledges, self._session)
+        self._answering = Answering(self.store, env, pledges)
         self._reporting = Reporting(
             self.store, self.resources, self.membership, self._session, self._journal, env.clock
         )
@@ -304,7 +304,7 @@ class Node:
             self._session,
             self.observation,
             self.resources.remark,
-            keeper.look if keeper is not None else lambda: None,
+            keeper.vote_look if keeper is not None else lambda: None,
             lambda: keeper.proven_off if keeper is not None else {},
         )
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import msgspec
+import structlog
 
 from outlast.core.membership.certainty import (
     Pledges,
@@ -30,21 +31,19 @@ from outlast.service.membership import Membership
 from outlast.service.observation import Observation
 from outlast.service.store import Store
 
+log = structlog.get_logger()
+
 PROMISE = "promise"
 ALIVE = "alive"
 MOST_QUESTIONS = 6
 """At once, to one node."""
-LATE = 1.5
-"""Renewal intervals without an acknowledgement, after which promises are asked for."""
 
 
 class Answering:
-    def __init__(self, store: Store, env: Environment, pledges: Pledges, session: OwnSession) -> None:
+    def __init__(self, store: Store, env: Environment, pledges: Pledges) -> None:
         self._store = store
         self._env = env
         self._pledges = pledges
-        self._session = session
-        self._started_at = env.clock.now()
 
     def register(self, peers: Peers) -> None:
         peers.answer(PROMISE, self._promise)
@@ -53,7 +52,7 @@ class Answering:
     async def _promise(self, asker: str, question: bytes) -> bytes:
         wait, now = msgspec.json.decode(question, type=Wait), self._env.clock.now()
         standing = self._standing(asker, now)
-        why = why_not(wait, standing, self._session.timing)
+        why = why_not(wait, standing)
         if why:
             raise NotAnswered(why)
         self._pledges.promise(asker, wait.for_s, now - standing.counted_s)
@@ -69,8 +68,7 @@ class Answering:
         return Standing(
             asker=asker,
             has_picture=store.ready.is_set(),
-            age_s=now - self._started_at,
-            counted_s=store.observer.counted_s(asker, now),
+            counted_s=store.observer.held_against_s(asker, now),
             known_incarnation=session.incarnation if session is not None else "",
             asker_silent=asker in store.silences,
             undecided=self._pledges.undecided(asker),
@@ -112,6 +110,7 @@ class Vouching:
         """When the database acknowledged something last, before this outage."""
         self._rested_on: dict[str, None] = {}
         """What this node ran on in this outage, in turn."""
+        self._logged = ("", "")
 
     async def run(self, peers: Peers) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -131,7 +130,7 @@ class Vouching:
     def _away(self) -> bool:
         now = self._env.clock.now()
         unheard_s = self._store.observer.unheard_s(now)
-        if unheard_s <= LATE * self._session.timing.renew_interval_s:
+        if unheard_s <= self._session.timing.overdue_s:
             return False
         self._away_since_s = now - unheard_s
         return True
@@ -184,6 +183,13 @@ class Vouching:
             left_s = max(0.0, (self._session.permit_until_s or now) - now)
             self._observation.runs_on = f"{away}; in {left_s:.1f} s {self._store.me} stops what it runs: {doubt}"
         self._membership.doubt = doubt
+        self._log(found.words if found is not None else "", doubt, away_s)
+
+    def _log(self, rests_on: str, doubt: str, away_s: float) -> None:
+        """When either changes: afterwards it can be read whose promise was missing, and for how long."""
+        if (rests_on, doubt) != self._logged:
+            self._logged = (rests_on, doubt)
+            log.info("the cluster database does not answer", for_s=round(away_s, 1), rests_on=rests_on, doubt=doubt)
 
     def _doubt(self) -> str:
         """Whose promise is missing, and why."""
@@ -209,3 +215,4 @@ class Vouching:
         self._refused.clear()
         self._counting.clear()
         self._observation.runs_on = self._membership.doubt = ""
+        self._logged = ("", "")

@@ -13,6 +13,8 @@ from outlast.sim.facts import Facts
 SAME_S = 1e-6
 _AT_REST_S = 40.0
 """A node to which nothing has been done for so long has told the others how it is, and heard the same of them."""
+_KNOWN_S = 5.0
+"""Of a life that began so long before, all others have heard: it is promised what it asks for, and promises itself."""
 
 
 @dataclass(slots=True)
@@ -65,8 +67,9 @@ class Outages:
         came = (name for name, life in facts.lives.items() if life.session and life.incarnation_since_s > listed_s)
         concerned = dict.fromkeys((node, *session.peers, *came))
         lives = [facts.life(name) for name in concerned]
-        at_rest = all(max(life.touched_at_s, life.incarnation_since_s) < since_s for life in lives)
-        return at_rest and all(self.is_well(name) for name in concerned)
+        at_rest = all(life.touched_at_s < since_s for life in lives)
+        known = all(life.incarnation_since_s < self.committed_at_s - _KNOWN_S for life in lives)
+        return at_rest and known and all(self.is_well(name) for name in concerned)
 
     def _paused_at(self, when_s: float) -> bool:
         """Had nobody been able to write for a while then?"""

@@ -11,11 +11,14 @@ have promised, the node's permit counts from *before* it asked the first of them
 
 Whose own writes are acknowledged can decide: he calls the asker silent when its time-out is over. So he promises what
 is left of that, and tells how much of the silence he has `counted` already (all others nothing: their timers start
-again when the database is back). An asker that is cut off alone gains nothing by that. When the database takes a write
-of one node now and of another one then, nobody has counted much.
+again when the database is back, or will if what is overdue now stays away). An asker that is cut off alone gains
+nothing by that. When the database takes a write of one node now and of another one then, nobody has counted much.
 
 Who promises must not have decided: `why_not` has the reasons to refuse. `Pledges` remembers what this node has
-promised, and what it writes about others: the two exclude one another, in the moment of writing.
+promised, and what it writes about others: the two exclude one another, in the moment of writing. A service that has
+just started promises as soon as it has a picture. What its last life was writing against a node is in that picture,
+and a reason to refuse; or it was sent when that node's permit was over, and concerns no life that could ask; or the
+node has renewed since, and the database refuses it (docs/loss-of-contact.md).
 
 With exactly two voters there is arithmetic besides: as long as this node's own member certainly follows no leader
 (`core/quorum/leaderless.py`), nothing can be committed without it. So nobody can decide, whether he promises or not.
@@ -26,11 +29,8 @@ from typing import Annotated
 
 import msgspec
 
-from outlast.core.membership.timing import LONGEST_NODE_TIMEOUT_S, Timing
+from outlast.core.membership.timing import LONGEST_NODE_TIMEOUT_S
 from outlast.core.quorum.leaderless import Look
-
-YOUNG_S = 15.0
-"""Longer than any write of an earlier life of this service can be under way."""
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -112,10 +112,8 @@ class Standing(msgspec.Struct, frozen=True):
 
     asker: str
     has_picture: bool
-    age_s: float
-    """Of this life of the cluster service."""
     counted_s: float
-    """Of the asker's silence; 0 while its own writes are not acknowledged (`Observer.counted_s`)."""
+    """Of the asker's silence; 0 when its own writes are not acknowledged either (`Observer.held_against_s`)."""
     known_incarnation: str
     """Of the asker's session, as it stands in this node's picture."""
     asker_silent: bool
@@ -124,14 +122,11 @@ class Standing(msgspec.Struct, frozen=True):
     """A write of this node about the asker is under way, or nobody knows what became of it."""
 
 
-def why_not(asked: Wait, standing: Standing, timing: Timing) -> str:
+def why_not(asked: Wait, standing: Standing) -> str:
     """Why this node cannot promise to wait; "" when it can."""
     asker = standing.asker
-    young_s = max(YOUNG_S, 2 * timing.node_timeout_s)
     if not standing.has_picture:
         return "it has no picture of the cluster yet"
-    if standing.age_s < young_s:
-        return "its service has just started, and cannot know what its last life had begun"
     if standing.undecided:
         return f"it has written about {asker}, and does not know what became of it"
     if standing.asker_silent:

@@ -68,6 +68,12 @@ class Observer:
         since what timers start from only moves on; 0 while this observer is cut off itself: they start again then."""
         return now - self._baseline(node) if self.reaches_database(now) else 0.0
 
+    def held_against_s(self, node: str, now: float) -> float:
+        """What of `counted_s` a promise to that node holds against it: nothing from when this node's own renewal is
+        overdue. It may be cut off too, and those whose renewals failed first must not pay for its learning that last.
+        What is promised in full is kept in full, whatever is counted until then."""
+        return 0.0 if self.unheard_s(now) > self.timing.overdue_s else self.counted_s(node, now)
+
     def deadline(self, nodes: Iterable[str]) -> float | None:
         """When the next of these nodes will be silent, if nothing comes from it."""
         baselines = [self._baseline(node) for node in nodes]

@@ -28,6 +28,9 @@ class Timing(msgspec.Struct, frozen=True):
     renew_timeout_s: float
     """How long one attempt to write it may take: several fit into a permit, so that an outage of the database costs
     nothing as long as it ends in time."""
+    overdue_s: float
+    """After so long without an acknowledgement a node's renewal is overdue. It asks the others for promises from then
+    on, and holds against nobody any more what it has counted."""
     guard_s: float
     """What a node keeps back to stop by force everything it runs."""
     permit_s: float
@@ -65,6 +68,7 @@ def timing(node_timeout_s: float) -> Timing:
         node_timeout_s=node_timeout_s,
         renew_interval_s=renew,
         renew_timeout_s=permit / 4,
+        overdue_s=1.5 * renew,
         guard_s=guard,
         permit_s=permit,
         steady_gap_s=2.5 * renew,

@@ -96,6 +96,8 @@ class MemberKeeper:
         """The generation that it has begun in this life of the service, by going on alone."""
         self.left_hold = ""
         """A hold that is over as soon as a session is opened: it was noted for a database that was thrown away."""
+        self._said_empty = False
+        """It has said so since it saw a leader last."""
         self._goes_alone = False
         self._busy = asyncio.Lock()
         """Held while the member is stopped and started on purpose."""
@@ -105,6 +107,11 @@ class MemberKeeper:
     def look(self) -> Look | None:
         """The last look at the own member; None: it does not answer."""
         return self._leaderless.last
+
+    def vote_look(self) -> Look | None:
+        """The last look, as long as nothing can be decided without the vote that it tells of. Who was told that this
+        member has no data may go on without it; data that come back then are of the past, and their word is none."""
+        return None if self._said_empty else self.look()
 
     @property
     def follows(self) -> bool:
@@ -126,9 +133,10 @@ class MemberKeeper:
         return self._local.client_url
 
     def roll(self) -> Roll:
-        noted = self.noted
+        noted, stage = self.noted, self.stage
+        self._said_empty = self._said_empty or stage is Stage.EMPTY
         return Roll(
-            self._me, self.stage, self._part, noted.member, noted.generation, noted.trace, noted.voters,
+            self._me, stage, self._part, noted.member, noted.generation, noted.trace, noted.voters,
             self._local.client_url, self._local.peer_url, tuple(sorted(self.confirmed_off)),
         )  # fmt: skip
 
@@ -284,6 +292,7 @@ class MemberKeeper:
             return self._election_s * QUICK
         self.why = ""
         self._failed_starts = 0
+        self._said_empty = False
         self.confirmed_off.clear()
         self._note_progress(look)
         return self._election_s * QUICK if look.pair else LOOK_S
