@@ -9,7 +9,7 @@ from build import group, node, observed, resource, session, silence, status, vie
 from outlast.core.coordinator.adopting import is_heard, is_told, may_become
 from outlast.core.coordinator.failover import decide
 from outlast.core.owner.telling import LEFT_BY_HAND
-from outlast.model.group import Appearance, Came, Group, Wanted
+from outlast.model.group import Appearance, Came, Group, Stop, Wanted
 from outlast.model.node import ProofKind
 from outlast.model.plan import Assign
 from outlast.model.settings import Settings
@@ -218,6 +218,14 @@ def test_what_is_wanted_offline_in_its_group_is_not_wanted_online_by_a_start_els
 
 
 # -- gone to nobody knows where ----------------------------------------------------------------------------------------
+
+
+def test_while_a_move_is_wished_nobody_is_told_that_who_has_lost_it_is_about_to_hand_it_over() -> None:
+    web = msgspec.structs.replace(WEB, appeared=None, move_to="n3", moves=1, stop=Stop.LIVE)
+    plan = decide(seen(web, left(web)))
+    assert plan.actions == ()
+    assert [one.group for one in plan.waiting] == ["web"]
+    assert plan.waiting[0].why.startswith("an administrator: n1 says that it was migrated away past the cluster; when")
 
 
 def test_the_death_of_who_said_that_it_went_away_proves_nothing_of_where_it_went() -> None:

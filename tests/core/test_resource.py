@@ -91,6 +91,7 @@ def test_a_new_host_only_looks() -> None:
     attached = {state: step(state, E.ATTACH) for state in S if step(state, E.ATTACH)[1] is not Call.NONE}
     assert attached == {
         S.DETACHED: (S.OPENING, Call.OPEN),
+        S.UNCERTAIN: (S.OPENING, Call.OPEN),
         S.OFFLINE: (S.OFFLINE, Call.OPEN),
         S.FAILED: (S.FAILED, Call.OPEN),
         S.HANDED_OVER: (S.HANDED_OVER, Call.OPEN),

@@ -22,6 +22,7 @@ from outlast.service import membership as service_membership
 from outlast.service.commands import nodes
 from outlast.service.fence import hearing
 from outlast.service.hosting import cleaning, standing
+from outlast.service.hosting.handing import Handing
 from outlast.service.hosting.resources import Resources
 from outlast.service.quorum.member_keeper import MemberKeeper
 from outlast.service.store import Store
@@ -481,6 +482,13 @@ MUTATIONS = (
         "what the cluster has handed over itself counts as migrated away by somebody",
         "core/test_own_stop.py",
         broken_moves.forgets_that_it_was_handed_over,
+    ),
+    Mutation(
+        "call-online-what-leaves",
+        9,
+        "what a former host has begun to hand over counts as online while that is still under way",
+        "scenarios/260-host-dies-and-its-migration-is-about-to-end.txt",
+        method(Handing, "is_left_behind", lambda *_: False),
     ),
     *BY_HAND,
     *SAVES,

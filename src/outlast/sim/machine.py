@@ -344,6 +344,13 @@ class Machine:
         self._witness.vm_ended(self.name, name, ended)
         self.tell(name, health, by)
 
+    def stands_for_a_migration(self, name: str, *, stands: bool) -> None:
+        """It leaves, and stands still for the last of it; or it goes on here after all."""
+        copy = self.copies[name]
+        copy.stands = stands
+        if copy.guest.halt is Halt.NOTHING:
+            self.tell(name, copy.health)
+
     def handed_over(self, name: str, *, by_hand: bool = False) -> None:
         """It stands on another node, and its copy here ends."""
         self.end_vm(name, Ended.MIGRATED if by_hand else Ended.HANDED_OVER)

@@ -19,8 +19,8 @@ from outlast.sim.process import OUTSIDE
 from outlast.sim.vms import Copy
 
 _LOOKS_S = 0.25
-_SWITCH_S = 0.03
-"""From the moment in which the copy on the destination is complete until the source has heard it."""
+_ENDS_WITHIN_S = 10.0
+_ASKS_S = 0.05
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +35,8 @@ class Migration:
     tells: list[Callable[[Transfer], None]] = field(default_factory=list)
     given_up: str = ""
     """Why it is to end; empty while it goes on."""
+    by: object = None
+    """The host that began it, or joined it last: it waits for its end."""
     by_hand: bool = False
     """Somebody began it past the cluster: it goes on on the destination by itself."""
 
@@ -48,8 +50,8 @@ class Migrations:
         self._under_way: dict[str, Migration] = {}
         """By VM."""
 
-    async def hand_over(self, source: Machine, vm: str, to: str, tell: Callable[[Transfer], None]) -> None:
-        """Raises `CallFailed` when it runs on on the source."""
+    async def hand_over(self, source: Machine, vm: str, to: str, tell: Callable[[Transfer], None], by: object) -> None:
+        """`by`: the host. Raises `CallFailed` when it runs on on the source."""
         migration = self._under_way.get(vm)
         if migration is not None and migration.by_hand:  # the cluster's own word comes before that
             if migration.standing.complete:
@@ -58,6 +60,7 @@ class Migrations:
             migration = None
         if migration is None or migration.source is not source:
             migration = self._begin(source, vm, to)
+        migration.by = by
         done: asyncio.Future[None] = self._loop.create_future()
         migration.waiting.append(done)
         migration.tells.append(tell)
@@ -78,11 +81,19 @@ class Migrations:
             return error.why
         return ""
 
-    def give_up(self, source: Machine, vm: str, why: str) -> None:
-        """If there is one from that node, and it is not too late."""
+    async def call_back(self, source: Machine, vm: str, by: object) -> None:
+        """It is given up, if it is not too late. A host that comes after the one that had begun it waits until it is
+        over, well or not; raises `CallFailed` when that takes too long."""
         migration = self._under_way.get(vm)
-        if migration is not None and migration.source is source and not migration.standing.complete:
-            migration.given_up = why
+        if migration is None or migration.source is not source:
+            return
+        if not migration.standing.complete:
+            migration.given_up = "it was called back"
+        ends_s = self._loop.time() + _ENDS_WITHIN_S
+        while migration.by is not by and self._under_way.get(vm) is migration:
+            if self._loop.time() > ends_s:
+                raise CallFailed("another migration of it is under way, and libvirt does not end it")
+            await asyncio.sleep(_ASKS_S)
 
     def _begin(self, source: Machine, vm: str, to: str) -> Migration:
         target, copy = self._machines.get(to), source.copies.get(vm)
@@ -126,8 +137,9 @@ class Migrations:
         else:
             migration.standing.complete = True
             migration.standing.as_of_s = self._loop.time()
-            migration.copy.stands = True
-            self._loop.call_later(_SWITCH_S, self._switch, migration, context=OUTSIDE)
+            migration.source.stands_for_a_migration(migration.vm, stands=True)
+            switch_s = migration.source.vms[migration.vm].switch_s
+            self._loop.call_later(switch_s, self._switch, migration, context=OUTSIDE)
 
     def _progress(self, migration: Migration) -> None:
         whole_s = migration.source.vms[migration.vm].transfer_s
@@ -157,7 +169,8 @@ class Migrations:
 
     def _fail(self, migration: Migration, why: str, *, leave: bool = False) -> None:
         self._under_way.pop(migration.vm, None)
-        migration.copy.stands = False
+        if migration.copy.stands and migration.source.copies.get(migration.vm) is migration.copy:
+            migration.source.stands_for_a_migration(migration.vm, stands=False)
         if not leave and migration.target.standing.get(migration.vm) is migration.standing:
             migration.target.drop_standing(migration.vm)
         for done in migration.waiting:

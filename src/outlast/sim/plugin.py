@@ -21,7 +21,7 @@ from outlast.sim import inside, saving
 from outlast.sim.guests import halted
 from outlast.sim.machine import Listener, Machine
 from outlast.sim.migrations import Migrations
-from outlast.sim.vms import ALIVE, ANSWERS, BROUGHT, CANNOT_TELL, LIES, NEVER_RAN, SAVING, VM_TYPE, Ended, Job, SimVm
+from outlast.sim.vms import ALIVE, CANNOT_TELL, LIES, NEVER_RAN, VM_TYPE, Ended, Job, SimVm
 
 __all__ = ["VM_TYPE", "Crashed", "SimPlugin"]
 
@@ -138,14 +138,10 @@ class SimPlugin:
         copy = self._machine.copies.get(name)
         if copy is not None and copy.guest.halt is not Halt.NOTHING:
             return halted(copy.guest.halt)
-        if copy is not None and copy.brought:
-            return BROUGHT
-        if copy is not None and name in troubles.lost_volumes:
+        if copy is not None and name in troubles.lost_volumes and not copy.brought:
             return Health(Condition.FAILED, _LOST, running=True)
         if copy is not None:
-            if copy.is_saved:
-                return SAVING
-            return ANSWERS if copy.serves and copy.vm.agent else ALIVE
+            return copy.health
         return self._machine.known.get(name, NEVER_RAN)
 
     async def discover(self, type: str) -> Sequence[Found]:
@@ -167,8 +163,6 @@ class SimPlugin:
         self.check_type(spec.type)
         self._known(spec.name)
         await self.meet("open", spec.name)
-        if self._migrations is not None:  # nobody waits any more for what a former host had begun
-            self._migrations.give_up(self._machine, spec.name, "the resource host that had begun it is gone")
         return self.health(spec.name)
 
     async def online(self, name: str, progress: Callable[[str], None]) -> None:
@@ -240,12 +234,13 @@ class SimPlugin:
         self._need_libvirt(f'migrate "{name}"', self._known(name).type)
         if self._migrations is None:
             raise CallFailed("it cannot be handed over to another node as it runs", refusal=True)
-        await self._migrations.hand_over(self._machine, name, to, tell)
+        await self._migrations.hand_over(self._machine, name, to, tell, self)
 
     async def call_back(self, name: str) -> None:
         await asyncio.sleep(_LIBVIRT_S)
+        await self.meet("call_back", name)
         if self._migrations is not None:
-            self._migrations.give_up(self._machine, name, "it was called back")
+            await self._migrations.call_back(self._machine, name, self)
 
     async def take_up(self, name: str) -> None:
         await asyncio.sleep(_LIBVIRT_S)

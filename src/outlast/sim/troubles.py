@@ -167,6 +167,7 @@ def _transfer(world: World, words: Words) -> None:
     vm = world.vms[words.next("VM", world.vms)]
     vm.migration_problem = "its processor is of another kind there" if words.take("fails") else ""
     vm.transfer_s = words.seconds("takes", 1.5)
+    vm.switch_s = words.seconds("switch", 0.03)
     if vm.migration_problem:
         world.tell(f"{vm.name} cannot be handed over as it runs")
 
@@ -227,7 +228,7 @@ TROUBLES: Commands = {
     "truth": (_truth, "truth"),
     "reports": (_reports, "reports lost|heard NODE"),
     "trouble": (_trouble, "trouble VM [failing_starts=N] [starts_only_on=N,...] [hung=CALL,...]"),
-    "transfer": (_transfer, "transfer VM [takes=S] [fails]"),
+    "transfer": (_transfer, "transfer VM [takes=S] [switch=S] [fails]"),
     "saving": (_saving, "saving VM [takes=S] [fails] [restores_only_on=N,...]"),
     "image": (_image, "image hide|swap|show VM NODE"),
     "hosts": (_hosts, "hosts die|hang|start NODE"),

@@ -8,6 +8,8 @@ no VM (a file share, an address) is of the type `sim`: libvirt is nothing to it,
 import enum
 from dataclasses import dataclass, field
 
+import msgspec
+
 from outlast.model.health import Condition, EndedBy, Halt, Health
 from outlast.sim.guests import PANICKED, Guest
 
@@ -42,6 +44,8 @@ class SimVm:
     """Why no start of it succeeds anywhere; empty when they do."""
     transfer_s: float = 1.5
     """How long it takes to hand it over to another node as it runs."""
+    switch_s: float = 0.03
+    """From the moment in which the copy on the destination is complete until the source has heard it."""
     migration_problem: str = ""
     """Why it cannot be handed over; empty when it can."""
     hangs_again: int = 0
@@ -102,6 +106,17 @@ class Copy:
     brought: bool = False
     """It came from another node as it ran."""
 
+    @property
+    def health(self) -> Health:
+        """Of one whose guest nothing has stopped."""
+        if self.stands and not self.is_saved:  # libvirt cannot tell what leaves again from what has just come
+            return msgspec.structs.replace(LEAVES, stands=self.brought, brought=self.brought)
+        if self.brought:
+            return BROUGHT
+        if self.is_saved:
+            return SAVING
+        return ANSWERS if self.serves and self.vm.agent else ALIVE
+
 
 @dataclass(slots=True)
 class Stored:
@@ -149,6 +164,8 @@ BROUGHT = Health(Condition.ONLINE, running=True, brought=True)
 STARTED = Health(Condition.ONLINE, "started at the host's console", running=True)
 ANSWERS = Health(Condition.ONLINE, running=True, answers=True)
 SAVING = Health(Condition.ONLINE, "paused while its state is saved", running=True, stands=True, halt=Halt.PAUSED)
+LEAVES = Health(Condition.ONLINE, "paused by a migration", running=True, halt=Halt.PAUSED)
+"""It is being handed over, and stands still for the last of it."""
 NEVER_RAN = Health(Condition.OFFLINE, "not running", unexplained=True)
 LIES = Health(Condition.FAILED, "its process ended, says its plugin")
 CANNOT_TELL = Health(Condition.UNKNOWN, "libvirt does not answer", running=True)

@@ -202,10 +202,13 @@ class _Looking:
         gone = silence.proof is not None if silence is not None else group.owner not in self.view.sessions
         if not gone or not adopting.went_away(group, self.view):
             return False
-        said = f"{group.owner} said before it ended that it was migrated away past the cluster"
+        self._wait_for_a_word(group, "said before it ended")
+        return True
+
+    def _wait_for_a_word(self, group: Group, says: str) -> None:
+        said = f"{group.owner} {says} that it was migrated away past the cluster"
         how = f"when it runs nowhere, `outlast group online {group.name}`"
         self.round.wait(group, f"an administrator: {said}; {how}")
-        return True
 
     def _leaves_off(self, group: Group) -> bool:
         """It starts by an administrator's word only, and its node is gone. That word was carried out when its owner
@@ -271,6 +274,8 @@ class _Looking:
             self.round.act(ClearMove(group.name, f"it is in maintenance: {kept}"))
         elif all_off:
             self.round.assign(group, group.move_to, self._why_moved(group), ())
+        elif adopting.went_away(group, self.view):
+            self._wait_for_a_word(group, "says")
         elif group.queued:
             self._its_turn(group)
         elif group.stop is Stop.LIVE:

@@ -113,6 +113,8 @@ TRANSITIONS: dict[tuple[S, E], tuple[S, Call]] = {
     (S.ONLINE, E.FOUND_OFFLINE): (S.OFFLINE, Call.NONE),
     (S.ONLINE, E.FOUND_UNCERTAIN): (S.UNCERTAIN, Call.NONE),
     (S.UNCERTAIN, E.FOUND_ONLINE): (S.ONLINE, Call.NONE),
+    # What a former host had begun with it may still be under way: that is ended first.
+    (S.UNCERTAIN, E.ATTACH): (S.OPENING, Call.OPEN),
     (S.UNCERTAIN, E.FOUND_FAILED): (S.FAILED, Call.NONE),
     (S.UNCERTAIN, E.FAILS): (S.FAILING, Call.TERMINATE),
     (S.UNCERTAIN, E.FOUND_OFFLINE): (S.OFFLINE, Call.NONE),

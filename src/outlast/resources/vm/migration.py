@@ -82,7 +82,7 @@ class Migration:
             with contextlib.suppress(libvirt.libvirtError, NoAnswer):
                 self._connection.ask(lambda conn: self._domain(conn).abortJob(), _ASK_S)
         else:
-            self._end_job()
+            self._end_what_another_began()
 
     def _migrate(self, to: Destination) -> None:
         # A connection of its own: the call lasts as long as the migration, and others must not wait behind it.
@@ -100,12 +100,23 @@ class Migration:
         self._resume_here()
 
     def _end_job(self) -> None:
+        """Returns when it is over, well or not. In the last of it libvirt refuses to end it, and while it is busy with
+        it does not answer: that is no end."""
         ends_s = time.monotonic() + _ENDS_WITHIN_S
-        while self._sight.alive() and self._job() is not None:
-            self._connection.ask(lambda conn: self._domain(conn).abortJob(), _ASK_S)
+        while self._sight.alive() and self._may_be_under_way():
             if time.monotonic() > ends_s:
                 raise RuntimeError("another migration of it is under way, and libvirt does not end it")
+            with contextlib.suppress(libvirt.libvirtError, NoAnswer):
+                self._connection.ask(lambda conn: self._domain(conn).abortJob(), _ASK_S)
             time.sleep(0.05)
+
+    def _may_be_under_way(self) -> bool:
+        try:
+            return self._job() is not None
+        except libvirt.libvirtError as error:
+            return error.get_error_code() not in _RUNS_NOT
+        except NoAnswer:
+            return True
 
     def _find_out(self, why: str) -> None:
         """It did not end well. Raises `Refusal` when it runs on here, and returns when it is gone all the same."""
@@ -204,15 +215,12 @@ class Migration:
             thread.join(_ASK_S)
 
     def _job(self) -> Transfer | None:
-        """The migration that is under way from here; None: there is none."""
+        """The migration that is under way from here; None: there is none. Raises `NoAnswer`, and what libvirt does."""
 
         def ask(conn: Any) -> dict[str, Any]:
             return dict(self._domain(conn).jobStats())
 
-        try:
-            stats = self._sight.connection.ask(ask, _ASK_S)
-        except libvirt.libvirtError:
-            return None
+        stats = self._sight.connection.ask(ask, _ASK_S)
         if stats.get("operation") != libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT:
             return None
         return _transfer(stats) if stats.get("type") != libvirt.VIR_DOMAIN_JOB_NONE else None
@@ -221,6 +229,7 @@ class Migration:
         return conn.lookupByUUIDString(self._uuid)
 
 
+_RUNS_NOT = (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID)
 _STANDS_FOR_A_MIGRATION = (
     (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION),
     (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_POSTCOPY),

@@ -73,11 +73,12 @@ class Handing:
         return mine and self._records.reported(local) is not State.ONLINE
 
     def is_left_behind(self, local: Local, health: Health) -> bool:
-        """It runs here, and a host that is gone had begun to hand it over: its type may still be about to, with nobody
-        waiting for that. Then it would leave later, and nobody could tell any more that it was this cluster's doing."""
+        """It is here, and a host that is gone had begun to hand it over: its type may still be about to, with nobody
+        waiting for that. Then it would leave later, and nobody could tell any more that it was this cluster's doing.
+        So it may, and most of all, what stands still for the last of it."""
         group = self._records.group(local)
         ours = group is not None and group.owner == self._store.me and bool(local.handing_to(group))
-        return local.stop is OwnStop.HANDING and ours and health.condition is Condition.ONLINE and not health.stands
+        return local.stop is OwnStop.HANDING and ours and health.condition is Condition.ONLINE
 
     async def hand_over(self, local: Local) -> None:
         """Raises what `Calls.hand_over` raises."""

@@ -193,7 +193,11 @@ class Resources:
 
     def judge(self, local: Local, health: Health) -> None:
         """What a plugin found out about a resource, by itself or when asked."""
-        self.doubting.hear(local, health)
+        if local.state in (S.OPENING, S.UNCERTAIN) and self.handing.is_left_behind(local, health):
+            # Not online yet: who opens it sees to it first that nothing of that is under way any more.
+            self.feed(local, E.ATTACH)
+        else:
+            self.doubting.hear(local, health)
 
     def _doubted(self, local: Local, words: str) -> None:
         self.remarks.append(Remark("doubted", words, local.resource.group))
