@@ -28,7 +28,7 @@ def test_a_vm_whose_qemu_was_killed_runs_on_another_node(cluster: LabCluster) ->
     status = cluster.wait_online("web")
     assert status.groups[0].owner != first
     assert "signal 9" in cluster.group("web").failures[0].why
-    assert cluster.lab.virsh(first, "list", "--all", "--name").split() == [], "something was left behind"
+    cluster.wait(lambda _: not cluster.lab.virsh(first, "list", "--all", "--name").split(), "nothing is left behind")
 
 
 def test_a_vm_that_keeps_failing_stays_failed_and_says_why_until_an_administrator_starts_it(

@@ -1,7 +1,7 @@
 """Carries out the calls that a resource's machine asks for, one at a time, and feeds their results back into it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
@@ -45,6 +45,8 @@ class Carrying:
         self._tasks: asyncio.TaskGroup | None = None
         self._leaving: dict[str, asyncio.Task[None]] = {}
         """Resources that are being let go of here."""
+        self._left_behind: dict[str, Resource] = {}
+        """Of which something may be left here, although nothing was to be."""
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
@@ -63,13 +65,29 @@ class Carrying:
         """It is here no longer. `forget`: leave nothing of it behind on this node."""
         if local.task is not None and local.task is not asyncio.current_task():
             local.task.cancel()
-        if self._tasks is not None:
-            before = self._leaving.get(local.name)
-            closing = self._close(local.resource, before, forget=forget, opened=local.opened)
-            leaving = self._tasks.create_task(closing)
-            self._leaving[local.name] = leaving
-            leaving.add_done_callback(lambda done: self._left(local.name, done))
+        self._leave(local.resource, forget=forget, opened=local.opened)
         self._leave_former_host(local)
+
+    def forget_again(self, known: Mapping[str, Resource], here: Collection[str], problem: Callable[[str], str]) -> None:
+        """What may be left behind is tried once more: libvirt may just not have answered, or not have seen yet that
+        its QEMU has ended. What is here will be let go of anew, and what is no longer known is none of the cluster's
+        business. `problem`: why a type cannot be asked; "" when it can."""
+        for name, was in list(self._left_behind.items()):
+            resource = known.get(name)
+            if resource is None or resource.identity != was.identity or name in here:
+                del self._left_behind[name]
+            elif not problem(resource.type):
+                del self._left_behind[name]
+                self._hosts.keep(resource)
+                self._leave(resource, forget=True, opened=False)
+
+    def _leave(self, resource: Resource, *, forget: bool, opened: bool) -> None:
+        if self._tasks is not None:
+            name = resource.name
+            closing = self._close(resource, self._leaving.get(name), forget=forget, opened=opened)
+            leaving = self._tasks.create_task(closing)
+            self._leaving[name] = leaving
+            leaving.add_done_callback(lambda done: self._left(name, done))
 
     def _leave_former_host(self, local: Local) -> None:
         """Nothing waits for that: the resource may have to be stopped meanwhile."""
@@ -92,6 +110,8 @@ class Carrying:
             await self._calls.let_go(resource, forget=forget)
         except (CallFailed, CallTimedOut, HostDied, Unavailable) as error:
             log.warning("something of a resource may be left behind here", resource=resource.name, why=str(error))
+            if forget:
+                self._left_behind[resource.name] = resource
         else:
             if forget:
                 self._forgotten(resource.name)

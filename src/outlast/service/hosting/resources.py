@@ -489,6 +489,8 @@ class Resources:
             for type_name, asking in list(self._undiscovered.items()):
                 if asking is None:
                     self._undiscovered[type_name] = asyncio.create_task(self._discover(type_name))
+            if not self.records.hold():
+                self._carrying.forget_again(self._store.resources, self.locals, self.problem)
             for local in list(self.locals.values()):
                 if local.state is S.STUCK:
                     self.feed(local, E.RETRY, "it could not be ended at the first try")
