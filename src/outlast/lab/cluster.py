@@ -22,6 +22,8 @@ from outlast.model.event import Event
 POLL_S = 0.002
 KNOWN_S = 5.0
 """So long what one node knows may be news to another one."""
+RESTS_S = 30.0
+"""So long it is waited for what is being started or stopped, before all is cleared away."""
 
 
 class LabCluster:
@@ -115,8 +117,7 @@ class LabCluster:
             elif report.power == "off":
                 self.lab.power_on(report.name)
         self.wait_for_members()
-        for row in self.status().groups:
-            self.call("vm.unprotect", name=row.name)
+        self._let_go_of_all()
         self.lab.put_in_order()
         for node in self.lab.state().nodes:
             for guest in self.lab.virsh(node, "list", "--all", "--name").split():
@@ -126,6 +127,16 @@ class LabCluster:
             self.wait_for_web()
         self.excuse_losses()
         self._old = {event.id for event in self.events()}
+
+    def _let_go_of_all(self) -> None:
+        """In no start: a node carries that out also when the VM is let go of meanwhile, and would define and start it
+        after all has been cleared away. What comes to no rest is let go of by power."""
+        with suppress(LabError):
+            self.wait(lambda s: all(row.settled for row in s.groups), "nothing is on its way", within_s=RESTS_S)
+        for row in self.status().groups:
+            self.call("vm.unprotect", name=row.name)
+            if row.owner and not row.settled:
+                self.lab.power_off(row.owner)
 
     def excuse_losses(self) -> None:
         """Nodes are lost on purpose here, again and again: none is quarantined for that."""
