@@ -275,7 +275,8 @@ def test_what_is_stopped_at_the_console_comes_back_when_it_is_set_so(cluster: La
         and cluster.qemu_pid("n1", "web") != pid,
         "back",
     )  # fmt: skip
-    assert "switched off from the host's console (on_console_stop=restart)" in told(cluster)
+    words = "switched off from the host's console (on_console_stop=restart)"
+    cluster.wait(lambda _: words in told(cluster), "told")  # n1 knows its state before that stands in the event log
     assert cluster.status().groups[0].wanted == "online"
 
 

@@ -90,7 +90,7 @@ def test_a_type_that_keeps_hanging_or_crashing_is_held_back_and_not_protected_an
     assert any(why in words for words in beside.events("host-died"))
     beside.misbehave(**{fault: None})
     beside.wait(lambda row: row.state == "online" and row.protected, "an administrator ends it")
-    assert "n1 can run dummy again" in beside.events("type")
+    cluster.wait(lambda _: "n1 can run dummy again" in beside.events("type"), "it is told")
     assert beside.dummy_pid() == beside.dummy
 
 
@@ -116,6 +116,7 @@ def test_what_a_plugin_calls_failed_and_lists_as_running_is_not_believed(beside:
     assert "says that it does not run, and lists it as running" in shop.why
     assert (shop.owner, shop.protected) == ("n1", False)
     assert "n1 cannot tell whether it runs: the plugin for dummy says" in " ".join(shop.not_protected_because)
+    beside.cluster.wait(lambda _: beside.events("doubted"), "it is told", WITHIN_S)
     assert len(beside.events("doubted")) == 1
     assert beside.dummy_pid() == beside.dummy
     beside.untouched()

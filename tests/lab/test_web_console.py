@@ -144,7 +144,7 @@ def test_a_migration_tells_how_far_it_is_and_is_called_back(page: Page, cluster:
     expect(page.get_by_role("log")).to_contain_text("taken back")
     expect(page.locator(".transfer")).to_have_count(0, timeout=LONG_MS)
     cluster.call("cluster.set", values={"migration_mib_s": 0})
-    assert cluster.running()["lin"] == ["n1"]
+    cluster.wait(lambda _: cluster.running().get("lin") == ["n1"], "what had begun to arrive on n3 is gone")
     cluster.call("vm.unprotect", name="lin")
 
 
