@@ -42,6 +42,8 @@ class Setup:
     alarm_only: bool = False
     pid: int = 0
     """In whose mount namespace."""
+    waits: bool = False
+    """The command is started at once, and is given a line when the device bites: nothing has to be loaded then."""
 
 
 class Refusal(Exception):
@@ -182,6 +184,7 @@ def serve(setup: Setup, point: Path, log_path: Path, bite: list[str]) -> None:
     def log(words: str) -> None:
         log_file.write(f"{time.monotonic():.3f} {words}\n")
 
+    waiting = subprocess.Popen(bite, stdin=subprocess.PIPE) if setup.waits else None
     device = Device(setup, log)
     fuse = Fuse(device)  # opened before the namespace is entered: there may be no /dev/fuse there
     outside = os.open("/proc/self/ns/mnt", os.O_RDONLY)
@@ -196,6 +199,10 @@ def serve(setup: Setup, point: Path, log_path: Path, bite: list[str]) -> None:
         if left_s == 0.0:
             log("bite")
             device.due_s = None
+            if waiting is not None and waiting.stdin is not None:
+                waiting.stdin.write(b"bite\n")
+                waiting.stdin.flush()
+                continue  # who is killed by it closes the device, and is not dead before that is answered
             enter(outside)
             subprocess.run(bite, check=True)
         elif select.select([fuse.fd], [], [], left_s)[0]:

@@ -66,14 +66,16 @@ def test_who_sends_dies_and_its_death_is_told_by_the_next(etcd_cluster: LabClust
         assert "202 Accepted: thank you" in added.stdout
         assert "202 Accepted: thank you" in cluster.lab.exec(victim, outlast, "notice", "test", "ops")
 
-        cluster.protect("beacon", "web", preferred_owners=[here])
+        # It goes to the victim: the death of who runs nothing is proven after `vote_removal_s` only, which is 60 s.
+        cluster.protect("beacon", "web", preferred_owners=[here], possible_owners=[here, victim])
         cluster.lab.kill(here, "qemu:web")
         cluster.lab.wait(lambda: "failed" in told.kinds(), 60.0, "that web failed is told")
         cluster.lab.wait(lambda: cluster.call("notice.show", name="ops")["sent"] == 1, 60.0, "that is noted")
         assert [one["words"].partition(":")[0] for one in told.notices()] == [f"web failed on {here}"]
 
+        cluster.wait(lambda s: s.groups[0].owner == victim and s.groups[0].settled, f"web on {victim}", node=here)
         cluster.lab.power_off(victim)
-        cluster.lab.wait(lambda: "node-dead" in told.kinds(), 120.0, f"that {victim} is dead is told")
+        cluster.lab.wait(lambda: "node-dead" in told.kinds(), 60.0, f"that {victim} is dead is told")
         [dead] = [notice for notice in told.notices() if notice["events"][0]["kind"] == "node-dead"]
         assert (dead["events"][0]["about"], dead["severity"]) == (victim, "critical")
         ids = [notice["id"] for notice in told.notices()]

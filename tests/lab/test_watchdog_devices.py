@@ -24,7 +24,13 @@ FUSE = Path(__file__).parent / "fuse_watchdog.py"
 DEVICE = Path("/run/fuse/watchdog")
 STRENGTH = "virtual" if hypervisor() else "hardware"
 """The lab's nodes are on the same machine as this test, and that may be a virtual one."""
-POWER_OFF = "import sys; from outlast.lab.lab import Lab; Lab(sys.argv[1]).power_off('n1', 'its device was not fed')"
+POWER_OFF = """
+import sys
+from outlast.lab.lab import Lab
+lab = Lab(sys.argv[1])
+if sys.stdin.readline():
+    lab.power_off("n1", "its device was not fed")
+"""
 
 
 def use(cluster: LabCluster, setting: str, strength: str, length_s: float) -> None:
@@ -44,7 +50,7 @@ def device(cluster: LabCluster, log: Path, length_s: float) -> Iterator[None]:
     """n1 uses a device of that length; nothing else can prove its death. `log`: what its driver saw."""
     pid = cluster.lab.node("n1").init.read_text().strip()
     bite = [sys.executable, "-c", POWER_OFF, cluster.lab.paths.name]
-    driver = subprocess.Popen([sys.executable, str(FUSE), str(DEVICE), str(log), f"pid={pid}", *bite])
+    driver = subprocess.Popen([sys.executable, str(FUSE), str(DEVICE), str(log), f"pid={pid}", "waits=1", *bite])
     before = (cluster.lab.node("n1").etc / "outlast/outlast.toml").read_text()
     try:
         cluster.lab.wait(log.exists, 30, "the device is there")
