@@ -76,7 +76,7 @@ BY_HAND = (
         "follow-what-came-in-another-life",
         1,
         "what was migrated by hand before its owner started it anew goes on when it is migrated once more: older memory",
-        "scenarios/281-migrated-by-hand-in-two-lives-of-its-owner.txt",
+        "core/test_adopting.py",
         mixes_up_two_lives,
     ),
     Mutation(
