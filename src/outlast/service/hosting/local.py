@@ -78,7 +78,7 @@ class Local:
     returns_s: tuple[float, ...] = ()
     """When it was brought online again after somebody had stopped it past the cluster."""
     began_s = float("-inf")
-    """When it began to run here, or was last asked to, while it was known to be off."""
+    """When it began to run here, or was last asked to, while it was known to be off or stood still."""
     stands: bool = False
     """So its plugin has last said: it does not go on by itself just now, for whatever reason."""
     paused: bool | None = None

@@ -159,7 +159,7 @@ class Resources:
         now = self._env.clock.now()
         if PUBLISHED[state] is not PUBLISHED[local.state]:
             local.since = now
-        if runs_nothing(local.state):
+        if runs_nothing(local.state) or (local.state is S.RECEIVED and state in (S.ONLINE_PENDING, S.ONLINE)):
             local.began_s = now
         local.state = state
         local.changes += 1
