@@ -74,8 +74,8 @@ def mixes_up_two_lives() -> None:
 BY_HAND = (
     Mutation(
         "follow-what-came-in-another-life",
-        1,
-        "what was migrated by hand before its owner started it anew goes on when it is migrated once more: older memory",
+        9,
+        "what was migrated by hand before its owner started it anew goes on when it is migrated again: older memory",
         "core/test_adopting.py",
         mixes_up_two_lives,
     ),
