@@ -4,9 +4,10 @@ Nothing in the product knows of this; there is no switch that turns a rule off. 
 rule for the process that calls it. `run.py` gives each a process of its own, and lets the suite find it.
 """
 
-from mutations import broken, broken_moves
+from mutations import broken
 from mutations.broken import always, method, swap
 from mutations.by_hand import BY_HAND
+from mutations.moves import MOVES
 from mutations.mutation import Mutation
 from mutations.saves import SAVES
 from outlast.adapters.watchdog import virtual
@@ -15,14 +16,12 @@ from outlast.core.group import deletion, group_state
 from outlast.core.membership import certainty, membership, permit, watchdog
 from outlast.core.membership import timing as times
 from outlast.core.membership.permit import Judgement, Order
-from outlast.core.owner import duty, witness
-from outlast.core.owner.duty import Duty, Step
+from outlast.core.owner import witness
 from outlast.core.quorum import force_quorum, roll_call, voting
 from outlast.service import membership as service_membership
 from outlast.service.commands import nodes
 from outlast.service.fence import hearing
 from outlast.service.hosting import cleaning, standing
-from outlast.service.hosting.handing import Handing
 from outlast.service.hosting.resources import Resources
 from outlast.service.quorum.member_keeper import MemberKeeper
 from outlast.service.store import Store
@@ -428,68 +427,13 @@ MUTATIONS = (
         method(SimClock, "now", SimClock.wall),
     ),
     Mutation(
-        "take-up-whatever-stands",
-        9,
-        "an old copy goes on, because something of that name stands there",
-        "core/test_duty.py",
-        always(duty._with_what_stands_here, Step.TAKE_UP),
-    ),
-    Mutation(
-        "received-without-a-word",
-        9,
-        "a copy goes on although its owner has not said that nothing of it runs any more",
-        "core/test_handing_over.py",
-        broken_moves.whatever_the_owner_says,
-    ),
-    Mutation(
-        "run-what-is-received",
-        9,
-        "the destination runs what arrives before the database says so",
-        "core/test_duty.py",
-        lambda: broken_moves.the_destination(Duty.RUN),
-    ),
-    Mutation(
         "believe-one-witness",
         8,
         "a plugin's word that nothing runs is believed, whatever its own list says",
         "scenarios/210-plugin-calls-failed-what-runs.txt",
         always(witness.contradiction, ""),
     ),
-    Mutation(
-        "failed-hand-over-is-done",
-        9,
-        "a migration that failed counts as one that came through",
-        "core/test_resource.py",
-        broken_moves.failed_is_done,
-    ),
-    Mutation(
-        "guess-where-it-went",
-        9,
-        "what has gone to another node went where the record says by now",
-        "scenarios/163-called-back-too-late-and-service-killed.txt",
-        broken_moves.guesses_where_it_went,
-    ),
-    Mutation(
-        "end-what-is-about-to-arrive",
-        9,
-        "the destination terminates the copy that is about to be its own, and the VM starts anew for nothing",
-        "scenarios/160-migrated-live.txt",
-        broken_moves.ends_what_arrives,
-    ),
-    Mutation(
-        "forget-that-it-was-handed-over",
-        10,
-        "what the cluster has handed over itself counts as migrated away by somebody",
-        "core/test_own_stop.py",
-        broken_moves.forgets_that_it_was_handed_over,
-    ),
-    Mutation(
-        "call-online-what-leaves",
-        9,
-        "what a former host has begun to hand over counts as online while that is still under way",
-        "scenarios/260-host-dies-and-its-migration-is-about-to-end.txt",
-        method(Handing, "is_left_behind", lambda *_: False),
-    ),
+    *MOVES,
     *BY_HAND,
     *SAVES,
 )
