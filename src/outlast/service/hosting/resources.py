@@ -165,6 +165,8 @@ class Resources:
         local.changes += 1
         if state not in (S.HANDED_OVER, S.OFFLINE):
             local.left_at = -1
+        if state is S.ONLINE:
+            local.arrives = False
         local.why = why
         if state not in (S.DETACHED, S.OPENING, S.UNCERTAIN):
             # Once the cluster itself has begun to stop it, its end is nobody's intent (rule 10).
@@ -251,7 +253,7 @@ class Resources:
             self._paused(local, group, paused=health.paused)
         self.feed(local, verdict.event, local.why if verdict.event is E.FOUND_TOO_LATE else health.why)
         if verdict.event is E.FOUND_ONLINE and local.state is S.ONLINE:
-            local.answers, local.halt = health.answers, health.halt
+            local.answers, local.halt, local.arrives = health.answers, health.halt, health.arrives
         if another:
             self.duties.apply(local)
 

@@ -60,7 +60,6 @@ class Strays:
         """What a plugin said of it, before that counts. `left`: it went to another node as it ran. True when what is to
         be done with it may be another thing now."""
         if group is None or group.owner == self._store.me:
-            local.arrives = health.arrives
             return False
         before = (local.arrives, local.came)
         if left and not is_of_the_past(local.stop):  # should it become this node's all the same, it runs on elsewhere
