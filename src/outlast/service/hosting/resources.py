@@ -165,8 +165,8 @@ class Resources:
         local.changes += 1
         if state not in (S.HANDED_OVER, S.OFFLINE):
             local.left_at = -1
-        if state is S.ONLINE:
-            local.arrives = False
+        if state in (S.ONLINE_PENDING, S.ONLINE):
+            local.arrives = False  # what is taken up has arrived, whatever was seen of it before
         local.why = why
         if state not in (S.DETACHED, S.OPENING, S.UNCERTAIN):
             # Once the cluster itself has begun to stop it, its end is nobody's intent (rule 10).
