@@ -40,10 +40,10 @@ class Placing:
 
     def _filled_by_hand(self, node: str, group: Group) -> bool:
         """Did somebody start something else there at the console, after it had got its room on that node? It has kept
-        that since, whatever became of it meanwhile, and whoever had it tried again. Or was it that itself, and nobody
-        has said anything of it since? Then it takes no more room there than that hand gave it."""
+        that since, whatever became of it meanwhile, and whoever had it tried again. Or was it that itself? Then it takes
+        no more room there than that hand gave it."""
         itself = self.facts.groups[group.name]
-        if itself.by_hand_at_s == itself.given_at_s:
+        if itself.by_hand_on == node:
             return True
         others = (kept for kept in self.facts.groups.values() if kept.record.owner == node)
         return any(kept.by_hand_at_s > itself.changed_at_s for kept in others)

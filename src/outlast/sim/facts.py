@@ -83,6 +83,8 @@ class GroupFacts:
     """When it got its present epoch, or was last wanted online."""
     by_hand_at_s: float = float("-inf")
     """When somebody last started it at a console. An administrator's word that comes later does not undo that."""
+    by_hand_on: str = ""
+    """Where somebody started it at a console since it got its present epoch, told or not: it has room there."""
     online_since_s: float | None = None
     """Since when its owner has said that all of it that is wanted is online; None: it does not."""
     online_until_s: float = float("-inf")
@@ -95,6 +97,8 @@ class GroupFacts:
             self.changed_at_s = now_s
         if (new.epoch, new.intents) != (old.epoch, old.intents):
             self.given_at_s = now_s
+        if new.epoch != old.epoch:
+            self.by_hand_on = ""
         if new.intents != old.intents and new.wanted is Wanted.ONLINE and "console" in new.wanted_by:
             self.by_hand_at_s = now_s
         if (new.locked, new.maintenance, new.failback, new.balance) != (

@@ -47,6 +47,8 @@ class Wishes(Seen):
         if maintained and known:  # then it is no intent
             self.switched_off.pop(vm, None)
             return
+        if wanted is Wanted.ONLINE:
+            self.groups[group].by_hand_on = node
         self.wish(group, wanted)
         self.wish_resource(vm, wanted)
         if maintained:
