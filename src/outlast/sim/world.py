@@ -188,8 +188,10 @@ class World:
         return kept.record.owner if kept is not None else ""
 
     def end_vm(self, vm: str, ended: Ended) -> None:
-        """On every node where it runs."""
+        """On every node where it runs. A guest that stands still (its state is being saved, say) does nothing."""
         for node in self.where(vm):
+            if ended is Ended.GUEST and self.machines[node].copies[vm].stands:
+                continue
             if ended in (Ended.GUEST, Ended.CONSOLE):
                 self.checks.switched_by_hand(node, vm, Wanted.OFFLINE, by_guest=ended is Ended.GUEST)
             self.machines[node].end_vm(vm, ended)
