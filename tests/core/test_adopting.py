@@ -159,6 +159,16 @@ def test_that_nothing_of_it_runs_is_believed_of_an_owner_who_was_heard_of_since_
     assert is_heard(OFF, known, owner_seen_at=100.1, since=100.0)
 
 
+def test_that_nothing_of_it_runs_is_no_ground_when_its_owner_is_about_to_take_that_back() -> None:
+    """After an outage of the database, say: he renews his session first, and tells then what has changed."""
+    sessions = {name: session(name) for name in ("n1", "n2", "n3")}
+    sessions["n1"] = msgspec.structs.replace(sessions["n1"], untold=("web",))
+    known = seen(OFF, status(OFF, State.OFFLINE), sessions=sessions)
+    assert not is_heard(OFF, known, owner_seen_at=100.1, since=100.0)
+    assert assigned(known) == []
+    assert assigned(seen(OFF, status(OFF, State.OFFLINE))) == [ADOPTED]
+
+
 def test_of_who_is_dead_or_left_nobody_waits_to_hear() -> None:
     dead = seen(OFF, silences=[silence("n1", proof=ProofKind.FENCE)])
     left = seen(OFF, sessions={name: session(name) for name in ("n2", "n3")})

@@ -12,6 +12,7 @@ from outlast.core.owner.duty import Step
 from outlast.core.owner.resource import Verdict
 from outlast.model.group import Came, Group
 from outlast.model.view import ClusterView
+from outlast.service.hosting.reporting import Reporting
 
 
 def follows_without_its_owners_word() -> None:
@@ -120,6 +121,13 @@ BY_HAND = (
         "what stands where somebody started it goes on, although its owner may have run it since and is not heard of",
         "scenarios/252-started-by-hand-before-its-owner-died.txt",
         always(adopting.is_heard, True),
+    ),
+    Mutation(
+        "renew-and-tell-later",
+        1,
+        "an owner who is heard of again does not say that its report that nothing runs is about to be taken back",
+        "scenarios/305-started-twice-while-the-database-is-away.txt",
+        method(Reporting, "_untold", lambda _: ()),
     ),
     Mutation(
         "forget-when-its-owner-died",

@@ -103,6 +103,9 @@ class Session(msgspec.Struct, frozen=True):
     """Those that protected VMs need, as far as this node can tell how they are here."""
     volumes: tuple[VolumeState, ...] = ()
     """The cluster's shared volumes, as this node has found them."""
+    untold: tuple[str, ...] = ()
+    """Groups of its own that may run here by now, although its report stands that nothing of them does: it is about to
+    take that back. Until then that report is no ground to let them run elsewhere."""
 
 
 class ProofKind(enum.Enum):

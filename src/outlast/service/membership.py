@@ -6,7 +6,7 @@ renewal extends the run permit that the resource hosts enforce, and feeds the wa
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -95,6 +95,8 @@ class Membership:
         self._watchdog = watchdog
         self._hurry = asyncio.Event()
         watchdog.claim_changed = self._hurry.set
+        self.untold: Callable[[], tuple[str, ...]] = tuple
+        """Groups of which this node has still to take back that nothing of them runs here."""
 
     @property
     def _timing(self) -> Timing:
@@ -413,6 +415,7 @@ class Membership:
             watchdog_problem=self._watchdog.problem,
             node_timeout_s=self._timing.node_timeout_s,
             peers=tuple(name for name in self._store.sessions if name != self._store.me and name not in silences),
+            untold=self.untold(),
         )
 
     def _lost(self, why: str) -> str:

@@ -8,8 +8,8 @@ takes to see it. The two ways in which it came there differ in what its owner mu
   against it, as with what the cluster itself handed over.
 - *started*: that nothing of it runs. It has only just begun, so it stays only where the cluster could have started it.
   Another hand may have started it with its owner meanwhile, and nobody heard of it: then what stands is older than the
-  disk, and must not go on. So that word counts when its owner was heard of since; and his death, when it was proven
-  before.
+  disk, and must not go on. So that word counts when its owner was heard of since, and did not say that he is about to
+  take it back (`Session.untold`); and his death, when it was proven before.
 """
 
 import msgspec
@@ -49,7 +49,10 @@ def is_heard(group: Group, view: ClusterView, *, owner_seen_at: float, since: fl
     """May a node tell that somebody started it there, or may its owner know more than he could tell so far? By that
     node's clock: when it saw a record of its owner's session last; since when it knows of what it has, or has the
     database back."""
-    return group.owner not in view.sessions or is_dead(group.owner, view) or owner_seen_at > since
+    session = view.sessions.get(group.owner)
+    if session is None or is_dead(group.owner, view):
+        return True
+    return owner_seen_at > since and group.name not in session.untold
 
 
 def is_dead(node: str, view: ClusterView) -> bool:
@@ -103,7 +106,9 @@ def started(group: Group, view: ClusterView) -> str:
     if found is None or (found.came is Came.BROUGHT and group.owner):
         return ""
     why_not = may_become(group, found.node, found.came, view, owner_was_dead=found.owner_was_dead)
-    return "" if why_not else found.node
+    session = view.sessions.get(group.owner)
+    untold = session is not None and group.name in session.untold and not is_dead(group.owner, view)
+    return "" if why_not or untold else found.node
 
 
 def doubts(group: Group, node: str, placed: Placed) -> tuple[str, ...]:

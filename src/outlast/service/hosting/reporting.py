@@ -12,7 +12,7 @@ import msgspec
 from outlast.core.group.group_state import combined
 from outlast.core.membership.membership import Session as OwnSession
 from outlast.core.owner.duty import Here
-from outlast.core.owner.resource import PUBLISHED
+from outlast.core.owner.resource import PUBLISHED, runs_nothing
 from outlast.core.owner.switched import Intent, Switched, intent
 from outlast.core.owner.telling import stands_for_a_moment, told
 from outlast.model import keys
@@ -67,6 +67,9 @@ class Reporting:
         self._session = session
         self._journal = journal
         self._clock = clock
+        self._behind = True
+        """There may be something to tell that is not written yet."""
+        membership.untold = self._untold
 
     async def run(self) -> None:
         changed = self._resources.changed
@@ -77,10 +80,13 @@ class Reporting:
             except TimeoutError:
                 pass
             changed.clear()
+            self._behind = True
             if not self._session.valid(self._clock.now()):
                 continue
             try:
-                if not await self._report():
+                if await self._report():
+                    self._behind = False
+                else:
                     changed.set()
             except Unavailable:
                 changed.set()
@@ -125,6 +131,19 @@ class Reporting:
             self._resources.standing.written(status)
             self._resources.reported(status.group)
         return True
+
+    def _untold(self) -> tuple[str, ...]:
+        """What may run here, or have run since, although our report that nothing of it does may stand: what is told of
+        it after an outage, say, comes after the first renewal."""
+        if not self._behind and not self._resources.changed.is_set():
+            return ()
+        locals, promised = self._resources.locals, self._resources.records.promised
+        return tuple(
+            group.name
+            for group in self._mine()
+            for name in group.resources
+            if (local := locals.get(name)) is not None and not runs_nothing(local.state) and promised(local, group)
+        )
 
     def _mine(self) -> list[Group]:
         return [group for group in self._store.groups.values() if group.owner == self._store.me]
