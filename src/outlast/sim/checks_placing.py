@@ -40,8 +40,8 @@ class Placing:
 
     def _filled_by_hand(self, node: str, group: Group) -> bool:
         """Did somebody start something else there at the console, after it had got its room on that node? It has kept
-        that since, whatever became of it meanwhile, and whoever had it tried again. Or was it that itself? Then it takes
-        no more room there than that hand gave it."""
+        that since, whatever became of it meanwhile, and whoever had it tried again. Or was it that itself? Then it
+        takes no more room there than that hand gave it."""
         itself = self.facts.groups[group.name]
         if itself.by_hand_on == node:
             return True
