@@ -87,6 +87,19 @@ class Duties:
         self._releasing = False
 
     async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._look_when_due())
+            tasks.create_task(self._look_when_somebody_is_silent())
+
+    async def _look_when_somebody_is_silent(self) -> None:
+        """What was handed over to him, and is still this node's, may run on here at once."""
+        changes = self._store.subscribe(keys.SILENCES)
+        while True:
+            await changes.wait()
+            for local in [one for one in self._locals.values() if one.state is S.HANDED_OVER]:
+                self.look_at(local.resource.group)
+
+    async def _look_when_due(self) -> None:
         """Look again at what waits for a time."""
         while True:
             now = self._clock.now()
