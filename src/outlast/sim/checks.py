@@ -458,7 +458,7 @@ class Checks(Wishes):
             or self.volumes.may_fail(node, vm)
             or kept.record.name in self.distrusted  # a lie is found out by what was true a moment ago
             or self.resources[vm].wanted is Wanted.OFFLINE
-            or self.now() - self.resources_off_s.get(vm, float("-inf")) <= RECENTLY_S
+            or self.off_of_late(vm)
         ):
             return True
         recently = self.now() - kept.last_off_s <= self.stops_within_s.get(vm, 0.0)

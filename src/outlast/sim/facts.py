@@ -242,6 +242,13 @@ class Facts:
         calm = self.now() - self.whole_since_s >= _CALM_AFTER_S
         return 0 < self.now() - at_s <= (_RECENTLY_IN_CALM_S if calm else RECENTLY_S)
 
+    def off_of_late(self, name: str) -> bool:
+        """Was it wanted offline a moment ago, or something that it needs, and so all that needs that?"""
+        if self.now() - self.resources_off_s.get(name, float("-inf")) <= RECENTLY_S:
+            return True
+        needed = named(self.resources[name].depends_on) if name in self.resources else set()
+        return any(self.off_of_late(one) for one in needed)
+
     def said_failed(self, group: Group) -> bool:
         """Its owner's word that it failed stands in the database: it may be given to another node at any moment."""
         status = self.statuses.get(group.name)
