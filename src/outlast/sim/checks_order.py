@@ -11,7 +11,7 @@ laid hands on the node it cannot tell whether its start was over. Nor can a reso
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from outlast.model.group import Group, Resource
+from outlast.model.group import Group, Resource, Wanted
 from outlast.sim.facts import RECENTLY_S, Facts, GroupFacts, holds, named
 
 _TIMES = 0.99
@@ -179,6 +179,8 @@ class Order:
 
     def _too_early(self, group: Group, given_at_s: float) -> str:
         facts = self.facts
+        if group.wanted is Wanted.OFFLINE:
+            return ""  # by now: that start is due to an earlier word, from which its limit counts
         if facts.now() - given_at_s >= group.start_limit_s * _TIMES - 1.0:
             return ""
         for one in group.start_after:
