@@ -74,7 +74,7 @@ class Promise:
             starts = group.wanted is Wanted.ONLINE and group.priority is not Priority.NO_AUTO_START
             if starts and (places[0] in lost if places else group.name == coming):
                 fleeing.append(group)
-        where = [(self.room.needs_mib(group), self.room.able(group, left)) for group in fleeing]
+        where = [(self.room.needs_mib(group), self.room.able(group, left, cut_off=True)) for group in fleeing]
         # What could go nowhere however much memory there was is no matter of room.
         return _fits([(mib, nodes) for mib, nodes in where if nodes and mib], free_mib)
 

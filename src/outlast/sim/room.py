@@ -41,15 +41,16 @@ class Room:
         """Nodes that could take it now, in no order."""
         return [name for name in self._facts.lives if not self.refuses(group, name)]
 
-    def able(self, group: Group, nodes: Iterable[str]) -> list[str]:
-        """Those of the nodes that could take it if they had the memory, and no rule was in the way."""
+    def able(self, group: Group, nodes: Iterable[str], *, cut_off: bool = False) -> list[str]:
+        """Those of the nodes that could take it if they had the memory, and no rule was in the way. `cut_off`: also
+        where a network of it is lost; there it goes when nothing else is left."""
         found = []
         for name in nodes:
             life = self._facts.life(name)
             mine = not group.possible_owners or name in group.possible_owners
             lacks = self._lacks_plugin(group, life) or self._lacks_volume(group, life)
             if mine and not self._closed(life, has_it=False) and not lacks:
-                found += [] if self.cut_off(group, name) else [name]
+                found += [] if not cut_off and self.cut_off(group, name) else [name]
         return found
 
     def cut_off(self, group: Group, node: str) -> str:
