@@ -269,16 +269,19 @@ def test_what_this_life_of_the_node_reported_failed_is_still_failed_for_a_servic
     assert verdict == Verdict(E.FOUND_FAILED)
 
 
-def test_what_is_started_by_hand_just_as_it_failed_is_ended_at_once_and_stays_failed() -> None:
-    """Another node may be about to start it, by this one's word that nothing runs here."""
+@pytest.mark.parametrize(
+    ("state", "ends"), [(S.FAILED, S.FAILING), (S.OFFLINE, S.TERMINATING), (S.HANDED_OVER, S.TERMINATING)]
+)
+def test_what_is_started_by_hand_just_as_another_node_may_start_it_is_ended_at_once(state: S, ends: S) -> None:
+    """By this one's word that nothing runs here: it failed a moment ago, or is on its way there."""
 
-    def found(*, just_failed: bool) -> Verdict:
+    def found(*, about_to_go: bool) -> Verdict:
         health = Health(Condition.ONLINE, running=True)
-        return judge(S.FAILED, health, was_online=False, permitted=True, just_failed=just_failed)
+        return judge(state, health, was_online=False, permitted=True, about_to_go=about_to_go)
 
-    assert found(just_failed=True) == Verdict(E.FOUND_TOO_LATE)
-    assert step(S.FAILED, E.FOUND_TOO_LATE) == (S.FAILING, Call.TERMINATE)
-    assert found(just_failed=False) == Verdict(E.FOUND_ONLINE, switched_on=True)
+    assert found(about_to_go=True) == Verdict(E.FOUND_TOO_LATE)
+    assert step(state, E.FOUND_TOO_LATE) == (ends, Call.TERMINATE)
+    assert found(about_to_go=False) == Verdict(E.FOUND_ONLINE, switched_on=True)
 
 
 # -- from one node to another as it runs -----------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def adopts_just_as_it_failed() -> None:
     original = resource.judge
 
     def judge(*arguments: Any, **options: Any) -> Verdict:
-        return original(*arguments, **{**options, "just_failed": False})
+        return original(*arguments, **{**options, "about_to_go": False})
 
     swap(original, judge)
 

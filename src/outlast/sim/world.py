@@ -19,7 +19,7 @@ from outlast.core.membership.certainty import Promise
 from outlast.core.membership.timing import timing
 from outlast.model import keys
 from outlast.model.fence import FenceDevice
-from outlast.model.group import Wanted
+from outlast.model.group import Group, Wanted
 from outlast.model.health import Halt, Json
 from outlast.model.node import Node as NodeRecord
 from outlast.model.settings import Settings
@@ -199,19 +199,25 @@ class World:
     def console_start(self, vm: str, node: str) -> None:
         """By hand, where the VM belongs. Elsewhere only what runs nowhere: who starts a second copy by hand is beyond
         all protection but the disk's lock, until it is seen. So is who starts one that was reported failed while the
-        cluster is about to start it elsewhere.
+        cluster is about to start it elsewhere, or one that is to move where its node has not read so yet.
         """
         machine = self.machines[node]
         if node != self.owner(vm):
             self._start_a_stray(vm, machine)
             return
         belongs = node == self.owner(vm) and node in self.services and self.checks.is_member(node)
-        if belongs and self.checks.said_failed(self.checks.groups[self.checks.group_of[vm]].record):
+        if belongs and self._goes_unread(self.checks.groups[self.checks.group_of[vm]].record, node):
             return
         if machine.on and belongs and vm in machine.defined and not self.where(vm):
             self.checks.switched_by_hand(node, vm, Wanted.ONLINE)
             machine.start_vm(vm, "hand")
             machine.tell(vm, STARTED)
+
+    def _goes_unread(self, group: Group, node: str) -> bool:
+        """May it be given to another node at any moment, on a word that this one cannot know to be out of date?"""
+        known = self.services[node].node.store.groups.get(group.name)
+        unread = known is None or known.move_to != group.move_to
+        return self.checks.said_failed(group) or (group.move_to not in ("", node) and unread)
 
     def _start_a_stray(self, vm: str, machine: Machine) -> None:
         """As with `virsh create`."""

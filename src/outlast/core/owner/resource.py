@@ -62,7 +62,7 @@ class E(enum.Enum):
     CALL_FAILED = "call failed"
     CALL_TIMED_OUT = "call timed out"
     FAILS = "fails, may still run"
-    FOUND_TOO_LATE = "found online, where it has just failed"
+    FOUND_TOO_LATE = "found online, where it is about to go"
     WANT_HANDED_OVER = "wanted handed over"
     WANT_SAVED = "wanted saved"
     WANT_CALLED_BACK = "wanted to stay"
@@ -126,6 +126,8 @@ TRANSITIONS: dict[tuple[S, E], tuple[S, Call]] = {
     (S.FAILED, E.FOUND_ONLINE): (S.ONLINE, Call.NONE),
     # In the moment in which it may be given to another node, by this one's word that nothing runs here.
     (S.FAILED, E.FOUND_TOO_LATE): (S.FAILING, Call.TERMINATE),
+    (S.OFFLINE, E.FOUND_TOO_LATE): (S.TERMINATING, Call.TERMINATE),
+    (S.HANDED_OVER, E.FOUND_TOO_LATE): (S.TERMINATING, Call.TERMINATE),
     # Offline, in order or at once.
     (S.ONLINE, E.WANT_OFFLINE): (S.OFFLINE_PENDING, Call.OFFLINE),
     (S.UNCERTAIN, E.WANT_OFFLINE): (S.OFFLINE_PENDING, Call.OFFLINE),
@@ -269,7 +271,7 @@ def judge(
     had_failed: bool = False,
     may_be_received: bool = False,
     had_left: bool = False,
-    just_failed: bool = False,
+    about_to_go: bool = False,
     wanted_off: bool = False,
     was_arriving: bool = False,
 ) -> Verdict:
@@ -277,14 +279,15 @@ def judge(
     present epoch. `permitted`: it may run here; when it may not, its end is the permit's doing, and neither a failure
     nor anybody's intent. `had_failed`: this life of the node reported it failed at the present epoch.
     `may_be_received`: by the records, what stands still here is what another node hands over. `had_left`: this node
-    has told that it was migrated away past the cluster, and no administrator has spoken since. `just_failed`: by this
-    node's word it failed here a moment ago, so another one may be about to start it: what somebody starts here in that
+    has told that it was migrated away past the cluster, and no administrator has spoken since. `about_to_go`: by this
+    node's word nothing of it runs here, and another one may be about to start it: what somebody starts here in that
     moment is ended at once (rule 1). `wanted_off`: its group is. `was_arriving`: when it was last looked at,
     somebody was migrating it here, past the cluster."""
     event = found(health)
     if health.arrives and wanted_off and runs_nothing(state):
         return Verdict(E.FOUND_OFFLINE)  # nothing of it runs here yet, and it may stay where it is
-    if just_failed and state is S.FAILED and event is E.FOUND_ONLINE:
+    starts = event is E.FOUND_ONLINE and (state is S.FAILED or not health.stands)
+    if about_to_go and starts and state in (S.OFFLINE, S.FAILED, S.HANDED_OVER):
         return Verdict(E.FOUND_TOO_LATE)
     if (may_be_received or health.held) and event is E.FOUND_ONLINE and health.stands:
         return Verdict(E.FOUND_STANDING)

@@ -12,6 +12,8 @@ from outlast.service.hosting.local import Local
 from outlast.service.hosting.standing import StandingReports
 from outlast.service.store import Store
 
+FAILS_OVER_S = 10.0
+"""So long after it failed another node may be about to start it: longer than any answer takes that ends no session."""
 _WENT_ON = (S.ONLINE, S.HANDING_OVER, S.CALLING_BACK)
 NOT_ARMED = "the cluster is not armed (`outlast cluster set armed=yes`)"
 
@@ -52,6 +54,15 @@ class Records:
             return False
         reported = status.resources.get(local.name)
         return reported is not None and is_promise(reported)
+
+    def about_to_go(self, local: Local) -> bool:
+        """May another node be about to start it, by this one's word that nothing of it runs here: because it failed
+        here a moment ago, or is on its way there?"""
+        group = self.group(local)
+        if group is None or group.owner != self._store.me or group.wanted is Wanted.OFFLINE or self.left_alone(local):
+            return False
+        fails_over = local.state is S.FAILED and self._env.clock.now() - local.since < FAILS_OVER_S
+        return fails_over or (group.move_to not in ("", self._store.me) and self.promised(local, group))
 
     def forget_switch(self, local: Local, group: Group) -> None:
         """What somebody did past the cluster is over when the records know it, or an administrator has spoken since."""

@@ -40,8 +40,6 @@ log = structlog.get_logger()
 
 RETRY_INTERVAL_S = 3.0
 LOOK_AROUND_S = 60.0
-FAILS_OVER_S = 10.0
-"""So long after it failed another node may be about to start it: longer than any answer takes that ends no session."""
 """Reports are the speed; this is the net for what was started here past the cluster, and of which no report came."""
 
 
@@ -218,7 +216,7 @@ class Resources:
             had_failed=had_failed,
             may_be_received=self.records.may_be_received(local),
             had_left=self.records.had_left(local),
-            just_failed=self._just_failed(local, group),
+            about_to_go=self.records.about_to_go(local),
             wanted_off=group is not None and group.wanted is Wanted.OFFLINE,
             was_arriving=local.arrives,
         )
@@ -257,16 +255,10 @@ class Resources:
         if another:
             self.duties.apply(local)
 
-    def _just_failed(self, local: Local, group: Group | None) -> bool:
-        """It may be given to another node at any moment."""
-        ours = group is not None and group.owner == self._store.me and group.wanted is Wanted.ONLINE
-        if local.state is not S.FAILED or not ours:
-            return False
-        return self._env.clock.now() - local.since < FAILS_OVER_S and not self.records.left_alone(local)
-
     def _remark_on(self, local: Local, event: E) -> None:
         if event is E.FOUND_TOO_LATE:
-            words = f"{local.name} was started at the console of {self._store.me} just as it failed there"
+            when = "just as it failed there" if local.state is S.FAILED else "while it is on its way to another node"
+            words = f"{local.name} was started at the console of {self._store.me} {when}"
             words += ", and is ended again: another node may be about to start it"
             self.remarks.append(Remark("console", words, local.resource.group))
 
