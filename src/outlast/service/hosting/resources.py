@@ -261,6 +261,7 @@ class Resources:
             words = f"{local.name} was started at the console of {self._store.me} {when}"
             words += ", and is ended again: another node may be about to start it"
             self.remarks.append(Remark("console", words, local.resource.group))
+            self.saving.ran(local)
 
     def _switched_off(self, local: Local, health: Health) -> None:
         now, how = self._env.clock.now(), health.why or "it was switched off"

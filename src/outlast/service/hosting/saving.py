@@ -134,13 +134,18 @@ class Saving:
         """It has come into another state."""
         kept = local.kept
         if local.state in _RUNS:
-            state = kept.saved or local.resource.saved
-            kept.past = state.id if state is not None else _id_of_taken(local.resource) or kept.past
-            kept.saved = kept.taken = kept.taking = kept.put_back = None
+            self.ran(local)
         elif local.state is S.ONLINE_PENDING:
             kept.saved, kept.unfinished = None, ""
         elif local.state is S.DETACHED and local.stop is OwnStop.SAVING:
             kept.unfinished = kept.stop  # its host is gone, and libvirt may go on with it
+
+    def ran(self, local: Local) -> None:
+        """Otherwise than from its saved state, if only for a moment: that is of the past."""
+        kept = local.kept
+        state = kept.saved or local.resource.saved
+        kept.past = state.id if state is not None else _id_of_taken(local.resource) or kept.past
+        kept.saved = kept.taken = kept.taking = kept.put_back = None
 
     # -- what is written down ----------------------------------------------------------------------------------------
 
