@@ -167,9 +167,18 @@ class LabCluster:
                     seen[guest] = at
                     missing.discard(guest)
             if at > deadline:
-                raise LabError(f"no output within {within_s:g} s from {', '.join(sorted(missing))}")
+                told = "\n".join(self._told(node) for node in nodes)
+                raise LabError(f"no output within {within_s:g} s from {', '.join(sorted(missing))}\n{told}")
             time.sleep(POLL_S)
         return seen
+
+    def _told(self, node: str) -> str:
+        """How that node says that things are, for whoever waited in vain."""
+        try:
+            status = self.status(node)
+        except (ControlError, OSError) as error:
+            return f"{node}: {error}"
+        return f"{node}: {_summary(status)} {'; '.join(status.alarms)}"
 
     @contextmanager
     def damaged_plugin(self, node: str) -> Iterator[None]:
