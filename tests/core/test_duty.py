@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from build import group
-from outlast.core.owner.duty import Duty, Here, Step, duty, next_step
+from outlast.core.owner.duty import FAILS_OVER_S, Duty, Here, Step, duty, may_start_elsewhere, next_step
 from outlast.core.owner.ordering import Place
 from outlast.core.owner.resource import S, runs_nothing
 from outlast.model.group import AWAY, Group, Stop, Wanted
@@ -200,6 +200,18 @@ def test_what_arrives_before_its_record_is_left_for_a_moment() -> None:
 def test_a_report_that_nothing_runs_is_taken_back_before_the_next_start() -> None:
     assert step(MINE, S.OFFLINE, promised=True) is Step.ANNOUNCE
     assert step(MINE, S.FAILED, failed_epoch=2, promised=True) is Step.ANNOUNCE
+
+
+def test_another_node_may_be_about_to_start_what_failed_a_moment_ago_or_is_on_its_way_there() -> None:
+    """Not what is only off, is wanted off, or went away past the cluster: that comes only where it went."""
+    web, goes, me = group("web"), group("web", move_to="n2"), "n1"
+    assert may_start_elsewhere(web, me, failed_s=1.0, promised_off=True)
+    assert may_start_elsewhere(goes, me, failed_s=None, promised_off=True)
+    assert not may_start_elsewhere(goes, me, failed_s=None, promised_off=False)
+    for none in (web, group("web", move_to=me), group("web", move_to="n2", wanted=Wanted.OFFLINE)):
+        assert not may_start_elsewhere(none, me, failed_s=None, promised_off=True)
+    assert not may_start_elsewhere(web, me, failed_s=FAILS_OVER_S, promised_off=True)
+    assert not may_start_elsewhere(goes, "n3", failed_s=1.0, promised_off=True)
 
 
 def test_what_failed_at_this_epoch_waits_for_the_coordinators_decision() -> None:

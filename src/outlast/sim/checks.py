@@ -393,6 +393,8 @@ class Checks(Wishes):
             self._judge(14, self.placing.wished(old, new))
         for rule, words in self.restraint.group_changed(old, new):
             self._judge(rule, words)
+        if new.intents != old.intents and not any(kept.by_hand_on in self.copies.get(vm, {}) for vm in old.resources):
+            kept.by_hand_on = ""
         kept.note(new, self.now())
 
     def _compare(self, old: Group, new: Group, incarnation: str) -> None:

@@ -84,7 +84,8 @@ class GroupFacts:
     by_hand_at_s: float = float("-inf")
     """When somebody last started it at a console. An administrator's word that comes later does not undo that."""
     by_hand_on: str = ""
-    """Where somebody started it at a console since it got its present epoch, told or not: it has room there."""
+    """Where somebody started it at a console since it got its present epoch, told or not, and nobody has spoken while
+    it did not run there: it has room there."""
     online_since_s: float | None = None
     """Since when its owner has said that all of it that is wanted is online; None: it does not."""
     online_until_s: float = float("-inf")

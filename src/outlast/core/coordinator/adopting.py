@@ -49,10 +49,15 @@ def is_heard(group: Group, view: ClusterView, *, owner_seen_at: float, since: fl
     """May a node tell that somebody started it there, or may its owner know more than he could tell so far? By that
     node's clock: when it saw a record of its owner's session last; since when it knows of what it has, or has the
     database back."""
-    session = view.sessions.get(group.owner)
-    if session is None or is_dead(group.owner, view):
+    if group.owner not in view.sessions or is_dead(group.owner, view):
         return True
-    return owner_seen_at > since and group.name not in session.untold
+    return owner_seen_at > since and not _is_about_to_take_back(group, view)
+
+
+def _is_about_to_take_back(group: Group, view: ClusterView) -> bool:
+    """Its living owner says that he may have something to tell against his own report that nothing of it runs."""
+    session = view.sessions.get(group.owner)
+    return session is not None and group.name in session.untold and not is_dead(group.owner, view)
 
 
 def is_dead(node: str, view: ClusterView) -> bool:
@@ -106,9 +111,7 @@ def started(group: Group, view: ClusterView) -> str:
     if found is None or (found.came is Came.BROUGHT and group.owner):
         return ""
     why_not = may_become(group, found.node, found.came, view, owner_was_dead=found.owner_was_dead)
-    session = view.sessions.get(group.owner)
-    untold = session is not None and group.name in session.untold and not is_dead(group.owner, view)
-    return "" if why_not or untold else found.node
+    return "" if why_not or _is_about_to_take_back(group, view) else found.node
 
 
 def doubts(group: Group, node: str, placed: Placed) -> tuple[str, ...]:

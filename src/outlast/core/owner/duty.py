@@ -16,6 +16,9 @@ from outlast.core.owner.ordering import ALONE, Place
 from outlast.core.owner.resource import S, runs_nothing
 from outlast.model.group import AWAY, Group, Stop, Wanted
 
+FAILS_OVER_S = 10.0
+"""So long after it failed another node may be about to start it: longer than any answer takes that ends no session."""
+
 
 class Duty(enum.Enum):
     RUN = "run"
@@ -215,6 +218,16 @@ def _towards_online(group: Group, here: Here) -> Step:
         return Step.NOTHING
     # Whoever starts it takes its saved state out of the record first: so nobody can go on from it a second time.
     return Step.ANNOUNCE if here.promised or here.has_state else Step.ONLINE
+
+
+def may_start_elsewhere(group: Group, me: str, *, failed_s: float | None, promised_off: bool) -> bool:
+    """May another node be about to start what this one owns, by its word that nothing of it runs here: because it
+    failed here `failed_s` ago (None: it has not), or is on its way there? `promised_off`: that word may stand, and is
+    not that it was migrated away past the cluster, by which it comes to nobody but where it went."""
+    if group.owner != me or group.wanted is Wanted.OFFLINE:
+        return False
+    fails_over = failed_s is not None and failed_s < FAILS_OVER_S
+    return fails_over or (group.move_to not in ("", me) and promised_off)
 
 
 def may_begin(group: Group, here: Here) -> bool:

@@ -280,9 +280,9 @@ def judge(
     nor anybody's intent. `had_failed`: this life of the node reported it failed at the present epoch.
     `may_be_received`: by the records, what stands still here is what another node hands over. `had_left`: this node
     has told that it was migrated away past the cluster, and no administrator has spoken since. `about_to_go`: by this
-    node's word nothing of it runs here, and another one may be about to start it: what somebody starts here in that
-    moment is ended at once (rule 1). `wanted_off`: its group is. `was_arriving`: when it was last looked at,
-    somebody was migrating it here, past the cluster."""
+    node's word nothing of it runs here, and another one may be about to start it (`duty.may_start_elsewhere`): what
+    somebody starts here in that moment is ended at once (rule 1). `wanted_off`: its group is.
+    `was_arriving`: when it was last looked at, somebody was migrating it here, past the cluster."""
     event = found(health)
     if health.arrives and wanted_off and runs_nothing(state):
         return Verdict(E.FOUND_OFFLINE)  # nothing of it runs here yet, and it may stay where it is

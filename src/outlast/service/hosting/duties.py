@@ -89,11 +89,11 @@ class Duties:
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._look_when_due())
-            tasks.create_task(self._look_when_somebody_is_silent())
+            tasks.create_task(self._look_when_nodes_change())
 
-    async def _look_when_somebody_is_silent(self) -> None:
-        """What was handed over to him, and is still this node's, may run on here at once."""
-        changes = self._store.subscribe(keys.SILENCES)
+    async def _look_when_nodes_change(self) -> None:
+        """What was handed over to one that is silent now, or has left, and is still this node's, may run on here."""
+        changes = self._store.subscribe(keys.SILENCES, keys.SESSIONS)
         while True:
             await changes.wait()
             for local in [one for one in self._locals.values() if one.state is S.HANDED_OVER]:

@@ -2,6 +2,7 @@
 
 from outlast.core.coordinator.going_off import SAVE
 from outlast.core.membership.membership import Session as OwnSession
+from outlast.core.owner.duty import may_start_elsewhere
 from outlast.core.owner.own_stop import OwnStop
 from outlast.core.owner.resource import S
 from outlast.core.owner.telling import RUNS_NOTHING, is_promise
@@ -12,8 +13,6 @@ from outlast.service.hosting.local import Local
 from outlast.service.hosting.standing import StandingReports
 from outlast.service.store import Store
 
-FAILS_OVER_S = 10.0
-"""So long after it failed another node may be about to start it: longer than any answer takes that ends no session."""
 _WENT_ON = (S.ONLINE, S.HANDING_OVER, S.CALLING_BACK)
 NOT_ARMED = "the cluster is not armed (`outlast cluster set armed=yes`)"
 
@@ -56,13 +55,12 @@ class Records:
         return reported is not None and is_promise(reported)
 
     def about_to_go(self, local: Local) -> bool:
-        """May another node be about to start it, by this one's word that nothing of it runs here: because it failed
-        here a moment ago, or is on its way there?"""
         group = self.group(local)
-        if group is None or group.owner != self._store.me or group.wanted is Wanted.OFFLINE or self.left_alone(local):
+        if group is None or self.left_alone(local):
             return False
-        fails_over = local.state is S.FAILED and self._env.clock.now() - local.since < FAILS_OVER_S
-        return fails_over or (group.move_to not in ("", self._store.me) and self.promised(local, group))
+        failed_s = self._env.clock.now() - local.since if local.state is S.FAILED else None
+        promised_off = self.promised(local, group) and not local.left_by_hand(group)
+        return may_start_elsewhere(group, self._store.me, failed_s=failed_s, promised_off=promised_off)
 
     def forget_switch(self, local: Local, group: Group) -> None:
         """What somebody did past the cluster is over when the records know it, or an administrator has spoken since."""

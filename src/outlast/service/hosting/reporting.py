@@ -67,8 +67,6 @@ class Reporting:
         self._session = session
         self._journal = journal
         self._clock = clock
-        self._behind = True
-        """There may be something to tell that is not written yet."""
         membership.untold = self._untold
 
     async def run(self) -> None:
@@ -80,13 +78,10 @@ class Reporting:
             except TimeoutError:
                 pass
             changed.clear()
-            self._behind = True
             if not self._session.valid(self._clock.now()):
                 continue
             try:
-                if await self._report():
-                    self._behind = False
-                else:
+                if not await self._report():
                     changed.set()
             except Unavailable:
                 changed.set()
@@ -133,17 +128,18 @@ class Reporting:
         return True
 
     def _untold(self) -> tuple[str, ...]:
-        """What may run here, or have run since, although our report that nothing of it does may stand: what is told of
-        it after an outage, say, comes after the first renewal."""
-        if not self._behind and not self._resources.changed.is_set():
-            return ()
-        locals, promised = self._resources.locals, self._resources.records.promised
-        return tuple(
+        """What may run here although our report that nothing of it does may stand: what is told of it after an outage
+        comes after the first renewal, and what no host has open just now is not seen."""
+        me, records = self._store.me, self._resources.records
+        found = (
             group.name
-            for group in self._mine()
-            for name in group.resources
-            if (local := locals.get(name)) is not None and not runs_nothing(local.state) and promised(local, group)
+            for local in self._resources.locals.values()
+            if not (runs_nothing(local.state) and local.opened)
+            and (group := records.group(local)) is not None
+            and group.owner == me
+            and records.promised(local, group)
         )
+        return tuple(sorted(set(found)))
 
     def _mine(self) -> list[Group]:
         return [group for group in self._store.groups.values() if group.owner == self._store.me]
